@@ -1,0 +1,135 @@
+# `make` lists the targets. Needs Python 3.10 to 3.13 with pip, make and git; the rest goes into .venv.
+
+PYTHON ?= python3
+# An installer that takes a quarter of pip's time; UV=false goes straight to pip.
+UV_VERSION := 0.13.9
+UV ?= $(VENV)/bin/uv
+PROFILE ?= quick
+PYTEST_ARGS ?= -n 2 --dist loadscope
+LOCK_ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SHELL := /bin/sh
+START := $(shell date +%s)
+ELAPSED = elapsed=$$(( $$(date +%s) - $(START) )); \
+	elapsed="$$(( elapsed / 60 )) min $$(( elapsed % 60 )) s"
+
+# Nothing from the caller's own Python leaks into .venv.
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+export PYTHONNOUSERSITE := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# As pip does, so that a network's own certificate authority is trusted.
+export UV_SYSTEM_CERTS := true
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup book quick profile test lint lock clean distclean
+
+help: ## list the targets
+	@echo "Targets:"
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile | expand -t 18
+	@echo "Settings:"
+	@echo "  PYTHON=python3.12   the Python that .venv is made of (3.10 to 3.13)"
+	@echo "  PROFILE=name        a file of profiles/ without its ending, for 'make profile'"
+	@echo "  PYTEST_ARGS='...'   arguments of pytest, now: $(PYTEST_ARGS)"
+	@echo "  LOCK_ARGS=--upgrade newest versions within the bounds, for 'make lock'"
+
+setup: $(STAMP) ## create .venv from requirements.lock
+	@echo "== environment: $(VENV) is ready"
+
+book: $(STAMP) ## train and evaluate the quick profile, build the book
+	@echo "== quick profile"
+	@$(BIN)/python -m qrlib run quick
+	@echo "== book"
+	@$(BIN)/python -m qrlib book
+	@$(ELAPSED); echo "== done in $$elapsed: open _build/html/index.html"
+
+quick: $(STAMP) ## train and evaluate the quick profile
+	@echo "== quick profile"
+	@$(BIN)/python -m qrlib run quick
+	@$(ELAPSED); echo "== done in $$elapsed: records are in results/quick"
+
+profile: $(STAMP) ## train and evaluate another profile: make profile PROFILE=name
+	@echo "== $(PROFILE) profile"
+	@$(BIN)/python -m qrlib run '$(PROFILE)'
+	@$(ELAPSED); echo "== done in $$elapsed: records are in results/$(PROFILE)"
+
+test: $(STAMP) ## run the tests
+	@echo "== tests"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+	@$(ELAPSED); echo "== tests passed in $$elapsed: the summary is the line above, the tests are in tests/"
+
+lint: $(STAMP) ## check style, types and that notebooks carry no outputs
+	@echo "== lint: ruff check"
+	@$(BIN)/ruff check .
+	@echo "== lint: ruff format"
+	@$(BIN)/ruff format --check .
+	@echo "== lint: mypy"
+	@$(BIN)/mypy
+	@echo "== lint: notebooks carry no outputs"
+	@set -- notebooks/*.ipynb; \
+	if [ -e "$$1" ]; then $(BIN)/nbstripout --keep-id --verify "$$@"; else echo "no notebooks"; fi
+	@echo "== lint passed"
+
+lock: $(BIN)/pip ## rewrite requirements.lock from pyproject.toml
+	@echo "== lock"
+	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet 'uv==$(UV_VERSION)'
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --all-extras $(LOCK_ARGS) \
+		--custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
+	@echo "== requirements.lock is written; 'make setup' installs it"
+
+clean: ## remove what was built and run here (never data/ or committed results)
+	rm -rf _build runs book/_executed book/_generated results/quick results/smoke .snakemake
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+distclean: clean ## the same, and .venv
+	rm -rf $(VENV) qrlib.egg-info
+
+# The stamp is written last, so that an interrupted installation is done again.
+$(STAMP): requirements.lock pyproject.toml
+	@echo "== environment: checking $(PYTHON)"
+	@$(CHECK_PYTHON)
+	@$(MAKE_VENV)
+	@echo "== environment: installing requirements.lock into $(VENV) (5 GB; minutes the first time)"
+	@rm -f $@
+	@uv=; if [ '$(UV)' != '$(BIN)/uv' ] || $(BIN)/python -m pip install --quiet 'uv==$(UV_VERSION)'; then \
+		$(UV) pip install --python $(BIN)/python --require-hashes -r requirements.lock \
+		&& uv=worked; \
+	fi; \
+	if [ "$$uv" != worked ]; then \
+		echo "== environment: uv did not work here, so pip does it (slower, reads pip.conf)"; \
+		$(BIN)/python -m pip install --require-hashes -r requirements.lock; \
+	fi
+	@echo "== environment: installing qrlib itself"
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(BIN)/pip:
+	@$(CHECK_PYTHON)
+	@$(MAKE_VENV)
+
+define CHECK_PYTHON
+command -v '$(PYTHON)' >/dev/null || { \
+	echo "$(PYTHON) is not there; name a Python from 3.10 to 3.13: make PYTHON=python3.12" >&2; \
+	exit 1; \
+}; \
+'$(PYTHON)' -c 'import sys; \
+v = sys.version_info; \
+ok = (3, 10) <= tuple(v[:2]) < (3, 14); \
+sys.stderr.write("" if ok else "$(PYTHON) is Python %d.%d, but 3.10 to 3.13 is needed; name another: make PYTHON=python3.12\n" % tuple(v[:2])); \
+sys.exit(not ok)'
+endef
+
+# Made anew where it is missing, broken, or of another Python version.
+define MAKE_VENV
+version='import sys; print(sys.version_info[:3])'; \
+if [ "$$($(BIN)/python -c "$$version" 2>/dev/null)" != "$$('$(PYTHON)' -c "$$version")" ] \
+	|| ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	echo "== environment: creating $(VENV)"; \
+	'$(PYTHON)' -m venv --clear $(VENV); \
+fi
+endef

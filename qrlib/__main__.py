@@ -1,0 +1,52 @@
+"""The command line: ``python -m qrlib --help``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from qrlib.errors import QrlibError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; a `QrlibError` ends it with one line on stderr and status 2."""
+    parser = argparse.ArgumentParser(prog="python -m qrlib", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="train and evaluate every network of a profile")
+    run.add_argument("profile", help="a file of profiles/ without its ending")
+    book = commands.add_parser("book", help="run the quick profile and build the book")
+    for command in (run, book):
+        command.add_argument("--cores", type=int, help="processor cores to use (default: all)")
+        command.add_argument("--dry-run", action="store_true", help="show what would run")
+    publish = commands.add_parser("publish", help="(for the Snakefile) move a finished notebook")
+    publish.add_argument("notebook")
+    publish.add_argument("profile")
+    publish.add_argument("stamp")
+    page = commands.add_parser("page", help="(for the Snakefile) tidy a finished page")
+    page.add_argument("notebook")
+    page.add_argument("target")
+    assemble = commands.add_parser("assemble", help="(for the Snakefile) collect the book's notebooks")
+    assemble.add_argument("profiles", nargs="+")
+    arguments = parser.parse_args(argv)
+
+    from qrlib import graph
+
+    try:
+        if arguments.command == "run":
+            return graph.run(arguments.profile, "all", arguments.cores, arguments.dry_run)
+        if arguments.command == "book":
+            return graph.run("quick", "book", arguments.cores, arguments.dry_run)
+        if arguments.command == "publish":
+            graph.publish(arguments.notebook, arguments.profile, arguments.stamp)
+        elif arguments.command == "page":
+            graph.page(arguments.notebook, arguments.target)
+        else:
+            graph.assemble(arguments.profiles)
+    except QrlibError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,233 @@
+"""Classifiers C: backbone, head and normalisation in one module (Section III-B).
+
+A `Classifier` takes images of shape (B, 3, H, W) in [0, 1], like the restorers, and owns the ImageNet
+normalisation.  What of it is trained is one of `TRAINABLE`: nothing, the fully connected layers, or all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from qrlib import weights as weight_files
+from qrlib.errors import QrlibError, choose
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+
+#: "frozen": the paper's classifier while QRNet learns; "fully_connected": the paper's fine-tuning of
+#: the layers after the last convolution; "all": every parameter.
+TRAINABLE = ("frozen", "fully_connected", "all")
+
+
+class Classifier(nn.Module):
+    """backbone: normalised images -> features (B, F); head: the fully connected layers -> (B, K).
+
+    Attributes:
+        name: the architecture.
+        source: where the backbone's weights came from ("random", or a file or download with its hash).
+    """
+
+    def __init__(self, name: str, backbone: nn.Module, head: nn.Module, source: str) -> None:
+        super().__init__()
+        self.name = name
+        self.source = source
+        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+        self.backbone = backbone
+        self.head = head
+        self.trainable = "all"
+
+    def features(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, F)."""
+        return self.backbone((images - self.mean) / self.std)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> logits (B, K)."""
+        return self.head(self.features(images))
+
+    def set_trainable(self, mode: str) -> Classifier:
+        """Choose what an optimiser may change; what is frozen also stays in eval mode."""
+        self.trainable = choose("trainable", mode, TRAINABLE)
+        self.backbone.requires_grad_(mode == "all")
+        self.head.requires_grad_(mode != "frozen")
+        return self.train(self.training)
+
+    def train(self, mode: bool = True) -> Classifier:
+        super().train(mode)
+        self.backbone.train(mode and self.trainable == "all")
+        self.head.train(mode and self.trainable != "frozen")
+        return self
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build one classifier: smallest image it takes, and its backbone with F features."""
+
+    family: str
+    smallest: int
+    make: Callable[[int], tuple[nn.Module, int]]
+    imagenet: bool
+    fully_connected: int
+
+
+def _vgg16(image_size: int) -> tuple[nn.Module, int]:
+    model = torchvision.models.vgg16(weights=None, init_weights=False)
+    # At 224 pixels this is VGG16's own 7x7; smaller images have that much less to flatten.
+    side = max(1, image_size // 32)
+    model.avgpool = nn.AdaptiveAvgPool2d(side)
+    model.classifier = nn.Identity()
+    return model, 512 * side * side
+
+
+def _inception_v3(image_size: int) -> tuple[nn.Module, int]:
+    model = torchvision.models.inception_v3(
+        weights=None, aux_logits=False, transform_input=True, init_weights=False
+    )
+    model.fc = nn.Identity()
+    return model, 2048
+
+
+def _resnet50(image_size: int) -> tuple[nn.Module, int]:
+    model = torchvision.models.resnet50(weights=None)
+    model.fc = nn.Identity()
+    return model, 2048
+
+
+def _small_vgg(image_size: int) -> tuple[nn.Module, int]:
+    layers: list[nn.Module] = []
+    inputs = 3
+    for channels in (32, 64, 96, 128):
+        layers += [
+            nn.Conv2d(inputs, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels),
+            nn.ReLU(inplace=True), nn.MaxPool2d(2),
+        ]  # fmt: skip
+        inputs = channels
+    side = min(2, image_size // 16)
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(side), nn.Flatten()), inputs * side * side
+
+
+def _small_inception(image_size: int) -> tuple[nn.Module, int]:
+    from torchvision.models.googlenet import BasicConv2d, Inception
+
+    return nn.Sequential(
+        BasicConv2d(3, 32, kernel_size=3, stride=2, padding=1),
+        nn.MaxPool2d(3, stride=2, padding=1),
+        Inception(32, 16, 24, 32, 4, 8, 8),  # -> 64 channels
+        Inception(64, 32, 32, 48, 8, 24, 24),  # -> 128
+        nn.MaxPool2d(3, stride=2, padding=1),
+        Inception(128, 48, 48, 96, 12, 32, 32),  # -> 208
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+    ), 208
+
+
+def _small_resnet(image_size: int) -> tuple[nn.Module, int]:
+    from torchvision.models.resnet import BasicBlock, ResNet
+
+    model = ResNet(BasicBlock, [1, 1, 1, 1])  # ResNet-10
+    model.fc = nn.Identity()
+    return model, 512
+
+
+ARCHITECTURES = {
+    "vgg16": Architecture("VGG", 32, _vgg16, True, 3),
+    "inception_v3": Architecture("Inception", 75, _inception_v3, True, 1),
+    "resnet50": Architecture("ResNet", 32, _resnet50, True, 1),
+    "small_vgg": Architecture("VGG", 16, _small_vgg, False, 3),
+    "small_inception": Architecture("Inception", 16, _small_inception, False, 1),
+    "small_resnet": Architecture("ResNet", 16, _small_resnet, False, 1),
+}
+
+
+def build(
+    name: str,
+    num_classes: int,
+    *,
+    weights: str | Path | None = "imagenet",
+    image_size: int = 224,
+    head_width: int = 4096,
+) -> Classifier:
+    """Build a classifier with a new head for `num_classes` classes.
+
+    The head is always new: three fully connected layers for the VGG family (Section III-B), one for
+    the others.
+
+    Args:
+        name: one of `ARCHITECTURES`; those named small_* are for small images and quick runs.
+        weights: "imagenet" for the pretrained backbone (see `qrlib.weights`), a safetensors file in
+            torchvision's key names, or None for random initialisation.
+        image_size: side of the images in pixels; sets the size of VGG16's first fully connected layer.
+        head_width: width of the VGG family's two hidden fully connected layers.
+
+    Raises:
+        QrlibError: unknown name, images too small, no such weights.  Never a random initialisation
+            where weights were asked for.
+    """
+    architecture = ARCHITECTURES[choose("classifier", name, ARCHITECTURES)]
+    if num_classes < 2:
+        raise QrlibError(f"a classifier needs at least 2 classes, not {num_classes}")
+    if image_size < architecture.smallest:
+        raise QrlibError(
+            f"{name} takes images of at least {architecture.smallest} pixels, not {image_size}"
+        )
+    if weights is not None and not architecture.imagenet:
+        raise QrlibError(
+            f"{name} has no pretrained weights: build it with weights=None, or choose one of "
+            + ", ".join(n for n, a in ARCHITECTURES.items() if a.imagenet)
+        )
+    backbone, features = architecture.make(image_size)
+    source = "random"
+    if weights is not None:
+        state, metadata, source = weight_files.load(name, weights)
+        if name == "resnet50":
+            set_resnet_stride(backbone, metadata.get("stride", "conv2"))
+        _load_backbone(backbone, state, name, source)
+    if architecture.fully_connected == 3:
+        head: nn.Module = nn.Sequential(
+            nn.Linear(features, head_width), nn.ReLU(inplace=True), nn.Dropout(0.5),
+            nn.Linear(head_width, head_width), nn.ReLU(inplace=True), nn.Dropout(0.5),
+            nn.Linear(head_width, num_classes),
+        )  # fmt: skip
+    else:
+        head = nn.Sequential(nn.Dropout(0.2), nn.Linear(features, num_classes))
+    fresh = [head] if weights is not None else [backbone, head]
+    for part in fresh:
+        for module in part.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+    nn.init.normal_(head[-1].weight, std=0.01)  # type: ignore[index, union-attr, arg-type]
+    return Classifier(name, backbone, head, source)
+
+
+def set_resnet_stride(model: nn.Module, where: str) -> None:
+    """Put the stride of ResNet-50's layer2, 3 and 4 into "conv1" (v1, He et al. 2016) or "conv2" (v1.5).
+
+    The two have the same parameter names and shapes, so that a wrong choice loads without a word
+    and costs accuracy; the weights' metadata says which they were trained with.
+    """
+    choose("ResNet-50 stride layout", where, ("conv1", "conv2"))
+    for layer in (model.layer2, model.layer3, model.layer4):
+        first = layer[0]  # type: ignore[index]
+        first.conv1.stride = (2, 2) if where == "conv1" else (1, 1)  # type: ignore[union-attr]
+        first.conv2.stride = (1, 1) if where == "conv1" else (2, 2)  # type: ignore[union-attr]
+
+
+def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], name: str, source: str) -> None:
+    own = backbone.state_dict()
+    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
+    wrong = [k for k in own if k in state and state[k].shape != own[k].shape]
+    if missing or wrong:
+        raise QrlibError(
+            f"{source} does not hold {name}'s backbone: "
+            f"{len(missing)} of {len(own)} tensors missing, {len(wrong)} of another shape "
+            f"(first: {(missing + wrong)[0]}); expected torchvision's key names"
+        )
+    backbone.load_state_dict({k: state.get(k, own[k]) for k in own})

@@ -1,0 +1,40 @@
+"""Data sets, their splits, and the packed image store (Section IV-A)."""
+
+from __future__ import annotations
+
+from qrlib.data import caltech, photographs
+from qrlib.data.packed import Split, Splits
+from qrlib.errors import choose
+
+DATASETS = (*caltech.LAYOUTS, "photographs")
+
+__all__ = ["DATASETS", "Split", "Splits", "load"]
+
+
+def load(
+    dataset: str,
+    image_size: int,
+    *,
+    resize: str = "squash",
+    split_seed: int = 0,
+    classes: int | None = None,
+    per_class: int | None = None,
+) -> Splits:
+    """Training, validation and test images of a data set, packed once and reused afterwards.
+
+    Args:
+        dataset: one of `DATASETS`.
+        image_size: side of the square images, in pixels.
+        resize: "squash" or "crop"; see `qrlib.data.packed.resize_image`.
+        split_seed: seed of the 80/20 and 20 % split; the paper divides once.
+        classes: keep this many classes, evenly spread over the alphabet; None keeps all.
+        per_class: Caltech: at most this many images a class, before the split; None keeps all.
+            Photographs: training crops of each photograph.
+
+    Raises:
+        QrlibError: unknown data set, missing or unreadable files, too few images in a class.
+    """
+    choose("dataset", dataset, DATASETS)
+    if dataset == "photographs":
+        return photographs.load(image_size, split_seed, classes, per_class)
+    return caltech.load(dataset, image_size, resize, split_seed, classes, per_class)

@@ -1,0 +1,166 @@
+"""Images decoded and resized once into one uint8 array on disk, mapped into memory when used."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from torch import Tensor
+from tqdm import tqdm
+
+from qrlib import files, paths
+from qrlib.errors import QrlibError, choose
+
+FORMAT = 1
+RESIZES = ("squash", "crop")
+
+
+class Split:
+    """Some images of a packed store: index it with a list of positions to get a batch.
+
+    ``split[[0, 5]]`` is (images uint8 (B, 3, S, S), labels int64 (B,), ids list of B strings).
+    """
+
+    def __init__(
+        self, images: np.ndarray, rows: Sequence[int], labels: Sequence[int], ids: list[str]
+    ):
+        self.images = images  # (N, 3, S, S) uint8, the whole store
+        self.rows = np.asarray(rows, dtype=np.int64)
+        self.labels = torch.as_tensor(np.asarray(labels, dtype=np.int64))
+        self.ids = ids
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, positions: Sequence[int]) -> tuple[Tensor, Tensor, list[str]]:
+        images = torch.from_numpy(self.images[self.rows[list(positions)]])
+        return images, self.labels[list(positions)], [self.ids[i] for i in positions]
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The three parts of a data set, and the manifest that says which image is in which."""
+
+    dataset: str
+    classes: list[str]
+    train: Split
+    validation: Split
+    test: Split
+    manifest: dict[str, Any] = field(repr=False)
+
+    @property
+    def manifest_hash(self) -> str:
+        """SHA-256 of the manifest: same hash, same images in the same parts."""
+        return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
+
+    def write_manifest(self, folder: Path) -> Path:
+        """Save the manifest as ``split-<hash>.json``."""
+        path = folder / f"split-{self.manifest_hash[:12]}.json"
+        if not path.exists():
+            files.write_json(path, self.manifest)
+        return path
+
+
+def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:
+    """A square RGB image as uint8 (3, size, size); antialiased bilinear.
+
+    "squash" scales each side by its own factor, which keeps the whole object; the paper does not
+    say, and this is what the usual Keras loader does.  "crop" keeps the shape and cuts the centre.
+    Grey images get three equal channels; transparency is laid over white.
+    """
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    image = image.convert("RGB")
+    if resize == "crop":
+        image = ImageOps.fit(image, (size, size), Image.Resampling.BILINEAR)
+    else:
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image).transpose(2, 0, 1)
+
+
+def read_image(path: Path, size: int, resize: str) -> np.ndarray:
+    """Decode and resize one file; an unreadable one is named."""
+    try:
+        with Image.open(path) as image:
+            return resize_image(image, size, resize)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise QrlibError(
+            f"cannot read image {path} ({error}); replace or remove that file and run again"
+        ) from error
+
+
+def pack(
+    name: str,
+    header: dict[str, Any],
+    count: int,
+    read: Callable[[int], np.ndarray],
+) -> np.ndarray:
+    """Open the packed store `name`, making it first if it is not there.
+
+    Args:
+        name: folder in the cache; `header` should be part of it.
+        header: settings that decide the pixels (data set, image_size, resize, ids...); checked
+            against those in an existing store.
+        count: number of images.
+        read: position -> uint8 (3, S, S).  Called from several threads.
+
+    Returns:
+        (count, 3, S, S) uint8, mapped read-only from disk.
+    """
+    choose("resize", header["resize"], RESIZES)
+    folder = paths.cache() / name
+    header = {"format": FORMAT, **header}
+    if not folder.exists():
+        size = header["image_size"]
+        with files.replacing(folder) as temporary:
+            temporary.mkdir()
+            images = np.lib.format.open_memmap(
+                temporary / "images.npy", "w+", np.uint8, (count, 3, size, size)
+            )
+            with concurrent.futures.ThreadPoolExecutor() as pool:
+                done = pool.map(read, range(count))
+                for i, image in enumerate(
+                    tqdm(done, f"packing {header['dataset']}", count, leave=False, mininterval=5)
+                ):
+                    images[i] = image
+            images.flush()
+            files.write_json(temporary / "header.json", header)
+    return _open(folder, header, count)
+
+
+def _open(folder: Path, header: dict[str, Any], count: int) -> np.ndarray:
+    way_out = f"delete {folder} to have it packed again"
+    there = files.read_json(folder / "header.json", "packed store's header")
+    for key in sorted(header.keys() | there.keys()):
+        if there.get(key) != header.get(key):
+            raise QrlibError(
+                f"packed store {folder.name} was made with {key} = {_short(there.get(key))}, but "
+                f"{_short(header.get(key))} is asked for; {way_out}"
+            )
+    try:
+        images = np.load(folder / "images.npy", mmap_mode="r")
+    except (OSError, ValueError) as error:
+        raise QrlibError(f"packed store {folder.name} is damaged ({error}); {way_out}") from error
+    if images.shape != (count, 3, header["image_size"], header["image_size"]):
+        raise QrlibError(f"packed store {folder.name} holds an array of {images.shape}; {way_out}")
+    return images
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 60 else text[:57] + "..."
+
+
+def text_hash(lines: Iterable[str]) -> str:
+    """Short SHA-256 of some lines."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]

@@ -1,0 +1,47 @@
+"""The split of Section IV-A: 80/20 for training and testing, then 20 % of training for validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from qrlib.errors import QrlibError
+
+PARTS = ("train", "validation", "test")
+
+
+def stratified(ids: Sequence[str], labels: Sequence[str], seed: int) -> dict[str, list[int]]:
+    """Divide each class in the paper's proportions, in an order that only names and seed decide.
+
+    Images are ordered by the SHA-256 of seed and id, so that the split is the same on every platform
+    and with every library version.  Every part gets at least one image of each class.
+
+    Args:
+        ids: a unique name for each image.
+        labels: the class of each image.
+
+    Returns:
+        part -> positions in `ids`, ascending.
+
+    Raises:
+        QrlibError: a class with fewer than three images.
+    """
+    by_class: dict[str, list[int]] = {}
+    for position, label in enumerate(labels):
+        by_class.setdefault(label, []).append(position)
+    parts: dict[str, list[int]] = {part: [] for part in PARTS}
+    for label, members in by_class.items():
+        if len(members) < 3:
+            raise QrlibError(
+                f"class {label!r} has {len(members)} image(s); a split into training, validation "
+                "and test needs at least 3: add images or remove the class"
+            )
+        members = sorted(
+            members, key=lambda i: hashlib.sha256(f"{seed}|{ids[i]}".encode()).digest()
+        )
+        tests = max(1, round(0.2 * len(members)))
+        validations = max(1, round(0.2 * (len(members) - tests)))
+        parts["test"] += members[:tests]
+        parts["validation"] += members[tests : tests + validations]
+        parts["train"] += members[tests + validations :]
+    return {part: sorted(members) for part, members in parts.items()}

@@ -1,0 +1,107 @@
+"""Accuracy, PSNR and SSIM for every distortion and level (Sections IV-B to IV-D).
+
+PSNR and SSIM are computed for each image and then averaged, on RGB images in [0, 1] (data range 1).
+SSIM is that of Wang et al. 2004: an 11x11 Gaussian window with sigma 1.5, K1 = 0.01, K2 = 0.03, averaged
+over the three channels and over the pixels whose window lies inside the image; it equals scikit-image's
+with ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torchmetrics.functional.image import (
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
+from tqdm import tqdm
+
+from qrlib import allocator
+from qrlib.data import Split
+from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
+from qrlib.errors import QrlibError
+
+
+def psnr(images: Tensor, target: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB of each image: (B, 3, H, W) in [0, 1] twice -> (B,)."""
+    return peak_signal_noise_ratio(images, target, data_range=1.0, reduction="none", dim=(1, 2, 3))
+
+
+def ssim(images: Tensor, target: Tensor) -> Tensor:
+    """Structural similarity of each image: (B, 3, H, W) in [0, 1] twice -> (B,).
+
+    Raises:
+        QrlibError: images smaller than the window of 11 pixels.
+    """
+    if min(images.shape[-2:]) < 11:
+        raise QrlibError(
+            f"SSIM needs images of at least 11x11 pixels, not {tuple(images.shape[-2:])}"
+        )
+    return structural_similarity_index_measure(
+        images, target, data_range=1.0, reduction="none", sigma=1.5, gaussian_kernel=True
+    )  # type: ignore[return-value]
+
+
+@torch.inference_mode()
+def evaluate(
+    restorer: nn.Module | None,
+    classifier: nn.Module,
+    split: Split,
+    distortions: Sequence[Distortion],
+    *,
+    batch_size: int = 32,
+    name: str = "evaluation",
+) -> list[dict[str, Any]]:
+    """Evaluate one restorer with one classifier, in float32, in a single pass over the images.
+
+    Memory is that of one batch, whatever the number of images.
+
+    Args:
+        restorer: images -> images; None classifies them as they are.
+        distortions: those to apply; clean images are always evaluated as well.
+
+    Returns:
+        One dict for each distortion and metric: distortion, level, strength, metric ("accuracy",
+        "psnr" in dB, "ssim"), value (mean over images), n (images).  The PSNR of clean images without
+        a restorer is infinite and left out.
+    """
+    allocator.keep_freed_memory()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    classifier.to(device, memory_format=torch.channels_last).eval()
+    if restorer is not None:
+        restorer.to(device, memory_format=torch.channels_last).eval()
+    cases = [CLEAN, *distortions]
+    sums = {(case, metric): 0.0 for case in cases for metric in ("accuracy", "psnr", "ssim")}
+    with tqdm(
+        total=len(split) * len(cases), desc=name, unit="img", leave=False, mininterval=10
+    ) as bar:
+        for start in range(0, len(split), batch_size):
+            images, labels, ids = split[range(start, min(start + batch_size, len(split)))]
+            clean = images.to(device).float() / 255
+            labels = labels.to(device)
+            for case in cases:
+                shown = distort_for_evaluation(clean, ids, case)
+                shown = shown.contiguous(memory_format=torch.channels_last)
+                if restorer is not None:
+                    shown = restorer(shown).float()
+                correct = classifier(shown).argmax(1) == labels
+                sums[case, "accuracy"] += correct.sum().item()
+                if restorer is not None or case.kind != "clean":
+                    sums[case, "psnr"] += psnr(shown, clean).double().sum().item()
+                sums[case, "ssim"] += ssim(shown, clean).double().sum().item()
+                bar.update(len(images))
+    return [
+        {
+            "distortion": case.kind,
+            "level": case.level,
+            "strength": case.sigma,
+            "metric": metric,
+            "value": total / len(split),
+            "n": len(split),
+        }
+        for (case, metric), total in sums.items()
+        if not (restorer is None and case.kind == "clean" and metric == "psnr")
+    ]

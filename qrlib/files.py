@@ -1,0 +1,96 @@
+"""Writing a file or folder so that nobody ever reads half of one."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from qrlib.errors import QrlibError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its place when the block ends without error.
+
+    A file replaces what was there.  A folder made at the temporary path is moved to `path` only if
+    nothing is there yet: another process that was faster wins, and its folder stays.  After an error
+    the old content is as it was and the temporary is gone.
+    """
+    temporary = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if temporary.is_dir():
+            for file in temporary.iterdir():
+                _sync(file)
+            with contextlib.suppress(OSError):
+                temporary.rename(path)
+            if not path.is_dir():
+                raise QrlibError(f"cannot move the finished folder into place at {path}")
+        else:
+            _sync(temporary)
+            os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise QrlibError(
+                f"disk full while writing {path}; nothing was changed: free some space and run again"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise QrlibError(
+                f"cannot write {path} ({error.strerror}); nothing was changed: make its folder "
+                "writable, or move it with QRLIB_RESULTS, QRLIB_RUNS or QRLIB_CACHE"
+            ) from error
+        raise
+    finally:
+        if temporary.is_dir():
+            shutil.rmtree(temporary, ignore_errors=True)
+        else:
+            temporary.unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically; NaN and infinity are refused, since JSON has neither."""
+    try:
+        text = json.dumps(value, indent=1, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise QrlibError(f"{path} is not written: a value is NaN or infinite") from error
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON value")
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Read JSON; `what` names the file's role in the error of a missing or damaged one."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except FileNotFoundError:
+        raise QrlibError(f"no {what} at {path}") from None
+    except (ValueError, OSError) as error:
+        raise QrlibError(
+            f"{what} {path} is damaged ({error}); delete it and run the step that made it again"
+        ) from error
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()

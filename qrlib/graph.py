@@ -1,0 +1,126 @@
+"""Driving the graph of runs: Snakemake with its lock, executed notebooks, stamps."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from qrlib import files, paths, profiles, store
+from qrlib.errors import QrlibError
+
+
+def run(profile: str, target: str, cores: int | None = None, dry_run: bool = False) -> int:
+    """Bring a target of the Snakefile up to date; returns Snakemake's exit status.
+
+    One run at a time in a checkout: a second waits for the first.  The lock is the system's and ends
+    with its process, unlike Snakemake's own, which outlives a kill.
+    """
+    profiles.load(profile)  # refuses an unknown one before anything starts
+    root = paths.root()
+    lock = FileLock(root / ".snakemake" / "qrlib.lock")
+    Path(lock.lock_file).parent.mkdir(exist_ok=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another run holds {lock.lock_file}; waiting for it to end", flush=True)
+        lock.acquire()
+    with lock:
+        drop_stale_stamps(profile)
+        command = [sys.executable, "-m", "snakemake", target, "--nolock", "--rerun-incomplete"]
+        command += ["--rerun-triggers", "mtime", "params", "input"]
+        command += ["--cores", str(cores or os.cpu_count() or 1), "--quiet", "rules"]
+        command += ["--config", f"profile={profile}", *(["--dry-run"] if dry_run else [])]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "QRLIB_ROOT": str(root)}
+        status = subprocess.run(command, cwd=root, env=environment).returncode
+    if status:
+        print(
+            f"error: a step failed; its notebook with the traceback is in {paths.runs(profile)}/logs; "
+            "what was finished is kept, and the same command goes on from there",
+            file=sys.stderr,
+        )
+    elif not dry_run:
+        print(f"records: {_shown(paths.results(profile) / 'records')}")
+        print(f"results notebook: {_shown(root / 'book' / '_executed' / profile / 'recovery.ipynb')}")
+    return status
+
+
+def drop_stale_stamps(profile: str) -> None:
+    """Forget the stamps of records or notebooks that were deleted or changed since."""
+    for stamp in (paths.runs(profile) / "stamps").glob("*.json"):
+        try:
+            expected = files.read_json(stamp, "stamp")
+        except QrlibError:
+            expected = None  # cut short: the job runs again
+        if expected != _stamp(profile, stamp.stem):
+            print(f"{stamp.stem}: its record or notebook is gone or was changed; it will run again")
+            stamp.unlink()
+
+
+def publish(notebook: str | Path, profile: str, stamp: str | Path) -> None:
+    """Move a finished run's notebook to the results, tidied, and stamp it."""
+    notebook, stamp = Path(notebook), Path(stamp)
+    page(notebook, paths.results(profile) / "notebooks" / notebook.name)
+    files.write_json(stamp, _stamp(profile, stamp.stem))
+
+
+def page(notebook: str | Path, target: str | Path) -> None:
+    """Move a finished notebook to `target`: only the parameters it ran with stay to be seen."""
+    import nbformat
+
+    notebook, target = Path(notebook), Path(target)
+    content = nbformat.read(notebook, as_version=4)
+    tidy(content)
+    with files.replacing(target) as temporary:
+        nbformat.write(content, temporary)
+    notebook.unlink()
+
+
+def tidy(content: Any) -> None:
+    """Hide what papermill added, and drop what belongs to this machine and moment."""
+    cells = content.cells
+    injected = [c for c in cells if "injected-parameters" in c.metadata.get("tags", [])]
+    if injected:
+        for cell in cells:
+            if "parameters" in cell.metadata.get("tags", []):
+                cell.metadata.tags = ["remove-cell"]
+        injected[0].metadata.tags = ["run-parameters"]
+        injected[0].source = injected[0].source.replace("# Parameters", "# The parameters of this run")
+    content.metadata.pop("papermill", None)
+    content.metadata.pop("widgets", None)
+    for cell in cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            # Progress bars and library notices: seen while it ran, of no use to a reader.
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+
+
+def assemble(names: list[str]) -> None:
+    """Copy the executed training notebooks of some profiles to where the book reads them."""
+    for name in names:
+        target = paths.root() / "book" / "_executed" / name
+        target.mkdir(parents=True, exist_ok=True)
+        wanted = {p.name: p for p in (paths.results(name) / "notebooks").glob("*.ipynb")}
+        for old in target.glob("*.ipynb"):
+            if old.name not in wanted and old.name != "recovery.ipynb":
+                old.unlink()
+        for file, source in wanted.items():
+            shutil.copyfile(source, target / file)
+
+
+def _stamp(profile: str, name: str) -> dict[str, str | None]:
+    there = {
+        "record": store.path(profile, name),
+        "notebook": paths.results(profile) / "notebooks" / f"{name}.ipynb",
+    }
+    return {key: files.file_hash(p) if p.is_file() else None for key, p in there.items()}
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

@@ -1,0 +1,143 @@
+"""QRNet and small QRNet (Section III-A, Table 1; small QRNet: Section IV-B, Table 3)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from qrlib.errors import QrlibError
+
+#: Channels of the five encoder blocks of Table 1; the last is the bottleneck.
+CHANNELS = (16, 32, 64, 128, 256)
+#: Table 1 puts a dropout layer into the first two decoder blocks only.
+DROPOUT_BLOCKS = 2
+
+
+class QRNet(nn.Module):
+    """The quality recovery network Q of Table 1: an encoder-decoder with skip connections.
+
+    Takes and returns images of shape (B, 3, H, W) in [0, 1].  Any H and W of at least 1 work: sides
+    that are not multiples of 16 are padded by repeating the last row and column, and the result is
+    cropped back.  RecNet of the paper is this same network, trained without the classifier's loss.
+
+    Args:
+        convs_per_block: 2 gives QRNet (1,941,139 parameters), 1 small QRNet.
+        dropout: rate of the two dropout layers.
+
+    >>> sum(p.numel() for p in QRNet().parameters())
+    1941139
+    """
+
+    def __init__(self, convs_per_block: int = 2, dropout: float = 0.2) -> None:
+        super().__init__()
+        if convs_per_block not in (1, 2):
+            raise QrlibError(
+                f"convs_per_block must be 2 (QRNet) or 1 (small), not {convs_per_block!r}"
+            )
+        if not 0 <= dropout < 1:
+            raise QrlibError(f"dropout must lie in [0, 1), not {dropout!r}")
+        self.encoder = nn.ModuleList()
+        inputs = 3
+        for channels in CHANNELS:
+            self.encoder.append(_block(inputs, channels, convs_per_block))
+            inputs = channels
+        self.pool = nn.MaxPool2d(2)
+        self.up = nn.ModuleList()
+        self.decoder = nn.ModuleList()
+        for i, channels in enumerate(reversed(CHANNELS[:-1])):
+            self.up.append(nn.ConvTranspose2d(inputs, channels, kernel_size=2, stride=2))
+            rate = dropout if i < DROPOUT_BLOCKS else None
+            self.decoder.append(_block(2 * channels, channels, convs_per_block, rate))
+            inputs = channels
+        self.last = nn.Conv2d(inputs, 3, kernel_size=1)
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")  # He et al. 2015
+                assert module.bias is not None
+                nn.init.zeros_(module.bias)
+
+    def forward(self, images: Tensor) -> Tensor:
+        height, width = images.shape[-2:]
+        step = 2 ** (len(CHANNELS) - 1)
+        x = F.pad(images, (0, -width % step, 0, -height % step), mode="replicate")
+        skips = []
+        for block in self.encoder[:-1]:  # type: ignore[index]
+            x = block(x)  # (B, c, h, w)
+            skips.append(x)
+            x = self.pool(x)  # (B, c, h/2, w/2)
+        x = self.encoder[-1](x)  # (B, 256, H/16, W/16)
+        for up, block in zip(self.up, self.decoder, strict=True):
+            x = torch.cat([up(x), skips.pop()], dim=1)  # (B, 2c, 2h, 2w)
+            x = block(x)  # (B, c, 2h, 2w)
+        return torch.sigmoid(self.last(x))[..., :height, :width]
+
+
+def _block(inputs: int, outputs: int, convs: int, dropout: float | None = None) -> nn.Sequential:
+    """`convs` 3x3 'same' convolutions with ReLU; the dropout stands after the first of them."""
+    layers: list[nn.Module] = []
+    for i in range(convs):
+        layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)]
+        if i == 0 and dropout is not None:
+            layers.append(nn.Dropout(dropout))
+        inputs = outputs
+    return nn.Sequential(*layers)
+
+
+def layer_table(model: QRNet) -> list[dict[str, str]]:
+    """Table 1 read off a model, layer by layer in the order of computation.
+
+    Returns:
+        One dict a row with keys layer, channels, filter, stride, in the paper's notation.
+    """
+    rows: list[dict[str, str]] = []
+
+    def add(layer: str, channels: object = "-", size: str = "-", stride: object = "-") -> None:
+        rows.append(
+            {"layer": layer, "channels": str(channels), "filter": size, "stride": str(stride)}
+        )
+
+    def add_block(block: nn.Module) -> None:
+        for module in block.children():
+            if isinstance(module, nn.Conv2d):
+                add("Conv.", module.out_channels, "{}×{}".format(*module.kernel_size))
+            elif isinstance(module, nn.Dropout):
+                add("Dropout")
+
+    pool = model.pool.kernel_size
+    for block in model.encoder[:-1]:  # type: ignore[index]
+        add_block(block)
+        add("Maxpool.", "-", f"{pool}×{pool}")
+    add_block(model.encoder[-1])
+    for up, block in zip(model.up, model.decoder, strict=True):
+        assert isinstance(up, nn.ConvTranspose2d)
+        add("Transposed Conv.", up.out_channels, "{}×{}".format(*up.kernel_size), up.stride[0])
+        add("Concat.")
+        add_block(block)
+    add("Conv.", model.last.out_channels, "{}×{}".format(*model.last.kernel_size))
+    add("Sigmoid.")
+    return rows
+
+
+def load_qrnet(profile: str, variant: str = "qrnet", seed: int = 0) -> QRNet:
+    """A trained network from the weights shipped in ``results/<profile>/weights``, in eval mode.
+
+    Raises:
+        QrlibError: no such weights; the message lists those that are there.
+    """
+    from safetensors.torch import load_file
+
+    from qrlib import paths
+
+    folder = paths.results(profile) / "weights"
+    path = folder / f"{variant}-seed{seed}.safetensors"
+    if not path.is_file():
+        there = sorted(p.name for p in paths.results().glob("*/weights/*.safetensors"))
+        raise QrlibError(
+            f"no trained weights {path.name} for profile {profile!r}; shipped: "
+            f"{', '.join(there) or 'none'}; train it with `python -m qrlib run {profile}`"
+        )
+    state = load_file(path)
+    model = QRNet(convs_per_block=2 if "encoder.0.2.weight" in state else 1)
+    model.load_state_dict(state)
+    return model.eval()

@@ -1,0 +1,243 @@
+"""Profiles: one YAML file in profiles/ holds every setting of a set of runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from qrlib import paths, provenance
+from qrlib.errors import QrlibError, choose
+
+PAPER_SIZE = 224  # the side for which Section IV-A's blur strengths are meant
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """What `qrlib.data.load` takes."""
+
+    dataset: str
+    image_size: int
+    resize: str = "squash"
+    split_seed: int = 0
+    classes: int | None = None
+    per_class: int | None = None
+
+    @property
+    def blur_scale(self) -> float:
+        """Blur strengths are scaled with the image side, so that the same share is blurred."""
+        return self.image_size / PAPER_SIZE
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """How the classifier is built and trained on clean images; one for all restorers."""
+
+    name: str
+    weights: str | None = "imagenet"
+    trainable: str = "fully_connected"
+    head_width: int = 4096
+    epochs: int = 200
+    patience: int = 5
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Recovery:
+    """Algorithm 1; `classification_weight` is lambda of equations 4 and 5."""
+
+    epochs: int = 200
+    pretrain_epochs: int = 10
+    patience: int = 5
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    classification_weight: float = 0.01
+    dropout: float = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """Everything that decides a set of results.
+
+    Attributes:
+        label: what the numbers are, in a few words, for headings of tables and figures.
+        comparable: whether the setting is the paper's, so that differences may be shown.
+        seeds: one restorer of each variant is trained for each.
+    """
+
+    name: str
+    title: str
+    label: str
+    comparable: bool
+    data: Data
+    classifier: Classifier
+    recovery: Recovery
+    seeds: list[int]
+    evaluation_batch: int = 32
+    precision: str = "auto"
+    devices: int = 1
+    threads: int | None = None
+
+    def config(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return dataclasses.asdict(self)
+
+
+def names() -> list[str]:
+    """The profiles there are."""
+    return sorted(p.stem for p in (paths.root() / "profiles").glob("*.yaml"))
+
+
+def load(
+    name: str | None = None,
+    *,
+    dataset: str | None = None,
+    classifier: str | None = None,
+    overrides: Mapping[str, Any] | str | None = None,
+) -> Profile:
+    """Read a profile and change single settings of it.
+
+    A changed profile gets a name of its own, so that its records never mix with the profile's.
+
+    Args:
+        name: None means QRLIB_PROFILE, else "quick".
+        dataset, classifier: in place of the profile's.
+        overrides: dotted settings, as a mapping or as text: ``recovery.epochs=2 seeds=[0]``.
+
+    Raises:
+        QrlibError: unknown profile or setting (the valid ones are listed), or a value of the wrong type.
+    """
+    name = choose("profile", name or os.environ.get("QRLIB_PROFILE") or "quick", names())
+    path = paths.root() / "profiles" / f"{name}.yaml"
+    values = read_yaml(path)
+    changes = _parse(overrides)
+    if dataset is not None:
+        from qrlib.data import DATASETS
+
+        changes["data.dataset"] = choose("dataset", dataset, DATASETS)
+    if classifier is not None:
+        from qrlib.classifiers import ARCHITECTURES
+
+        changes["classifier.name"] = choose("classifier", classifier, ARCHITECTURES)
+        changes.setdefault(
+            "classifier.weights", "imagenet" if ARCHITECTURES[classifier].imagenet else None
+        )
+        if not ARCHITECTURES[classifier].imagenet:
+            changes.setdefault("classifier.trainable", "all")
+    profile = _build(Profile, {"name": name, **values}, path.name)
+    before = {key: _get(profile, key) for key in changes}  # refuses unknown settings
+    for key, value in changes.items():
+        section, _, setting = key.rpartition(".")
+        (values.setdefault(section, {}) if section else values)[setting] = value
+    changed = _build(Profile, {"name": name, **values}, "overrides")
+    effective = {key: _get(changed, key) for key in changes if _get(changed, key) != before[key]}
+    if not effective:
+        return profile
+    suffix = provenance.config_hash(effective)[:8]
+    return dataclasses.replace(
+        changed,
+        name=f"{name}+{suffix}",
+        label=f"{changed.label}, changed: " + ", ".join(f"{k}={v}" for k, v in effective.items()),
+        comparable=False,
+    )
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A profile's file as a dict."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise QrlibError(
+            f"profile {path} cannot be read: {' '.join(str(error).split())}"
+        ) from error
+    if not isinstance(values, dict):
+        raise QrlibError(f"profile {path} must hold settings, not {type(values).__name__}")
+    return values
+
+
+def _parse(overrides: Mapping[str, Any] | str | None) -> dict[str, Any]:
+    if not overrides:
+        return {}
+    if isinstance(overrides, str):
+        pairs = {}
+        for word in overrides.split():
+            key, equals, value = word.partition("=")
+            if not equals:
+                raise QrlibError(f"override {word!r} is not of the form setting=value")
+            try:
+                pairs[key] = yaml.safe_load(value)
+            except yaml.YAMLError as error:
+                raise QrlibError(
+                    f"override {word!r} has no readable value; write lists without spaces"
+                ) from error
+        return pairs
+    if not isinstance(overrides, Mapping):
+        raise QrlibError(
+            f"overrides must be text like 'recovery.epochs=2' or a mapping, not {overrides!r}"
+        )
+    return dict(overrides)
+
+
+def _get(profile: Profile, key: str) -> Any:
+    value: Any = profile
+    done: list[str] = []
+    for part in key.split("."):
+        if not dataclasses.is_dataclass(value):
+            raise QrlibError(f"setting {'.'.join(done)!r} has no parts; cannot set {key!r}")
+        valid = [f.name for f in dataclasses.fields(value)]
+        choose("setting" if not done else f"setting of {'.'.join(done)}", part, valid)
+        value = getattr(value, part)
+        done.append(part)
+    if dataclasses.is_dataclass(value):
+        raise QrlibError(
+            f"{key!r} is a group of settings; set one of its parts, such as {key}.epochs"
+        )
+    return value
+
+
+def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
+    hints = typing.get_type_hints(cls)
+    for key in values:
+        choose(f"setting in {where}", key, hints)
+    missing = [
+        f.name
+        for f in dataclasses.fields(cls)
+        if f.name not in values and f.default is dataclasses.MISSING
+    ]
+    if missing:
+        raise QrlibError(f"{where} lacks {', '.join(missing)}")
+    return cls(**{key: _typed(hints[key], value, key, where) for key, value in values.items()})
+
+
+def _typed(hint: Any, value: Any, key: str, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise QrlibError(f"{where}: {key} must be a group of settings, not {value!r}")
+        return _build(hint, value, f"{where}: {key}")
+    if typing.get_origin(hint) is list:
+        (item,) = typing.get_args(hint)
+        if not isinstance(value, list) or not value:
+            raise QrlibError(f"{where}: {key} must be a list of {item.__name__}, not {value!r}")
+        return [_typed(item, v, key, where) for v in value]
+    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    if float in allowed and type(value) is int:
+        return float(value)
+    if isinstance(value, str) and float in allowed:  # YAML 1.1 reads 1e-3 as text
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    if type(value) not in allowed:
+        expected = " or ".join("nothing" if a is type(None) else a.__name__ for a in allowed)
+        raise QrlibError(f"{where}: {key} must be {expected}, not {value!r}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
+        raise QrlibError(f"{where}: {key} must be at least 0, not {value!r}")
+    return value

@@ -1,0 +1,312 @@
+"""The loop that trains anything here: Lightning with early stopping, best weights and resume.
+
+A run's folder holds ``state.json`` (what was run, and whether it ended), ``last.ckpt`` (everything
+needed to go on after the last whole epoch) and ``best.safetensors`` (the weights of the epoch with the
+lowest validation loss).
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import shutil
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as lightning
+import torch
+from filelock import FileLock
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import nn
+
+from qrlib import allocator, files, weights
+from qrlib.errors import QrlibError
+from qrlib.training.batches import loader, mix
+from qrlib.training.progress import Progress
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """Section IV-A: Adam, learning rate 1e-3, batch 32, at most 200 epochs, patience 5.
+
+    Attributes:
+        batch_size: clean images a step; Algorithm 1 adds as many distorted ones.
+        precision: "auto", or one of Lightning's ("32-true", "bf16-mixed").
+        devices: how many devices (or CPU processes) to train on.
+    """
+
+    epochs: int = 200
+    patience: int = 5
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    precision: str = "auto"
+    devices: int = 1
+
+
+@dataclass(frozen=True)
+class History:
+    """What happened: one row an epoch, the best epoch by validation loss, and the cost."""
+
+    rows: list[dict[str, float]]
+    best_epoch: int
+    seconds: float
+    precision: str
+    device: str
+    resumed: int
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Columns epoch (from 1), train_loss, val_loss, seconds and the parts of the losses."""
+        return pd.DataFrame(self.rows)
+
+
+class Task(lightning.LightningModule):
+    """What the loop trains: `net` holds the weights that are optimised and saved."""
+
+    net: nn.Module
+    learning_rate: float
+    seed: int
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        trainable = [p for p in self.parameters() if p.requires_grad]
+        return torch.optim.Adam(trainable, lr=self.learning_rate)
+
+    def on_train_epoch_start(self) -> None:
+        # Dropout draws from the global generator: seeded by the epoch, a resumed run repeats it.
+        torch.manual_seed(mix(self.seed, "epoch", self.current_epoch, self.global_rank))
+
+    def check_finite(self, loss: torch.Tensor) -> None:
+        """Stop at the first loss that is no number; on a GPU at the end of the epoch instead."""
+        if loss.device.type == "cpu" and not torch.isfinite(loss):
+            raise QrlibError(
+                f"the loss is {loss.item()} at step {self.global_step} (epoch "
+                f"{self.current_epoch + 1}); lower the learning rate and run again"
+            )
+
+
+class _Recorder(Callback):
+    """Keeps the history, and the best weights on disk; its state is part of each checkpoint."""
+
+    def __init__(self, folder: Path, patience: int) -> None:
+        self.folder = folder
+        self.patience = patience
+        self.rows: list[dict[str, float]] = []
+        self.seconds = 0.0
+        self.resumed = 0
+        self.started = time.monotonic()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "seconds": self.seconds, "resumed": self.resumed}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rows = state["rows"]
+        self.seconds = state["seconds"]
+        self.resumed = state["resumed"] + 1
+
+    @property
+    def best_epoch(self) -> int:
+        return int(min(self.rows, key=lambda row: row["val_loss"])["epoch"])
+
+    @property
+    def exhausted(self) -> bool:
+        """Early stopping would have ended the run here; a resumed run asks before it goes on."""
+        return bool(self.rows) and self.rows[-1]["epoch"] - self.best_epoch >= self.patience
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        row = {
+            k: float(v) for k, v in trainer.callback_metrics.items() if k.count("_") and v.ndim == 0
+        }
+        if not all(map(_finite, (row["train_loss"], row["val_loss"]))):
+            raise QrlibError(
+                f"epoch {trainer.current_epoch + 1} ended with train_loss {row['train_loss']} and "
+                f"val_loss {row['val_loss']}; lower the learning rate and run again"
+            )
+        now = time.monotonic()
+        epoch = trainer.current_epoch + 1
+        self.rows.append({"epoch": epoch, "seconds": round(now - self.started, 3), **row})
+        self.seconds += now - self.started
+        self.started = now
+        if trainer.is_global_zero and self.best_epoch == epoch:
+            weights.write(module.net.state_dict(), self.folder / "best.safetensors")
+
+
+class _AtomicCheckpoints(TorchCheckpointIO):
+    """Writes beside the old checkpoint; Lightning's own way is by the system's temporary folder."""
+
+    def save_checkpoint(self, checkpoint: Any, path: Any, storage_options: Any = None) -> None:
+        content = io.BytesIO()  # torch.save to a file hides which error it met
+        torch.save(checkpoint, content)
+        with files.replacing(Path(path)) as temporary:
+            temporary.write_bytes(content.getbuffer())
+
+
+def _finite(value: float) -> bool:
+    return value == value and abs(value) != float("inf")
+
+
+def fit(
+    task: Task,
+    train: Any,
+    validation: Any,
+    folder: Path,
+    settings: LoopSettings,
+    *,
+    name: str,
+    fingerprint: dict[str, Any],
+) -> History:
+    """Train `task.net`, and leave it with the weights of its best epoch, in eval mode.
+
+    A run that was interrupted goes on after its last whole epoch; one that ended is not run again.
+    Both only if the fingerprint is the same: otherwise the folder is emptied and the run starts anew.
+
+    Args:
+        task: draws its own randomness from (seed, epoch, step), so that resuming changes nothing.
+        train, validation: indexable by a list of positions, as `qrlib.data.Split`.
+        folder: of this run alone.
+        name: shown in the progress lines.
+        fingerprint: everything that decides the outcome, as JSON values.
+
+    Raises:
+        QrlibError: a loss that is not finite, a damaged checkpoint, a full disk.
+    """
+    allocator.keep_freed_memory()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Two processes may want the same run: the second waits, then finds it done.
+    with FileLock(folder.parent / f".{folder.name}.lock"):
+        if history := restore(task.net, folder, fingerprint):
+            print(f"{name}: already trained, best epoch {history.best_epoch}", flush=True)
+            return history
+        _open_run(folder, fingerprint, name)
+        history = _fit(task, train, validation, folder, settings, name)
+        state = {"fingerprint": fingerprint, "finished": True, "history": vars(history)}
+        files.write_json(folder / "state.json", state)
+        (folder / "last.ckpt").unlink(missing_ok=True)
+    restored = restore(task.net, folder, fingerprint)
+    assert restored is not None
+    return restored
+
+
+def restore(net: nn.Module, folder: Path, fingerprint: dict[str, Any]) -> History | None:
+    """Give `net` the best weights of a run that ended with this fingerprint; None if there is none."""
+    if not (folder / "state.json").exists():
+        return None
+    state = files.read_json(folder / "state.json", "run state")
+    if state.get("fingerprint") != fingerprint or not state.get("finished"):
+        return None
+    net.load_state_dict(weights.read(folder / "best.safetensors")[0])
+    net.eval()
+    return History(**state["history"])
+
+
+def _open_run(folder: Path, fingerprint: dict[str, Any], name: str) -> None:
+    """Keep what an interrupted run with this fingerprint left, else start with an empty folder."""
+    if (folder / "state.json").exists():
+        if files.read_json(folder / "state.json", "run state").get("fingerprint") == fingerprint:
+            return
+        print(f"{name}: settings or code changed since the last run; starting anew", flush=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    files.write_json(folder / "state.json", {"fingerprint": fingerprint, "finished": False})
+
+
+def _fit(
+    task: Task, train: Any, validation: Any, folder: Path, settings: LoopSettings, name: str
+) -> History:
+    for logger in ("pytorch_lightning", "lightning.pytorch"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    recorder = _Recorder(folder, settings.patience)
+    checkpoint = folder / "last.ckpt"
+    if checkpoint.exists() and _peek(checkpoint, recorder):
+        return _history(recorder, settings, task)
+    precision = resolve_precision(settings.precision)
+    trainer = lightning.Trainer(
+        accelerator="auto",
+        devices=settings.devices,
+        strategy="auto" if settings.devices == 1 else "ddp_notebook",
+        precision=precision,  # type: ignore[arg-type]
+        max_epochs=settings.epochs,
+        callbacks=[
+            recorder,
+            Progress(name, settings.epochs),
+            EarlyStopping("val_loss", patience=settings.patience, check_on_train_epoch_end=True),
+            ModelCheckpoint(
+                folder,
+                save_top_k=0,
+                save_last=True,
+                save_on_train_epoch_end=True,
+                enable_version_counter=False,  # always last.ckpt, also in a folder that was moved
+            ),
+        ],
+        plugins=[_AtomicCheckpoints()],
+        default_root_dir=folder,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+    task.train()  # Lightning keeps the mode it finds; a network from `restore` is in eval mode
+    with warnings.catch_warnings():
+        # The images are in memory: workers would only copy them.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings(
+            "ignore", message=".*Checkpoint directory.*exists and is not empty.*"
+        )
+        trainer.fit(
+            task,
+            loader(train, settings.batch_size, seed=mix(task.seed, "order")),
+            loader(validation, settings.batch_size),
+            ckpt_path=checkpoint if checkpoint.exists() else None,
+        )
+    return _history(recorder, settings, task)
+
+
+def _peek(checkpoint: Path, recorder: _Recorder) -> bool:
+    """Whether the run had already ended by early stopping when it was killed."""
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        recorder.load_state_dict(content["callbacks"][recorder.state_key])
+    except Exception as error:  # torch raises many types for a damaged file
+        raise QrlibError(
+            f"checkpoint {checkpoint} is damaged ({type(error).__name__}); delete it: the run then "
+            "starts anew"
+        ) from error
+    exhausted = recorder.exhausted
+    if not exhausted:
+        recorder.rows, recorder.seconds, recorder.resumed = [], 0.0, 0  # Lightning loads them again
+    return exhausted
+
+
+def _history(recorder: _Recorder, settings: LoopSettings, task: Task) -> History:
+    return History(
+        rows=recorder.rows,
+        best_epoch=recorder.best_epoch,
+        seconds=round(recorder.seconds, 2),
+        precision=resolve_precision(settings.precision),
+        device=device_name(),
+        resumed=recorder.resumed,
+    )
+
+
+def resolve_precision(precision: str) -> str:
+    """ "auto": bfloat16 where the processor computes with it, else float32."""
+    if precision != "auto":
+        return precision
+    if torch.cuda.is_available():
+        return (
+            "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
+        )
+    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
+
+
+def device_name() -> str:
+    """The GPU's name, or "CPU" with the number of threads in use."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"CPU ({torch.get_num_threads()} threads)"

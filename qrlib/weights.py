@@ -1,0 +1,94 @@
+"""Finding the ImageNet backbones, and reading and writing weights, as safetensors."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from qrlib import files, paths
+from qrlib.errors import QrlibError, choose
+
+#: torchvision's checksummed weights by our name: the enum in torchvision.models.
+TORCHVISION = {
+    "vgg16": "VGG16_Weights.IMAGENET1K_V1",
+    "inception_v3": "Inception_V3_Weights.IMAGENET1K_V1",
+    "resnet50": "ResNet50_Weights.IMAGENET1K_V1",
+}
+
+
+def load(name: str, weights: str | Path) -> tuple[dict[str, Tensor], dict[str, str], str]:
+    """The state dict of an ImageNet network in torchvision's key names.
+
+    Looks in the folder QRLIB_WEIGHTS for ``<name>.safetensors``, then downloads torchvision's file,
+    whose checksum is verified.
+
+    Args:
+        weights: "imagenet", or a safetensors file.
+
+    Returns:
+        state dict, the file's metadata (ResNet-50's "stride" may stand there), and a description of
+        the source without a path.
+    """
+    if weights != "imagenet":
+        path = Path(weights)
+        if not path.is_file():
+            raise QrlibError(f'no weights file {path}; give a safetensors file or "imagenet"')
+        return (*read(path), f"{path.name} ({files.file_hash(path)[:12]})")
+    choose("ImageNet backbone", name, TORCHVISION)
+    folder = paths.weights()
+    if folder is not None:
+        path = folder / f"{name}.safetensors"
+        if path.is_file():
+            return (*read(path), f"{path.name} ({files.file_hash(path)[:12]})")
+    return _download(name, folder)
+
+
+def _download(name: str, folder: Path | None) -> tuple[dict[str, Tensor], dict[str, str], str]:
+    import torchvision
+
+    enum, member = TORCHVISION[name].split(".")
+    entry = getattr(torchvision.models, enum)[member]
+    looked = f"not in QRLIB_WEIGHTS={folder}" if folder else "QRLIB_WEIGHTS is not set"
+    try:
+        state = entry.get_state_dict(progress=True, check_hash=True)
+    except Exception as error:  # any failure of network or checksum ends the same way
+        raise QrlibError(
+            f"ImageNet weights of {name}: {looked}, and torchvision's download failed ({error}); "
+            f"put {name}.safetensors (torchvision key names) into a folder and set QRLIB_WEIGHTS to it"
+        ) from error
+    return dict(state), {}, f"torchvision {TORCHVISION[name]}"
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and metadata of a safetensors file."""
+    try:
+        with safe_open(path, "pt") as file:
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return state, dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise QrlibError(
+            f"{path} is not a whole safetensors file ({error}); delete it and make or copy it again"
+        ) from error
+
+
+def write(state: dict[str, Tensor], path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Write tensors as float32-or-whatever-they-are safetensors, all or nothing."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in state.items()}
+    with files.replacing(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata or {}))  # save_file hides which error it met
+
+
+def state_hash(module: torch.nn.Module) -> str:
+    """SHA-256 over a module's tensors by name: equal for equal weights, wherever they lie."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        digest.update(
+            tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        )
+    return digest.hexdigest()

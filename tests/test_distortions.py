@@ -1,0 +1,266 @@
+"""Noise and blur: equal to OpenCV, repeatable, of the right strength, and refusing nonsense."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from qrlib import distortions
+from qrlib.distortions import (
+    BLUR_SIGMAS,
+    CLEAN,
+    NOISE_SIGMAS,
+    Distortion,
+    distort_for_evaluation,
+    gaussian_blur,
+    gaussian_kernel,
+    gaussian_noise,
+    kernel_size,
+    levels,
+    sample,
+)
+from qrlib.errors import QrlibError
+
+
+def seeded(seed):
+    return torch.Generator().manual_seed(seed)
+
+
+def opencv(images, sigma):
+    size = kernel_size(sigma)
+    rows = [
+        cv2.GaussianBlur(image.permute(1, 2, 0).numpy(), (size, size), sigma) for image in images
+    ]
+    return torch.stack([torch.from_numpy(row).permute(2, 0, 1) for row in rows])
+
+
+@pytest.mark.parametrize("sigma", BLUR_SIGMAS)
+@pytest.mark.parametrize("shape", [(64, 64), (41, 73), (224, 57), (20, 21)])
+def test_blur_equals_opencv(sigma, shape):
+    images = torch.rand(2, 3, *shape, generator=seeded(0))
+    if min(shape) <= kernel_size(sigma) // 2:
+        pytest.skip("smaller than the mirrored border")
+    assert (gaussian_blur(images, sigma) - opencv(images, sigma)).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("side", [32, 64, 96])
+@pytest.mark.parametrize("sigma", BLUR_SIGMAS)
+def test_scaled_blur_equals_opencv(sigma, side):
+    images = torch.rand(1, 3, side, side + 3, generator=seeded(1))
+    scaled = sigma * side / 224
+    assert (gaussian_blur(images, scaled) - opencv(images, scaled)).abs().max() < 1e-5
+
+
+def test_blur_of_a_photograph_equals_opencv(photograph):
+    images = photograph[None]
+    assert (gaussian_blur(images, 4.0) - opencv(images, 4.0)).abs().max() < 1e-5
+    assert (images - opencv(images, 4.0)).abs().max() > 0.1  # the check can fail
+
+
+def test_kernel_sizes_are_the_papers():
+    assert [kernel_size(sigma) for sigma in BLUR_SIGMAS] == [7, 15, 23, 31, 39]
+
+
+@pytest.mark.parametrize("sigma", np.linspace(0.05, 12, 40))
+def test_kernel_size_is_odd_and_near_four_sigma(sigma):
+    size = kernel_size(sigma)
+    assert size % 2 == 1
+    assert size >= 3
+    assert size == 3 or abs(size - (4 * sigma - 1)) <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("sigma", BLUR_SIGMAS)
+def test_kernel_is_symmetric_and_sums_to_one(sigma):
+    kernel = gaussian_kernel(sigma)
+    assert len(kernel) == kernel_size(sigma)
+    assert kernel.sum() == pytest.approx(1, abs=1e-12)
+    np.testing.assert_array_equal(kernel, kernel[::-1])
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_any_number_of_channels(channels):
+    images = torch.rand(2, channels, 30, 25, generator=seeded(0))
+    blurred = gaussian_blur(images, 2.0)
+    assert blurred.shape == images.shape
+    for c in range(channels):
+        alone = gaussian_blur(images[:, c : c + 1], 2.0)
+        torch.testing.assert_close(blurred[:, c : c + 1], alone, atol=1e-6, rtol=0)
+    assert gaussian_noise(images, 20.0, generator=seeded(0)).shape == images.shape
+
+
+def test_blur_keeps_a_flat_image_and_the_mean():
+    flat = torch.full((1, 3, 40, 50), 0.3)
+    torch.testing.assert_close(gaussian_blur(flat, 8.0), flat, atol=1e-6, rtol=0)
+
+
+def test_blur_has_a_gradient_even_after_use_without_one():
+    with torch.inference_mode():
+        gaussian_blur(torch.rand(1, 3, 33, 35), 2.0)
+    images = torch.rand(1, 3, 33, 35, requires_grad=True)
+    gaussian_blur(images, 2.0)[..., 5, 5].sum().backward()
+    assert images.grad[..., 5, 5].min() > 0
+
+
+def test_noise_follows_the_seed():
+    images = torch.rand(2, 3, 20, 30, generator=seeded(0))
+    first = gaussian_noise(images, 40.0, generator=seeded(1))
+    assert torch.equal(first, gaussian_noise(images, 40.0, generator=seeded(1)))
+    assert not torch.equal(first, gaussian_noise(images, 40.0, generator=seeded(2)))
+
+
+def test_noise_without_a_generator_follows_torchs_own_seed():
+    images = torch.full((1, 3, 8, 8), 0.5)
+    torch.manual_seed(5)
+    first = gaussian_noise(images, 20.0)
+    torch.manual_seed(5)
+    assert torch.equal(first, gaussian_noise(images, 20.0))
+
+
+@pytest.mark.parametrize("sigma", [1.0, 5.0, 20.0])
+def test_noise_has_the_asked_deviation_where_nothing_is_clipped(sigma):
+    images = torch.full((1, 3, 300, 300), 0.5)
+    noise = (gaussian_noise(images, sigma, generator=seeded(0)) - 0.5) * 255
+    assert noise.std().item() == pytest.approx(sigma, rel=0.01)  # 5 deviations of the estimate
+    assert noise.mean().item() == pytest.approx(0, abs=5 * sigma / 270_000**0.5)
+
+
+@pytest.mark.parametrize("sigma", NOISE_SIGMAS)
+def test_noise_is_clipped(sigma):
+    images = torch.full((1, 3, 200, 200), 0.5)
+    noisy = gaussian_noise(images, sigma, generator=seeded(0))
+    assert noisy.min() >= 0
+    assert noisy.max() <= 1
+    # Deviation of a normal variable clipped at a half: clipping must not act before the noise.
+    drawn = torch.randn(images.shape, generator=seeded(0)) * sigma / 255 + 0.5
+    assert torch.allclose(noisy, drawn.clamp(0, 1), atol=1e-6)
+    if sigma == 100:
+        assert 0.15 < ((noisy == 0) | (noisy == 1)).float().mean() < 0.25  # P(|z| > 1.275) = 0.202
+
+
+def test_inputs_are_left_alone():
+    images = torch.rand(2, 3, 30, 30, generator=seeded(0))
+    before = images.clone()
+    gaussian_noise(images, 50.0)
+    gaussian_blur(images, 3.0)
+    for distortion in levels()["noise"]:
+        distort_for_evaluation(images, ["a", "b"], distortion)
+    assert torch.equal(images, before)
+
+
+def test_noise_of_sigma_zero_changes_nothing():
+    images = torch.rand(1, 3, 10, 10)
+    assert torch.equal(gaussian_noise(images, 0.0), images)
+
+
+@pytest.mark.parametrize("distort", [gaussian_noise, gaussian_blur])
+@pytest.mark.parametrize(
+    ("images", "names"),
+    [
+        (torch.rand(3, 20, 20), "(B, C, H, W)"),
+        (np.zeros((1, 3, 20, 20), dtype=np.float32), "ndarray"),
+        (torch.zeros(1, 3, 20, 20, dtype=torch.uint8), "uint8"),
+        (torch.full((1, 3, 20, 20), 1.01), "1.01"),
+        (torch.full((1, 3, 20, 20), -0.5), "-0.5"),
+        (torch.full((1, 3, 20, 20), float("nan")), "nan"),
+        (torch.zeros(0, 3, 20, 20), "no pixel"),
+    ],
+)
+def test_wrong_images_are_refused(distort, images, names):
+    with pytest.raises(QrlibError) as error:
+        distort(images, 2.0)
+    assert names in str(error.value)
+
+
+@pytest.mark.parametrize("distort", [gaussian_noise, gaussian_blur])
+@pytest.mark.parametrize("sigma", [-1.0, float("nan"), float("inf"), "20", None])
+def test_wrong_strengths_are_refused(distort, sigma):
+    with pytest.raises(QrlibError, match="sigma must be a finite number"):
+        distort(torch.rand(1, 3, 20, 20), sigma)
+
+
+def test_blur_refuses_sigma_zero_and_small_images():
+    with pytest.raises(QrlibError, match="above 0"):
+        gaussian_blur(torch.rand(1, 3, 20, 20), 0.0)
+    with pytest.raises(QrlibError, match="19x64 pixels is too small.*39 needs at least 20x20"):
+        gaussian_blur(torch.rand(1, 3, 19, 64), 10.0)
+    gaussian_blur(torch.rand(1, 3, 20, 64), 10.0)
+
+
+def test_levels_are_the_papers():
+    every = levels("multiple")
+    assert [(d.level, d.sigma) for d in every["noise"]] == list(enumerate(NOISE_SIGMAS, 1))
+    assert [(d.level, d.sigma) for d in every["blur"]] == list(enumerate(BLUR_SIGMAS, 1))
+    assert list(levels("noise")) == ["noise"]
+    assert [d.sigma for d in levels("blur", blur_scale=0.5)["blur"]] == [1, 2, 3, 4, 5]
+    assert [d.sigma for d in levels("noise", blur_scale=0.5)["noise"]] == list(NOISE_SIGMAS)
+
+
+def test_levels_refuses_what_it_does_not_know():
+    with pytest.raises(QrlibError, match="'jpeg'.*noise, blur, multiple"):
+        levels("jpeg")
+    with pytest.raises(QrlibError, match="blur_scale"):
+        levels(blur_scale=0)
+
+
+def test_sample_reaches_all_ten_choices_evenly():
+    choices, generator = levels("multiple"), seeded(0)
+    counts = Counter((d.kind, d.level) for d in (sample(choices, generator) for _ in range(4000)))
+    assert len(counts) == 10
+    # 400 expected, with a deviation of 19
+    assert all(320 < count < 480 for count in counts.values())
+
+
+def test_sample_follows_the_generator():
+    first = [sample(levels(), seeded(seed)) for seed in range(20)]
+    assert first == [sample(levels(), seeded(seed)) for seed in range(20)]
+    assert len(set(first)) > 3
+
+
+def test_evaluation_noise_is_the_same_for_good():
+    images = torch.full((2, 3, 16, 16), 0.5)
+    noisy = distort_for_evaluation(images, ["cat/1.jpg", "dog/2.jpg"], Distortion("noise", 2, 40.0))
+    rounded = np.round(noisy.numpy() * 255).astype("<i2")
+    digest = hashlib.sha256(rounded.tobytes()).hexdigest()
+    assert digest[:16] == "GOLDEN_NOISE"
+    assert (noisy.std() * 255).item() == pytest.approx(40, rel=0.05)
+
+
+@pytest.mark.parametrize("distortion", [Distortion("noise", 3, 60.0), Distortion("blur", 2, 4.0)])
+def test_evaluation_distortion_does_not_depend_on_the_batch(distortion):
+    images = torch.rand(5, 3, 24, 28, generator=seeded(0))
+    ids = list("abcde")
+    whole = distort_for_evaluation(images, ids, distortion)
+    order = [3, 0, 4]
+    some = distort_for_evaluation(images[order], [ids[i] for i in order], distortion)
+    torch.testing.assert_close(some, whole[order], atol=1e-6, rtol=0)
+
+
+def test_evaluation_noise_differs_by_image_and_level():
+    images = torch.full((2, 3, 16, 16), 0.5)
+    weak = distort_for_evaluation(images, ["a", "b"], Distortion("noise", 1, 20.0))
+    assert not torch.equal(weak[0], weak[1])
+    strong = distort_for_evaluation(images, ["a", "b"], Distortion("noise", 2, 20.0))
+    assert not torch.equal(weak, strong)
+
+
+def test_evaluation_leaves_clean_images_and_wants_an_id_each():
+    images = torch.rand(2, 3, 16, 16)
+    assert torch.equal(distort_for_evaluation(images, ["a", "b"], CLEAN), images)
+    with pytest.raises(QrlibError, match="2 images need as many ids, not 1"):
+        distort_for_evaluation(images, ["a"], CLEAN)
+
+
+def test_functions_and_distortions_agree():
+    images = torch.rand(1, 3, 24, 24)
+    blur = Distortion("blur", 1, 2.0)
+    noise = Distortion("noise", 1, 20.0)
+    assert torch.equal(blur(images), gaussian_blur(images, 2.0))
+    assert torch.equal(
+        noise(images, seeded(3)), gaussian_noise(images, 20.0, generator=seeded(3))
+    )
+    assert torch.equal(distortions.blur(images, 2.0), gaussian_blur(images, 2.0))

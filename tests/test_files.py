@@ -1,0 +1,136 @@
+"""Nobody ever reads half a file."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from qrlib import files
+from qrlib.errors import QrlibError
+
+
+def left_over(folder):
+    return [p.name for p in folder.iterdir() if p.name.endswith(".tmp")]
+
+
+def fail_with(number):
+    def fail(*args, **kwargs):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_round_trip_and_replacement(tmp_path):
+    path = tmp_path / "a" / "b.json"
+    files.write_json(path, {"x": [1, 2.5, None, "ü"]})
+    files.write_json(path, {"x": 2})
+    assert files.read_json(path, "thing") == {"x": 2}
+    assert os.listdir(path.parent) == ["b.json"]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_write_json_refuses_what_json_has_no_word_for(tmp_path, value):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"x": 1})
+    with pytest.raises(QrlibError, match=r"a\.json is not written: a value is NaN or infinite"):
+        files.write_json(path, {"x": value})
+    assert files.read_json(path, "thing") == {"x": 1}
+
+
+@pytest.mark.parametrize("text", ['{"x": 1', "", '{"x": NaN}', "\x80"])
+def test_read_json_names_a_damaged_file(tmp_path, text):
+    path = tmp_path / "a.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(QrlibError, match=r"run state .*a\.json is damaged.*delete it"):
+        files.read_json(path, "run state")
+
+
+def test_read_json_names_a_missing_file(tmp_path):
+    with pytest.raises(QrlibError, match=r"no run state at .*a\.json"):
+        files.read_json(tmp_path / "a.json", "run state")
+
+
+@pytest.mark.parametrize("where", ["fsync", "replace"])
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [
+        (errno.ENOSPC, "disk full"),
+        (errno.EDQUOT, "disk full"),
+        (errno.EROFS, "cannot write"),
+        (errno.EACCES, "cannot write"),
+    ],
+)
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch, where, number, message):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"x": 1})
+    monkeypatch.setattr(files.os, where, fail_with(number))
+    with pytest.raises(QrlibError, match=f"{message}.*a\\.json.*nothing was changed"):
+        files.write_json(path, {"x": 2})
+    monkeypatch.undo()
+    assert json.loads(path.read_text()) == {"x": 1}
+    assert os.listdir(tmp_path) == ["a.json"]
+
+
+def test_a_disk_that_fills_up_in_the_middle(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    files.write_json(path, {"x": 1})
+    write = Path.write_text
+
+    def half(self, text, **kwargs):
+        write(self, text[: len(text) // 2], **kwargs)
+        fail_with(errno.ENOSPC)()
+
+    monkeypatch.setattr(Path, "write_text", half)
+    with pytest.raises(QrlibError, match="disk full"):
+        files.write_json(path, {"x": 2})
+    assert files.read_json(path, "thing") == {"x": 1}
+    assert not left_over(tmp_path)
+
+
+def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "mkdir", fail_with(errno.EROFS))
+    with pytest.raises(QrlibError, match="cannot write .*QRLIB_RESULTS"):
+        files.write_json(tmp_path / "new" / "a.json", {})
+
+
+def test_other_errors_pass_unchanged_and_leave_nothing(tmp_path):
+    path = tmp_path / "a"
+    with pytest.raises(KeyError), files.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise KeyError("x")
+    with pytest.raises(IsADirectoryError), files.replacing(path) as temporary:
+        temporary.write_text("half")
+        raise IsADirectoryError(errno.EISDIR, "x")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_moves_into_place_as_a_whole(tmp_path):
+    with files.replacing(tmp_path / "store") as temporary:
+        temporary.mkdir()
+        (temporary / "a").write_text("1")
+        assert not (tmp_path / "store").exists()
+    assert (tmp_path / "store" / "a").read_text() == "1"
+    assert not left_over(tmp_path)
+
+
+def test_of_two_folders_the_first_stays(tmp_path):
+    with files.replacing(tmp_path / "store") as slow:
+        slow.mkdir()
+        (slow / "a").write_text("slow")
+        with files.replacing(tmp_path / "store") as fast:
+            fast.mkdir()
+            (fast / "a").write_text("fast")
+    assert (tmp_path / "store" / "a").read_text() == "fast"
+    assert not left_over(tmp_path)
+
+
+def test_a_failed_folder_leaves_nothing(tmp_path):
+    with pytest.raises(RuntimeError), files.replacing(tmp_path / "store") as temporary:
+        temporary.mkdir()
+        (temporary / "a").write_text("1")
+        raise RuntimeError
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,126 @@
+"""Equations 1 to 5 against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+import qrlib
+from qrlib import classifiers
+from qrlib.errors import QrlibError
+from qrlib.losses import RecoveryLoss, classification_loss, quality_loss
+
+
+def test_quality_loss_by_hand():
+    """Equations 1 and 2, as a mean: (0.5 + 0.25 + 0 + 1) / 4."""
+    restored = torch.tensor([0.5, 0.25, 1.0, 1.0]).view(1, 1, 2, 2)
+    target = torch.tensor([0.0, 0.5, 1.0, 0.0]).view(1, 1, 2, 2)
+    assert quality_loss(restored, target).item() == pytest.approx(0.4375)
+
+
+def test_quality_loss_is_the_mean_over_images_too():
+    restored, target = torch.rand(4, 3, 9, 7), torch.rand(4, 3, 9, 7)
+    each = [quality_loss(a[None], b[None]) for a, b in zip(restored, target, strict=True)]
+    assert quality_loss(restored, target).item() == pytest.approx(torch.stack(each).mean().item())
+    assert quality_loss(restored, target).item() == pytest.approx(
+        (restored - target).abs().sum().item() / restored.numel()
+    )
+
+
+def test_classification_loss_by_hand():
+    """Equation 3: probabilities 3/4 and 1/2 of the true class."""
+    logits = torch.tensor([[math.log(3), 0.0], [0.0, 0.0]])
+    expected = -(math.log(0.75) + math.log(0.5)) / 2
+    assert classification_loss(logits, torch.tensor([0, 1])).item() == pytest.approx(expected)
+
+
+def test_classification_loss_equals_the_one_hot_form():
+    logits, labels = torch.randn(5, 7), torch.tensor([0, 6, 3, 3, 1])
+    one_hot = F.one_hot(labels, 7).float()
+    expected = -(one_hot * logits.log_softmax(1)).sum(1).mean()
+    torch.testing.assert_close(classification_loss(logits, labels), expected)
+    torch.testing.assert_close(classification_loss(logits, labels), F.cross_entropy(logits, labels))
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    return torch.rand(4, 3, 8, 8), torch.rand(4, 3, 8, 8), torch.tensor([0, 1, 2, 1])
+
+
+def test_no_classifier_is_the_l1_loss(batch):
+    restored, target, _ = batch
+    parts = RecoveryLoss()(restored, target)
+    assert set(parts) == {"loss", "quality"}
+    torch.testing.assert_close(parts["loss"], F.l1_loss(restored, target))
+
+
+def test_equation_4(batch):
+    restored, target, labels = batch
+    logits = torch.randn(4, 3)
+    parts = RecoveryLoss({"vgg16": 0.01})(restored, target, {"vgg16": logits}, labels)
+    expected = F.l1_loss(restored, target) + 0.01 * F.cross_entropy(logits, labels)
+    torch.testing.assert_close(parts["loss"], expected)
+    torch.testing.assert_close(parts["vgg16"], F.cross_entropy(logits, labels))
+
+
+def test_equation_5_is_the_sum(batch):
+    restored, target, labels = batch
+    weights = {"vgg16": 0.01, "resnet50": 0.1, "inception_v3": 0.0}
+    logits = {name: torch.randn(4, 3) for name in weights}
+    parts = RecoveryLoss(weights)(restored, target, logits, labels)
+    single = sum(
+        RecoveryLoss({n: w})(restored, target, {n: logits[n]}, labels)["loss"]
+        - parts["quality"]
+        for n, w in weights.items()
+    )
+    torch.testing.assert_close(parts["loss"], parts["quality"] + single)
+    assert parts["loss"] > parts["quality"]
+
+
+def test_lower_precision_is_summed_in_float32(batch):
+    restored, target, _ = batch
+    loss = quality_loss(restored.bfloat16(), target.bfloat16())
+    assert loss.dtype == torch.float32
+
+
+def test_names_that_do_not_match_are_refused(batch):
+    restored, target, labels = batch
+    loss = RecoveryLoss({"vgg16": 0.01})
+    with pytest.raises(QrlibError, match=r"\['vgg16'\].*\['resnet50'\]"):
+        loss(restored, target, {"resnet50": torch.zeros(4, 3)}, labels)
+    with pytest.raises(QrlibError, match=r"logits of \[\]"):
+        loss(restored, target)
+    with pytest.raises(QrlibError, match="needs labels"):
+        loss(restored, target, {"vgg16": torch.zeros(4, 3)})
+
+
+@pytest.mark.parametrize("value", [-0.01, float("nan")])
+def test_weights_below_zero_are_refused(value):
+    with pytest.raises(QrlibError, match="'vgg16' must be at least 0"):
+        RecoveryLoss({"vgg16": value})
+
+
+def test_shapes_are_checked():
+    with pytest.raises(QrlibError, match=r"\(1, 3, 8, 8\).*\(1, 3, 8, 9\)"):
+        quality_loss(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 9))
+    for logits, labels in (((2, 3), (3,)), ((2, 3, 4), (2,)), ((2, 3), (2, 3))):
+        with pytest.raises(QrlibError, match="logits must be"):
+            classification_loss(torch.zeros(logits), torch.zeros(labels, dtype=torch.long))
+
+
+def test_gradient_passes_through_a_frozen_classifier():
+    torch.manual_seed(0)
+    classifier = classifiers.build("small_vgg", 3, weights=None, image_size=16, head_width=8)
+    classifier.set_trainable("frozen").train()
+    restorer = qrlib.QRNet(1)
+    restored = restorer(torch.rand(2, 3, 16, 16))
+    logits = {"c": classifier(restored)}
+    parts = RecoveryLoss({"c": 1.0})(restored, restored.detach(), logits, torch.tensor([0, 2]))
+    assert parts["quality"].item() == 0  # what arrives at the restorer comes from the classifier
+    parts["c"].backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in restorer.parameters())
+    assert all(p.grad is None for p in classifier.parameters())

@@ -1,0 +1,154 @@
+"""QRNet: Table 1, any image size, gradients, and its shipped weights."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import qrlib
+from qrlib import paths, reference, weights
+from qrlib.errors import QrlibError
+from qrlib.models import QRNet, layer_table, load_qrnet
+
+
+@pytest.fixture(scope="module")
+def net():
+    torch.manual_seed(0)
+    return QRNet().eval()
+
+
+def count(module):
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_parameters_are_the_papers(net):
+    assert count(net) == 1_941_139
+    assert qrlib.QRNet is QRNet
+
+
+def test_small_qrnet_is_the_same_class_with_one_convolution_a_block():
+    small = QRNet(convs_per_block=1)
+    assert count(small) < count(QRNet())
+    assert sum(isinstance(m, nn.Conv2d) and m.kernel_size == (3, 3) for m in small.modules()) == 9
+    assert small(torch.rand(1, 3, 16, 16)).shape == (1, 3, 16, 16)
+
+
+def test_layers_are_those_of_table_1(net):
+    ours = layer_table(net)
+    assert len(ours) == len(reference.TABLE1)
+    for row, printed in zip(ours, reference.TABLE1, strict=True):
+        for key in ("layer", "channels", "filter", "stride"):
+            assert row[key] == str(getattr(printed, key)), (row, printed)
+
+
+@pytest.mark.parametrize(
+    "size", [(1, 1), (17, 31), (16, 16), (15, 64), (33, 7), (64, 48), (1, 50)]
+)
+@pytest.mark.parametrize("convs", [1, 2])
+def test_any_size_and_range(size, convs):
+    torch.manual_seed(0)
+    images = torch.rand(2, 3, *size)
+    restored = QRNet(convs)(images)
+    assert restored.shape == images.shape
+    assert restored.min() >= 0
+    assert restored.max() <= 1
+    assert torch.isfinite(restored).all()
+
+
+def test_output_stays_in_range_for_extreme_weights(net):
+    wild = QRNet().eval()
+    with torch.no_grad():
+        for parameter in wild.parameters():
+            parameter.mul_(20)
+    restored = wild(torch.rand(1, 3, 32, 32))
+    assert restored.min() >= 0
+    assert restored.max() <= 1
+
+
+def test_padding_repeats_the_edge_and_is_cropped(net):
+    images = torch.rand(1, 3, 20, 37)
+    padded = nn.functional.pad(images, (0, 11, 0, 12), mode="replicate")
+    assert padded.shape[-2:] == (32, 48)
+    torch.testing.assert_close(net(images), net(padded)[..., :20, :37], atol=1e-6, rtol=0)
+
+
+def test_images_of_a_batch_do_not_mix(net):
+    images = torch.rand(3, 3, 32, 32)
+    torch.testing.assert_close(net(images)[1:2], net(images[1:2]), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("convs", [1, 2])
+def test_every_parameter_gets_a_gradient(convs):
+    torch.manual_seed(0)
+    model = QRNet(convs)
+    model(torch.rand(2, 3, 32, 32)).square().mean().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_skip_connections_carry_detail(net):
+    """A change of one pixel reaches the output there although the bottleneck sees 1/16."""
+    images = torch.rand(1, 3, 32, 32)
+    changed = images.clone()
+    changed[..., 9, 9] = 1 - changed[..., 9, 9]
+    difference = (net(images) - net(changed)).abs().sum(1)[0]
+    assert difference[9, 9] > 0
+
+
+def test_dropout_stands_in_two_places_only(net):
+    names = [name for name, m in net.named_modules() if isinstance(m, nn.Dropout)]
+    assert names == ["decoder.0.2", "decoder.1.2"]
+    assert all(m.p == 0.2 for m in net.modules() if isinstance(m, nn.Dropout))
+
+
+def test_dropout_acts_in_training_only(net):
+    images = torch.rand(1, 3, 16, 16)
+    assert torch.equal(net(images), net(images))
+    model = QRNet().train()
+    assert not torch.equal(model(images), model(images))
+    still = QRNet(dropout=0.0).train()
+    assert torch.equal(still(images), still(images))
+
+
+def test_he_initialisation():
+    torch.manual_seed(0)
+    for name, module in QRNet().named_modules():
+        if isinstance(module, nn.Conv2d):
+            fan_in = module.weight[0].numel()
+            assert module.weight.std().item() == pytest.approx((2 / fan_in) ** 0.5, rel=0.3), name
+            assert not module.bias.any()
+
+
+@pytest.mark.parametrize("convs", [0, 3, "2"])
+def test_unknown_block_depth_is_refused(convs):
+    with pytest.raises(QrlibError, match=r"2 \(QRNet\) or 1 \(small\)"):
+        QRNet(convs)
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0, float("nan")])
+def test_wrong_dropout_is_refused(dropout):
+    with pytest.raises(QrlibError, match="dropout"):
+        QRNet(dropout=dropout)
+
+
+@pytest.mark.parametrize("convs", [1, 2])
+def test_load_qrnet_round_trip(convs):
+    torch.manual_seed(1)
+    model = QRNet(convs)
+    folder = paths.results("caltech101") / "weights"
+    weights.write(model.state_dict(), folder / "qrnet-seed3.safetensors")
+    loaded = load_qrnet("caltech101", seed=3)
+    assert not loaded.training
+    images = torch.rand(1, 3, 20, 20)
+    assert torch.equal(loaded(images), model.eval()(images))
+
+
+def test_load_qrnet_names_what_is_there():
+    with pytest.raises(QrlibError, match="qrnet-seed0.safetensors.*shipped: none"):
+        load_qrnet("caltech101")
+    folder = paths.results("quick") / "weights"
+    weights.write(QRNet(1).state_dict(), folder / "recnet-noise-seed1.safetensors")
+    with pytest.raises(QrlibError, match="'caltech101'; shipped: recnet-noise-seed1.safetensors"):
+        load_qrnet("caltech101")

@@ -1,0 +1,168 @@
+"""The printed numbers: as many as the tables have, right where spot-checked, and consistent."""
+
+import dataclasses
+
+import pytest
+
+from qrlib import reference
+from qrlib.errors import QrlibError
+
+
+def test_table1_has_the_34_layers_that_the_text_counts():
+    assert len(reference.TABLE1) == 34 == reference.setting("layers of QRNet")
+    kinds = [row.layer for row in reference.TABLE1]
+    assert kinds.count("Conv.") == 2 * 4 + 2 + 2 * 4 + 1
+    assert kinds.count("Maxpool.") == kinds.count("Transposed Conv.") == kinds.count("Concat.") == 4
+    assert kinds.count("Dropout") == 2
+    assert kinds[-1] == "Sigmoid."
+    ups = [row for row in reference.TABLE1 if row.layer == "Transposed Conv."]
+    assert [row.channels for row in ups] == ["128", "64", "32", "16"]
+    assert {(row.filter, row.stride) for row in ups} == {("2×2", "2")}
+    # The dropout layers stand between the two convolutions of the first two decoder blocks.
+    places = [i for i, kind in enumerate(kinds) if kind == "Dropout"]
+    around = [(reference.TABLE1[i - 1].channels, reference.TABLE1[i + 1].channels) for i in places]
+    assert around == [("128", "128"), ("64", "64")]
+    assert dataclasses.astuple(reference.TABLE1[-2]) == ("Conv.", "3", "1×1", "-")
+
+
+def test_table1_makes_the_1941139_parameters():
+    total, channels, skips = 0, 3, []
+    for row, after in zip(reference.TABLE1, (*reference.TABLE1[1:], None), strict=True):
+        if row.layer in ("Conv.", "Transposed Conv."):
+            size = int(row.filter[0])
+            total += size * size * channels * int(row.channels) + int(row.channels)
+            channels = int(row.channels)
+            if after.layer == "Maxpool.":
+                skips.append(channels)
+        elif row.layer == "Concat.":
+            channels += skips.pop()
+    assert total == 1_941_139
+
+
+def test_number_of_printed_cells():
+    tables = (reference.TABLE2, reference.TABLE3, reference.TABLE4, reference.TABLE5)
+    assert [len(table) for table in tables] == [24, 3, 24, 8]
+    for table in tables:
+        keys = {(c.dataset, c.distortion, c.method, c.metric) for c in table}
+        assert len(keys) == len(table)
+        assert len({(c.row, c.column) for c in table}) == len(table)
+
+
+@pytest.mark.parametrize(
+    ("table", "dataset", "distortion", "method", "value"),
+    [
+        (2, "Caltech101", "noise", "none", 0.642),
+        (2, "Caltech101", "blur", "recnet-single", 0.684),
+        (2, "caltech101", "average", "qrnet", 0.768),
+        (2, "caltech256", "blur", "recnet-multiple", 0.242),
+        (2, "Caltech256", "average", "qrnet", 0.434),
+        (3, "caltech101", "blur", "small_qrnet", 0.694),
+        (4, "caltech101", "noise", "finetuned-single", 0.831),
+        (4, "caltech256", "average", "finetuned-multiple", 0.473),
+        (4, "caltech101", "blur", "end-to-end", 0.807),
+    ],
+)
+def test_printed_accuracies(table, dataset, distortion, method, value):
+    assert reference.printed(table, dataset, distortion, method) == value
+
+
+#: Tables 2 and 4, typed a second time: noise, blur and average of Caltech101, then of Caltech256.
+TYPED_AGAIN = {
+    2: """.642 .828 .819 .832  .259 .684 .571 .705  .450 .756 .694 .768
+          .346 .496 .473 .521  .098 .328 .242 .346  .222 .412 .357 .434""",
+    4: """.642 .831 .842 .861  .259 .741 .745 .807  .450 .786 .793 .834
+          .346 .545 .533 .582  .098 .402 .414 .497  .222 .474 .473 .539""",
+}
+
+
+@pytest.mark.parametrize("table", [2, 4])
+def test_every_printed_accuracy(table):
+    frame = reference.frame(table)
+    assert list(frame["value"]) == [float(text) for text in TYPED_AGAIN[table].split()]
+    assert (
+        list(frame["distortion"]) == [d for d in ("noise", "blur", "average") for _ in "1234"] * 2
+    )
+
+
+def test_printed_quality():
+    values = [
+        reference.printed(5, "caltech101", distortion, method, metric)
+        for metric in ("psnr", "ssim")
+        for distortion in ("noise", "blur")
+        for method in ("none", "qrnet")
+    ]
+    assert values == [15.29, 23.30, 19.77, 20.85, 0.330, 0.823, 0.656, 0.700]
+
+
+def test_the_gain_that_the_text_states():
+    gain = reference.printed(2, "caltech101", "blur", "qrnet")
+    gain -= reference.printed(2, "caltech101", "blur", "none")
+    assert gain == pytest.approx(0.446, abs=1e-9)  # Section IV-B1
+
+
+def test_the_plain_classifier_is_the_same_in_tables_2_and_4():
+    for dataset in ("caltech101", "caltech256"):
+        for distortion in ("noise", "blur", "average"):
+            keys = (dataset, distortion, "none")
+            assert reference.printed(2, *keys) == reference.printed(4, *keys)
+
+
+def test_one_printed_average_of_seventeen_is_off():
+    found = reference.averages()
+    assert len(found) == 17
+    off = found[~found["agrees"]]
+    assert off[["table", "dataset", "method", "printed"]].to_numpy().tolist() == [
+        [2, "Caltech101", "recnet-multiple", 0.694]
+    ]
+    assert off["mean"].iloc[0] == pytest.approx(0.695)
+    # A half may be rounded either way: 0.4505 is printed as 0.450 and 0.4335 as 0.434.
+    halves = found[(found["mean"] - found["printed"]).abs() > 0.0004]
+    assert {0.450, 0.434} <= set(halves["printed"])
+
+
+def test_means_within_rounding_agree_and_no_wider():
+    assert abs(0.4505 - 0.450) <= reference.ROUNDING < 0.00051
+
+
+def test_frame_maps_to_our_names():
+    frame = reference.frame(2)
+    assert {"table", "row", "column", "value", "dataset", "distortion", "restorer"} <= set(frame)
+    assert set(frame["dataset"]) == {"caltech101", "caltech256"}
+    one = frame[(frame["dataset"] == "caltech101") & (frame["method"] == "recnet-single")]
+    assert dict(zip(one["distortion"], one["restorer"], strict=True)) == {
+        "noise": "recnet-noise",
+        "blur": "recnet-blur",
+        "average": "recnet-noise+recnet-blur",
+    }
+    qrnet = frame[frame["method"] == "qrnet"]
+    assert set(qrnet["restorer"]) == {"qrnet-multiple"}
+    assert list(qrnet["column"].unique()) == ["QRNet + VGG16"]
+    assert "Caltech256 / Gaussian Blur" in set(qrnet["row"])
+    assert len(reference.frame(1)) == 34
+    assert set(reference.frame(4).loc[lambda f: f["method"] == "end-to-end", "restorer"]) == {""}
+
+
+def test_settings_and_timings():
+    sigmas, kernels = reference.setting("blur sigma"), reference.setting("blur kernel")
+    assert sigmas == (2, 4, 6, 8, 10)
+    assert kernels == tuple(4 * sigma - 1 for sigma in sigmas)
+    assert reference.setting("noise sigma") == (20, 40, 60, 80, 100)
+    assert reference.setting("lambda") in reference.setting("lambda tried")
+    names = ("learning rate", "dropout", "batch size", "epochs at most", "early stopping patience")
+    assert [reference.setting(name) for name in names] == [1e-3, 0.2, 32, 200, 5]
+    assert [fact.value for fact in reference.TIMINGS] == [167, 8.29, 5.51, "GeForce GTX TITAN X"]
+    assert all(fact.where.startswith("Section") for fact in reference.SETTINGS)
+
+
+def test_what_is_not_printed_is_refused():
+    with pytest.raises(QrlibError, match=r"Table 2 .* no number for Caltech101, noise, mqrnet"):
+        reference.printed(2, "caltech101", "noise", "mqrnet")
+    with pytest.raises(QrlibError, match="no table 6"):
+        reference.frame(6)
+    with pytest.raises(QrlibError, match=r"no setting 'image size'.*learning rate"):
+        reference.setting("image size")
+
+
+def test_printed_numbers_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        reference.TABLE2[0].value = 1.0
