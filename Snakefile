@@ -26,7 +26,6 @@ PY = sys.executable
 NONE, *TRAINED = experiments.plan(PROFILE)
 CLASSIFIER = NONE.classifier_run
 RESTORERS = {x.recovery_run: x for x in TRAINED}
-EVALUATIONS = {x.evaluation_run: x for x in (NONE, *TRAINED) if x.variant != "pretrained"}
 
 RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format
@@ -37,7 +36,6 @@ PAPERMILL = f"{PY} -m papermill --log-output --no-progress-bar --autosave-cell-e
 
 wildcard_constraints:
     run="|".join(RESTORERS),
-    evaluation="|".join(EVALUATIONS),
     page="method|distortions",
 
 
@@ -47,8 +45,17 @@ def parameters(x):
 
 
 def settings(kind, x):
-    """What makes a job outdated besides its inputs: settings and code."""
-    return [provenance.config_hash(x.config(kind)), experiments.code(kind)]
+    """What makes a job outdated besides its inputs: settings and code.
+
+    If only the evaluation changed, the job finds its network trained and evaluates it again.
+    """
+    code = [experiments.code(kind), experiments.code("evaluation")]
+    return [provenance.config_hash(x.config(kind)), *code]
+
+
+def records(x, run):
+    """The records that a job writes."""
+    return [run] if x.variant == "pretrained" else [run, x.evaluation_run]
 
 
 def before(x):
@@ -63,7 +70,6 @@ rule all:
     input:
         STAMP(CLASSIFIER),
         [STAMP(run) for run in RESTORERS],
-        [STAMP(run) for run in EVALUATIONS],
         f"book/_executed/{NAME}/recovery.ipynb",
 
 
@@ -87,23 +93,24 @@ rule book:
 
 
 rule classifier:
-    """The classifier, on clean images."""
+    """The classifier, trained on clean images, and evaluated without a restorer."""
     input:
         notebook="notebooks/train_classifier.ipynb",
     output:
         STAMP(CLASSIFIER),
     params:
         settings=settings("classifier", NONE),
+        records=records(NONE, CLASSIFIER),
     log:
         notebook=f"{RUNS}/logs/{CLASSIFIER}.ipynb",
     threads: THREADS
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} -p profile {NAME} "
-        "&& {PY} -m qrlib publish {log.notebook} {NAME} {output}"
+        "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {params.records}"
 
 
 rule restorer:
-    """One network of Table 1: pretrained, RecNet or QRNet, for one seed."""
+    """A network of Table 1 for one seed, trained and evaluated: pretrained, RecNet or QRNet."""
     input:
         lambda w: before(RESTORERS[w.run]),
         notebook="notebooks/train_recovery.ipynb",
@@ -112,37 +119,19 @@ rule restorer:
     params:
         settings=lambda w: settings("recovery", RESTORERS[w.run]),
         parameters=lambda w: parameters(RESTORERS[w.run]),
+        records=lambda w: records(RESTORERS[w.run], w.run),
     log:
         notebook=f"{RUNS}/logs/{{run}}.ipynb",
     threads: THREADS
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} {params.parameters} "
-        "&& {PY} -m qrlib publish {log.notebook} {NAME} {output}"
-
-
-rule evaluation:
-    """One restorer with one classifier, on every distortion and level."""
-    input:
-        lambda w: [STAMP(CLASSIFIER)]
-        + [STAMP(x.recovery_run) for x in [EVALUATIONS[w.evaluation]] if x.variant != "none"],
-        notebook="notebooks/evaluate.ipynb",
-    output:
-        STAMP("{evaluation}"),
-    params:
-        settings=lambda w: settings("evaluation", EVALUATIONS[w.evaluation]),
-        parameters=lambda w: parameters(EVALUATIONS[w.evaluation]),
-    log:
-        notebook=f"{RUNS}/logs/{{evaluation}}.ipynb",
-    threads: THREADS
-    shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} {params.parameters} "
-        "&& {PY} -m qrlib publish {log.notebook} {NAME} {output}"
+        "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {params.records}"
 
 
 rule results:
     """A results notebook: Table 2 and Figure 4 from the records of one profile."""
     input:
-        lambda w: [STAMP(run) for run in EVALUATIONS] if w.profile == NAME
+        lambda w: [STAMP(run) for run in (CLASSIFIER, *RESTORERS)] if w.profile == NAME
         else [str(p) for p in sorted(paths.results(w.profile).glob("records/*.json"))],
         notebook="notebooks/recovery.ipynb",
     output:

@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     publish.add_argument("notebook")
     publish.add_argument("profile")
     publish.add_argument("stamp")
+    publish.add_argument("records", nargs="+", help="names of the records it wrote")
     page = commands.add_parser("page", help="(for the Snakefile) tidy a finished page")
     page.add_argument("notebook")
     page.add_argument("target")
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.command == "book":
             return graph.run("quick", "book", arguments.cores, arguments.dry_run)
         if arguments.command == "publish":
-            graph.publish(arguments.notebook, arguments.profile, arguments.stamp)
+            graph.publish(arguments.notebook, arguments.profile, arguments.stamp, arguments.records)
         elif arguments.command == "page":
             graph.page(arguments.notebook, arguments.target)
         else:

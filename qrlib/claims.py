@@ -4,8 +4,8 @@ The rule.  A claim compares two accuracies, left and right.  d is left - right (
 the claim allows one), averaged over the seeds that both sides have; "none" is not trained and is
 paired with every seed.  The verdict is
 
-- "too close to call" if the seeds' differences do not all have one sign, or if |d| is below one
-  standard error, sqrt(p1 (1 - p1) / n + p2 (1 - p2) / n), of two accuracies p1 and p2 measured on
+- "too close to call" if the seeds' differences do not all have one sign, or if d is closer to 0 than
+  one standard error, sqrt(p1 (1 - p1) / n + p2 (1 - p2) / n), of two accuracies p1 and p2 measured on
   n images;
 - else "holds" if d > 0 and "does not hold" if d < 0.
 
@@ -28,9 +28,9 @@ from qrlib import reference, tables
 from qrlib.errors import QrlibError
 
 HOLDS, FAILS, CLOSE = "holds", "does not hold", "too close to call"
-#: The paper speaks of high levels without saying which: the upper two of five.
+#: The upper two of five levels; the paper speaks of high levels without saying which.
 HIGH = (4, 5)
-#: Our reading of "without degrading": at most 3 points of accuracy lost on clean images.
+#: At most 3 points of accuracy lost on clean images is our reading of "without degrading".
 CLEAN_MARGIN = 0.03
 
 

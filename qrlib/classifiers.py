@@ -20,8 +20,8 @@ from qrlib.errors import QrlibError, choose
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
-#: "frozen": the paper's classifier while QRNet learns; "fully_connected": the paper's fine-tuning of
-#: the layers after the last convolution; "all": every parameter.
+#: "frozen" is the paper's classifier while QRNet learns; "fully_connected" is the paper's fine-tuning
+#: of the layers after the last convolution; "all" is every parameter.
 TRAINABLE = ("frozen", "fully_connected", "all")
 
 

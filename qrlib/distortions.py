@@ -19,7 +19,7 @@ from torch import Tensor
 
 from qrlib.errors import QrlibError, choose
 
-#: Section IV-A: the five evaluation levels of each distortion, for images of 224 pixels.
+#: The five evaluation levels of each distortion, for images of 224 pixels (Section IV-A).
 NOISE_SIGMAS = (20.0, 40.0, 60.0, 80.0, 100.0)
 BLUR_SIGMAS = (2.0, 4.0, 6.0, 8.0, 10.0)
 KINDS = ("noise", "blur")

@@ -45,7 +45,7 @@ def ssim(images: Tensor, target: Tensor) -> Tensor:
     )  # type: ignore[return-value]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # inference_mode would leave weights that no later training can use
 def evaluate(
     restorer: nn.Module | None,
     classifier: nn.Module,

@@ -50,7 +50,7 @@ class Experiment:
 
     @property
     def restorer(self) -> str:
-        """The name in tables and records: "none", "recnet-noise", "qrnet-multiple", ..."""
+        """The name in tables and records, such as "none", "recnet-noise" or "qrnet-multiple"."""
         if self.distortions == "clean":
             return self.variant
         return f"{self.variant}-{self.distortions}"

@@ -6,12 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from qrlib import files, paths, profiles, store
+from qrlib import files, paths, profiles
 from qrlib.errors import QrlibError
 
 
@@ -56,17 +57,20 @@ def drop_stale_stamps(profile: str) -> None:
         try:
             expected = files.read_json(stamp, "stamp")
         except QrlibError:
-            expected = None  # cut short: the job runs again
-        if expected != _stamp(profile, stamp.stem):
-            print(f"{stamp.stem}: its record or notebook is gone or was changed; it will run again")
+            expected = {"": None}  # cut short: the job runs again
+        if expected != {name: _hash(profile, name) for name in expected}:
+            print(f"{stamp.stem}: a result of it is gone or was changed; it will run again")
             stamp.unlink()
 
 
-def publish(notebook: str | Path, profile: str, stamp: str | Path) -> None:
-    """Move a finished run's notebook to the results, tidied, and stamp it."""
-    notebook, stamp = Path(notebook), Path(stamp)
+def publish(
+    notebook: str | Path, profile: str, stamp: str | Path, records: Iterable[str]
+) -> None:
+    """Move a finished run's notebook to the results, tidied, and stamp it and its records."""
+    notebook = Path(notebook)
     page(notebook, paths.results(profile) / "notebooks" / notebook.name)
-    files.write_json(stamp, _stamp(profile, stamp.stem))
+    results = [f"notebooks/{notebook.name}", *(f"records/{name}.json" for name in records)]
+    files.write_json(Path(stamp), {name: _hash(profile, name) for name in results})
 
 
 def page(notebook: str | Path, target: str | Path) -> None:
@@ -114,12 +118,9 @@ def assemble(names: list[str]) -> None:
             shutil.copyfile(source, target / file)
 
 
-def _stamp(profile: str, name: str) -> dict[str, str | None]:
-    there = {
-        "record": store.path(profile, name),
-        "notebook": paths.results(profile) / "notebooks" / f"{name}.ipynb",
-    }
-    return {key: files.file_hash(p) if p.is_file() else None for key, p in there.items()}
+def _hash(profile: str, name: str) -> str | None:
+    path = paths.results(profile) / name
+    return files.file_hash(path) if path.is_file() else None
 
 
 def _shown(path: Path) -> str:

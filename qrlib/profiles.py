@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import types
@@ -229,15 +230,14 @@ def _typed(hint: Any, value: Any, key: str, where: str) -> Any:
         return [_typed(item, v, key, where) for v in value]
     allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if float in allowed and type(value) is int:
-        return float(value)
+        value = float(value)
     if isinstance(value, str) and float in allowed:  # YAML 1.1 reads 1e-3 as text
-        try:
-            return float(value)
-        except ValueError:
-            pass
+        with contextlib.suppress(ValueError):
+            value = float(value)
     if type(value) not in allowed:
         expected = " or ".join("nothing" if a is type(None) else a.__name__ for a in allowed)
         raise QrlibError(f"{where}: {key} must be {expected}, not {value!r}")
-    if isinstance(value, (int, float)) and not isinstance(value, bool) and value < 0:
-        raise QrlibError(f"{where}: {key} must be at least 0, not {value!r}")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if not 0 <= value < float("inf"):
+            raise QrlibError(f"{where}: {key} must be a number of at least 0, not {value!r}")
     return value

@@ -44,7 +44,8 @@ class Printed:
 
     Attributes:
         table: number of the table.
-        row, column: headings as printed; the two parts of a row or column heading joined by " / ".
+        row: its heading as printed; the two parts of a heading in two parts are joined by " / ".
+        column: the same for the column.
         value: accuracy and SSIM as fractions of 1, PSNR in dB.
         dataset: "Caltech101" or "Caltech256".
         distortion: "noise", "blur" or "average".
@@ -103,7 +104,7 @@ def _decoder(channels: int, dropout: bool) -> list[Layer]:
     return [up, Layer("Concat."), _conv(channels), *middle, _conv(channels)]
 
 
-#: Table 1, the structure of QRNet: 34 rows, which is the number of layers Section III-A states.
+#: Table 1, the structure of QRNet, in 34 rows, the number of layers that Section III-A states.
 TABLE1: tuple[Layer, ...] = (
     *(row for channels in (16, 32, 64, 128) for row in _encoder(channels)),
     _conv(256),
@@ -155,10 +156,10 @@ def _accuracies(table: int, values: dict, columns: dict[str, str]) -> Iterator[P
             yield Printed(table, name, column, value, dataset, distortion, method)
 
 
-#: Table 2: accuracy of VGG16 with and without a restorer in front of it.
+#: Table 2, accuracy of VGG16 with and without a restorer in front of it.
 TABLE2: tuple[Printed, ...] = tuple(_accuracies(2, _TABLE2, _COLUMNS2))
 
-#: Table 3: accuracy with small QRNet; the paper's table has one row and no name for it.
+#: Table 3, accuracy with small QRNet; the paper's table has one row and no name for it.
 TABLE3: tuple[Printed, ...] = tuple(
     Printed(3, "Caltech101", column, value, "Caltech101", distortion, "small_qrnet")
     for column, distortion, value in (
@@ -168,10 +169,10 @@ TABLE3: tuple[Printed, ...] = tuple(
     )
 )
 
-#: Table 4: accuracy with a fine-tuned classifier, and with QRNet and classifier trained together.
+#: Table 4, accuracy with a fine-tuned classifier, and with QRNet and classifier trained together.
 TABLE4: tuple[Printed, ...] = tuple(_accuracies(4, _TABLE4, _COLUMNS4))
 
-#: Table 5: image quality before (method "none") and after QRNet; PSNR in dB.
+#: Table 5, image quality before (method "none") and after QRNet; PSNR in dB.
 TABLE5: tuple[Printed, ...] = tuple(
     Printed(5, metric.upper(), column, value, "Caltech101", distortion, method, metric)
     for metric, values in (

@@ -23,7 +23,7 @@ from qrlib.errors import QrlibError
 LEVELS = (1, 2, 3, 4, 5)
 FIELDS = "profile dataset classifier restorer distortion level strength seed metric value n record"
 
-#: The columns of Table 2: method -> how we call it in tables and figures.
+#: Method -> how we call it in tables and figures, in the order of Table 2's columns.
 METHODS = {
     "none": "no restoration",
     "recnet-single": "RecNet (single)",

@@ -13,7 +13,7 @@ from torch import Tensor
 from qrlib import files, paths
 from qrlib.errors import QrlibError, choose
 
-#: torchvision's checksummed weights by our name: the enum in torchvision.models.
+#: Our name -> the enum of torchvision.models that names its checksummed weights.
 TORCHVISION = {
     "vgg16": "VGG16_Weights.IMAGENET1K_V1",
     "inception_v3": "Inception_V3_Weights.IMAGENET1K_V1",

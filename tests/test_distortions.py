@@ -43,8 +43,6 @@ def opencv(images, sigma):
 @pytest.mark.parametrize("shape", [(64, 64), (41, 73), (224, 57), (20, 21)])
 def test_blur_equals_opencv(sigma, shape):
     images = torch.rand(2, 3, *shape, generator=seeded(0))
-    if min(shape) <= kernel_size(sigma) // 2:
-        pytest.skip("smaller than the mirrored border")
     assert (gaussian_blur(images, sigma) - opencv(images, sigma)).abs().max() < 1e-5
 
 
@@ -226,7 +224,7 @@ def test_evaluation_noise_is_the_same_for_good():
     noisy = distort_for_evaluation(images, ["cat/1.jpg", "dog/2.jpg"], Distortion("noise", 2, 40.0))
     rounded = np.round(noisy.numpy() * 255).astype("<i2")
     digest = hashlib.sha256(rounded.tobytes()).hexdigest()
-    assert digest[:16] == "GOLDEN_NOISE"
+    assert digest[:16] == "22fdbf78c069439a"
     assert (noisy.std() * 255).item() == pytest.approx(40, rel=0.05)
 
 
@@ -260,7 +258,5 @@ def test_functions_and_distortions_agree():
     blur = Distortion("blur", 1, 2.0)
     noise = Distortion("noise", 1, 20.0)
     assert torch.equal(blur(images), gaussian_blur(images, 2.0))
-    assert torch.equal(
-        noise(images, seeded(3)), gaussian_noise(images, 20.0, generator=seeded(3))
-    )
+    assert torch.equal(noise(images, seeded(3)), gaussian_noise(images, 20.0, generator=seeded(3)))
     assert torch.equal(distortions.blur(images, 2.0), gaussian_blur(images, 2.0))

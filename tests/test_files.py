@@ -134,3 +134,9 @@ def test_a_failed_folder_leaves_nothing(tmp_path):
         (temporary / "a").write_text("1")
         raise RuntimeError
     assert os.listdir(tmp_path) == []
+
+
+def test_file_hash_is_sha256(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes(b"abc")
+    assert files.file_hash(path).startswith("ba7816bf8f01cfea414140de5dae2223")

@@ -73,8 +73,7 @@ def test_equation_5_is_the_sum(batch):
     logits = {name: torch.randn(4, 3) for name in weights}
     parts = RecoveryLoss(weights)(restored, target, logits, labels)
     single = sum(
-        RecoveryLoss({n: w})(restored, target, {n: logits[n]}, labels)["loss"]
-        - parts["quality"]
+        RecoveryLoss({n: w})(restored, target, {n: logits[n]}, labels)["loss"] - parts["quality"]
         for n, w in weights.items()
     )
     torch.testing.assert_close(parts["loss"], parts["quality"] + single)

@@ -42,9 +42,7 @@ def test_layers_are_those_of_table_1(net):
             assert row[key] == str(getattr(printed, key)), (row, printed)
 
 
-@pytest.mark.parametrize(
-    "size", [(1, 1), (17, 31), (16, 16), (15, 64), (33, 7), (64, 48), (1, 50)]
-)
+@pytest.mark.parametrize("size", [(1, 1), (17, 31), (16, 16), (15, 64), (33, 7), (64, 48), (1, 50)])
 @pytest.mark.parametrize("convs", [1, 2])
 def test_any_size_and_range(size, convs):
     torch.manual_seed(0)

@@ -58,7 +58,7 @@ class Splits:
 
     @property
     def manifest_hash(self) -> str:
-        """SHA-256 of the manifest: same hash, same images in the same parts."""
+        """SHA-256 of the manifest; same hash, same images in the same parts."""
         return hashlib.sha256(json.dumps(self.manifest, sort_keys=True).encode()).hexdigest()
 
     def write_manifest(self, folder: Path) -> Path:
@@ -149,7 +149,7 @@ def _open(folder: Path, header: dict[str, Any], count: int) -> np.ndarray:
             )
     try:
         images = np.load(folder / "images.npy", mmap_mode="r")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise QrlibError(f"packed store {folder.name} is damaged ({error}); {way_out}") from error
     if images.shape != (count, 3, header["image_size"], header["image_size"]):
         raise QrlibError(f"packed store {folder.name} holds an array of {images.shape}; {way_out}")

@@ -67,5 +67,10 @@ class BatchSampler(Sampler[list[int]]):
 def loader(split: Any, batch_size: int, *, seed: int | None = None) -> DataLoader:
     """Batches of a split (anything that takes a list of positions); shuffled when a seed is given."""
     return DataLoader(
-        split, batch_size=None, sampler=BatchSampler(len(split), batch_size, seed=seed)
+        split,
+        batch_size=None,
+        sampler=BatchSampler(len(split), batch_size, seed=seed),
+        # A loader draws a number each epoch: not from the generator that dropout draws from, since a
+        # resumed run starts its loader at another moment.
+        generator=torch.Generator(),
     )

@@ -67,7 +67,7 @@ class _Features:
         return self.features[rows], self.labels[rows], [self.ids[i] for i in rows]
 
 
-@torch.inference_mode()
+@torch.no_grad()  # inference_mode would leave weights that no later training can use
 def _through_backbone(classifier: Classifier, split: Split, precision: str) -> _Features:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     classifier.to(device, memory_format=torch.channels_last).eval()

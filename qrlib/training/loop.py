@@ -237,8 +237,7 @@ def _fit(
             EarlyStopping("val_loss", patience=settings.patience, check_on_train_epoch_end=True),
             ModelCheckpoint(
                 folder,
-                save_top_k=0,
-                save_last=True,
+                filename="last",  # with `save_last` and `save_top_k=0` Lightning 2.6 saves nothing
                 save_on_train_epoch_end=True,
                 enable_version_counter=False,  # always last.ckpt, also in a folder that was moved
             ),

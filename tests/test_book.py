@@ -1,0 +1,122 @@
+"""The book lists the runs there are, and its notebooks are fit to be shown."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from qrlib import experiments, profiles
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = ROOT / "book"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PAGES = [p for p in BOOK.rglob("*.md") if "_executed" not in p.parts]
+
+
+def entries(node: Any) -> list[dict[str, Any]]:
+    """All pages of the table of contents, in order."""
+    if isinstance(node, list):
+        return [entry for item in node for entry in entries(item)]
+    mine = [node] if "file" in node else []
+    return mine + [e for k in ("parts", "chapters", "sections") for e in entries(node.get(k, []))]
+
+
+TOC = yaml.safe_load((BOOK / "_toc.yml").read_text("utf-8"))
+ENTRIES = entries(TOC)
+FILES = [TOC["root"], *(entry["file"] for entry in ENTRIES)]
+SHOWN = sorted({file.split("/")[1] for file in FILES if file.count("/") == 2})
+
+
+def test_shows_the_quick_profile() -> None:
+    assert "quick" in SHOWN
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_lists_exactly_the_runs_of_a_profile(name: str) -> None:
+    planned = [x for x in experiments.plan(profiles.load(name)) if x.variant != "none"]
+    runs = [planned[0].classifier_run, *(x.recovery_run for x in planned)]
+    listed = [file for file in FILES if file.startswith(f"_executed/{name}/")]
+    assert sorted(listed) == sorted(f"_executed/{name}/{run}" for run in (*runs, "recovery"))
+
+
+def test_pages_are_listed_once_and_titled_apart() -> None:
+    assert len(FILES) == len(set(FILES))
+    titled = [entry for entry in ENTRIES if entry["file"].startswith("_executed/")]
+    titles = [(entry["file"].split("/")[1], entry.get("title")) for entry in titled]
+    assert len(titles) == len(set(titles))
+
+
+def test_every_prose_page_is_listed() -> None:
+    pages = {str(p.relative_to(BOOK).with_suffix("")) for p in PAGES}
+    assert pages == {file for file in FILES if not file.startswith("_executed/")}
+
+
+def test_unnamed_notebooks_are_there() -> None:
+    names = [file.split("/")[-1] for file in FILES if file.count("/") == 1 and "_exec" in file]
+    assert {f"{name}.ipynb" for name in [*names, "recovery"]} <= {p.name for p in NOTEBOOKS}
+
+
+def test_the_build_runs_nothing() -> None:
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
+    assert config["execute"] == {"execute_notebooks": "off", "stderr_output": "remove"}
+    assert config["only_build_toc_files"] is True
+
+
+def test_the_reference_documents_what_there_is() -> None:
+    text = "".join(p.read_text("utf-8") for p in (BOOK / "api").glob("*.md"))
+    documented = re.findall(r"automodule:: (\S+)", text)
+    assert len(documented) == len(set(documented))
+    files = [p.relative_to(ROOT).with_suffix("") for p in (ROOT / "qrlib").rglob("*.py")]
+    modules = {".".join(p.parts).removesuffix(".__init__") for p in files}
+    internal = {"", ".__main__", ".allocator", ".files", ".graph", ".paths", ".provenance"}
+    internal |= {".training", ".training.progress"}
+    assert modules - set(documented) <= {f"qrlib{name}" for name in internal}
+    assert set(documented) <= modules
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_is_fit_to_be_shown(path: Path) -> None:
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    tags = [cell["metadata"].get("tags", []) for cell in cells]
+    assert sum("parameters" in t for t in tags) == 1
+    assert "".join(cells[0]["source"]).startswith("# ")
+    for cell, tag in zip(cells, tags, strict=True):
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code":
+            continue
+        # Only what is compared is kept, and what is to be compared is there.
+        assert bool(cell["outputs"]) == ("NBVAL_CHECK_OUTPUT" in source) == ("keep_output" in tag)
+        if draws(source):
+            shown = cell["metadata"].get("mystnb", {})
+            assert shown.get("figure", {}).get("caption", "").endswith("."), source
+            assert shown.get("image", {}).get("alt", "").endswith("."), source
+
+
+def draws(source: str) -> bool:
+    """Whether a cell shows a figure: ends in a call of a plotting function."""
+    plots = ["figure4", "image_strip", "learning_curves", "paper_and_ours", "show", "SVG"]
+    body = ast.parse(source).body
+    last = body[-1] if body else None
+    if not (isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)):
+        return False
+    called = last.value.func
+    return getattr(called, "attr", getattr(called, "id", "")) in plots
+
+
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md"], ids=lambda p: p.stem)
+def test_links_between_files_lead_somewhere(path: Path) -> None:
+    text = re.sub(r"```.*?```", "", path.read_text("utf-8"), flags=re.DOTALL)
+    for target in re.findall(r"\]\(([^)#\s]+)", text):
+        if "://" in target:
+            continue
+        found = (path.parent / target).resolve()
+        if "_executed" in found.parts:
+            assert str(found.relative_to(BOOK).with_suffix("")) in FILES, target
+        else:
+            assert found.is_file(), target

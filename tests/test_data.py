@@ -1,0 +1,441 @@
+"""Data sets: splits, unreadable files, the packed store, and crops that share no pixel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections import Counter
+
+import numpy as np
+import pytest
+import skimage
+import torch
+from PIL import Image
+
+from qrlib import data, paths
+from qrlib.data import caltech, packed, photographs
+from qrlib.data.splits import PARTS, stratified
+from qrlib.errors import QrlibError
+
+CLUTTER = {"caltech101": "BACKGROUND_Google", "caltech256": "257.clutter"}
+NAMES = {
+    "caltech101": ["accordion", "anchor", "yin_yang"],
+    "caltech256": ["001.ak47", "002.american-flag", "256.toad"],
+}
+COUNTS = [10, 15, 5]
+
+
+def draw(path, seed, mode="RGB", size=(23, 17)):
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).convert(mode).save(path)
+
+
+def make_tree(root, dataset, suffix=".jpg"):
+    for number, (name, count) in enumerate(zip(NAMES[dataset], COUNTS, strict=True)):
+        for i in range(count):
+            draw(root / name / f"image_{i + 1:04d}{suffix}", 100 * number + i)
+    draw(root / CLUTTER[dataset] / "image_0001.jpg", 999)
+    return root
+
+
+@pytest.fixture
+def tree(folders, monkeypatch):
+    """A small Caltech101 and a cache of its own."""
+    monkeypatch.setenv("QRLIB_CACHE", str(folders / "cache"))
+    return make_tree(folders / "data" / caltech.LAYOUTS["caltech101"][0], "caltech101")
+
+
+def stores():
+    return sorted(p.name for p in paths.cache().iterdir()) if paths.cache().exists() else []
+
+
+def load(**changes):
+    return data.load(**{"dataset": "caltech101", "image_size": 16, **changes})
+
+
+# Splits.
+
+
+def parts_by_class(splits):
+    return {part: Counter(i.split("/")[0] for i in getattr(splits, part).ids) for part in PARTS}
+
+
+@pytest.mark.parametrize("dataset", CLUTTER)
+def test_split_is_stratified_disjoint_and_complete(folders, monkeypatch, dataset):
+    monkeypatch.setenv("QRLIB_CACHE", str(folders / "cache"))
+    root = make_tree(folders / "data" / caltech.LAYOUTS[dataset][0], dataset)
+    splits = load(dataset=dataset)
+    assert splits.classes == NAMES[dataset]
+    assert splits.dataset == dataset
+    # 80/20, then 20 % of the rest: of 10, 15, 5 images
+    first, second, third = NAMES[dataset]
+    assert parts_by_class(splits) == {
+        "test": {first: 2, second: 3, third: 1},
+        "validation": {first: 2, second: 2, third: 1},
+        "train": {first: 6, second: 10, third: 3},
+    }
+    ids = [i for part in PARTS for i in getattr(splits, part).ids]
+    assert len(set(ids)) == len(ids) == 30
+    on_disk = {f"{p.parent.name}/{p.name}" for p in root.glob("*/*.jpg")}
+    assert set(ids) == {i for i in on_disk if not i.startswith(CLUTTER[dataset])}
+
+
+def test_split_follows_the_seed(tree):
+    first, again, other = load(), load(), load(split_seed=1)
+    assert first.manifest_hash == again.manifest_hash
+    assert first.manifest == again.manifest
+    assert other.manifest_hash != first.manifest_hash
+    assert set(other.test.ids) != set(first.test.ids)
+    assert parts_by_class(other) == parts_by_class(first)
+
+
+def test_split_of_a_fixed_list_is_the_same_for_good():
+    ids = [f"{c}/{i}.jpg" for c in "ab" for i in range(10)]
+    parts = stratified(ids, [i[0] for i in ids], 0)
+    assert parts["test"] == [8, 9, 12, 15]
+    assert parts["validation"] == [0, 7, 11, 14]
+    assert sorted(sum(parts.values(), [])) == list(range(20))
+    # independent of the order in which the file system lists them
+    backwards = stratified(ids[::-1], [i[0] for i in ids[::-1]], 0)
+    assert {ids[::-1][i] for i in backwards["test"]} == {ids[i] for i in parts["test"]}
+
+
+@pytest.mark.parametrize(("count", "sizes"), [(3, (1, 1, 1)), (4, (2, 1, 1)), (100, (64, 16, 20))])
+def test_proportions(count, sizes):
+    parts = stratified([str(i) for i in range(count)], ["x"] * count, 0)
+    assert tuple(len(parts[part]) for part in PARTS) == sizes
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_class_that_is_too_small_is_named(tree, count):
+    for i in range(count):
+        draw(tree / "lonely" / f"{i}.jpg", i)
+    with pytest.raises(QrlibError, match=rf"class 'lonely' has {count} image.*at least 3"):
+        load()
+    assert stores() == []
+
+
+def test_subset_of_classes_and_images(tree):
+    few = load(classes=2, per_class=4)
+    assert few.classes == ["accordion", "anchor"]
+    assert [len(getattr(few, part)) for part in PARTS] == [4, 2, 2]
+    for classes in (1, 4):
+        with pytest.raises(QrlibError, match=f"between 2 and 3, not {classes}"):
+            load(classes=classes)
+
+
+# Reading images.
+
+
+def test_pixels_and_labels_belong_together(tree):
+    splits = load(image_size=20)
+    images, labels, ids = splits.train[[3, 0, 15]]
+    assert images.shape == (3, 3, 20, 20)
+    assert images.dtype == torch.uint8
+    assert labels.dtype == torch.int64
+    for image, label, name in zip(images, labels, ids, strict=True):
+        assert splits.classes[label] == name.split("/")[0]
+        expected = (
+            Image.open(tree / name).convert("RGB").resize((20, 20), Image.Resampling.BILINEAR)
+        )
+        np.testing.assert_array_equal(image.numpy(), np.asarray(expected).transpose(2, 0, 1))
+
+
+def test_squash_and_crop(tmp_path):
+    picture = np.zeros((20, 60, 3), np.uint8)
+    picture[:, 20:40] = 255  # a white square in the middle third
+    image = Image.fromarray(picture)
+    crop = packed.resize_image(image, 20, "crop")
+    squash = packed.resize_image(image, 20, "squash")
+    assert crop.shape == squash.shape == (3, 20, 20)
+    assert crop[:, :, 1:-1].min() == 255
+    assert squash[0, 10, 10] == 255
+    assert squash[0, 10, [0, -1]].tolist() == [0, 0]
+    with pytest.raises(QrlibError, match="unknown resize 'stretch'.*squash, crop"):
+        load_photographs(resize_of_pack="stretch")
+
+
+def load_photographs(resize_of_pack):
+    header = {"dataset": "x", "image_size": 4, "resize": resize_of_pack}
+    return packed.pack("x", header, 1, lambda i: np.zeros((3, 4, 4), np.uint8))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "CMYK"])
+def test_every_mode_becomes_rgb(tmp_path, mode):
+    path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
+    draw(path, 0, mode)
+    image = packed.read_image(path, 12, "squash")
+    assert image.shape == (3, 12, 12)
+    assert image.dtype == np.uint8
+    if mode in ("L", "LA", "1"):
+        assert (image[0] == image[1]).all()
+        assert (image[0] == image[2]).all()
+
+
+def test_transparency_is_laid_over_white(tmp_path):
+    Image.new("RGBA", (8, 8), (0, 0, 0, 0)).save(tmp_path / "a.png")
+    assert packed.read_image(tmp_path / "a.png", 8, "squash").min() == 255
+    palette = Image.new("P", (8, 8), 0)
+    palette.save(tmp_path / "p.png", transparency=0)
+    assert packed.read_image(tmp_path / "p.png", 8, "squash").min() == 255
+
+
+def test_exif_rotation_is_applied(tmp_path):
+    picture = np.zeros((10, 10, 3), np.uint8)
+    picture[0] = 255
+    image = Image.fromarray(picture)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    image.save(tmp_path / "a.png", exif=exif)
+    turned = packed.read_image(tmp_path / "a.png", 10, "squash")
+    assert turned[0, -1].min() == 255
+    assert turned[0, 0].max() == 0
+
+
+def test_png_and_upper_case_suffixes_are_found_and_others_left_out(tree):
+    draw(tree / "accordion" / "image_0011.PNG", 1)
+    draw(tree / "accordion" / "image_0012.JPEG", 2)
+    (tree / "accordion" / "notes.txt").write_text("x")
+    (tree / "README").write_text("x")
+    ids = [i for part in PARTS for i in getattr(load(), part).ids if "accordion" in i]
+    assert len(ids) == 12
+
+
+def spoil(path, how):
+    if how == "truncated":
+        draw(path, 0, size=(200, 150))
+        path.write_bytes(path.read_bytes()[:3000])
+    elif how == "text":
+        path.write_text("this is no image")
+    else:
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("how", ["truncated", "text", "empty"])
+def test_an_unreadable_image_is_named_and_leaves_no_store(tree, how):
+    spoil(tree / "anchor" / "image_0007.jpg", how)
+    with pytest.raises(QrlibError, match=r"cannot read image .*anchor/image_0007\.jpg"):
+        load()
+    assert stores() == []
+    draw(tree / "anchor" / "image_0007.jpg", 0)
+    assert len(load().train) == 19
+
+
+def test_an_empty_class_folder_is_named(tree):
+    (tree / "zebra").mkdir()
+    with pytest.raises(QrlibError, match=r"class folder .*zebra holds no image"):
+        load()
+
+
+@pytest.mark.parametrize("dataset", CLUTTER)
+def test_missing_data_says_where_to_put_it(folders, monkeypatch, dataset):
+    downloader = caltech.LAYOUTS[dataset][2]
+    calls = []
+
+    def fail(root, download):
+        calls.append(download)
+        raise RuntimeError("no network\nmore lines")
+
+    monkeypatch.setattr(f"torchvision.datasets.{downloader}", fail)
+    with pytest.raises(QrlibError) as error:
+        load(dataset=dataset)
+    message = str(error.value)
+    assert calls == [True]
+    for part in (str(folders / "data" / caltech.LAYOUTS[dataset][0]), "QRLIB_DATA", "no network"):
+        assert part in message
+    assert "\n" not in message
+
+
+def test_unknown_data_set_lists_the_valid_ones():
+    with pytest.raises(QrlibError, match="'caltech100'.*caltech101, caltech256, photographs"):
+        load(dataset="caltech100")
+
+
+# The packed store.
+
+
+def test_a_store_is_read_again_without_the_images(tree, monkeypatch):
+    first = load()
+
+    def fail(*args):
+        raise AssertionError("an image was read again")
+
+    monkeypatch.setattr(packed, "read_image", fail)
+    second = load()
+    assert torch.equal(first.test[range(6)][0], second.test[range(6)][0])
+    assert len(stores()) == 1
+    load(split_seed=3)  # another split of the same images needs no packing
+    assert len(stores()) == 1
+
+
+def test_other_pixels_make_another_store(tree):
+    load()
+    load(image_size=8)
+    load(resize="crop")
+    assert len(stores()) == 3
+    draw(tree / "anchor" / "image_0001.jpg", 5, size=(90, 80))  # a replaced file
+    load()
+    assert len(stores()) == 4
+
+
+def test_a_store_with_another_header_is_refused(tree):
+    load()
+    header = paths.cache() / stores()[0] / "header.json"
+    values = json.loads(header.read_text())
+    for key, value in (("resize", "crop"), ("image_size", 8), ("format", 0), ("content", "x")):
+        header.write_text(json.dumps({**values, key: value}))
+        with pytest.raises(QrlibError, match=f"was made with {key} = .*delete .* packed again"):
+            load()
+    header.write_text("{")
+    with pytest.raises(QrlibError, match=r"header .*header\.json is damaged"):
+        load()
+
+
+@pytest.mark.parametrize("keep", [0, 50, 2000])
+def test_a_truncated_store_is_refused(tree, keep):
+    load()
+    store = paths.cache() / stores()[0] / "images.npy"
+    store.write_bytes(store.read_bytes()[:keep])
+    with pytest.raises(QrlibError, match="packed store caltech101-16px.* is damaged.*delete"):
+        load()
+
+
+def test_a_store_with_another_number_of_images_is_refused(tree):
+    load()
+    store = paths.cache() / stores()[0] / "images.npy"
+    np.save(store, np.zeros((4, 3, 16, 16), np.uint8))
+    with pytest.raises(QrlibError, match=r"holds an array of \(4, 3, 16, 16\)"):
+        load()
+
+
+def test_stored_images_cannot_be_changed(tree):
+    with pytest.raises(ValueError, match="read-only"):
+        load().train.images[0] = 0
+
+
+def test_two_processes_make_one_good_store(tree):
+    code = (
+        "from qrlib import data\n"
+        "import qrlib.data.packed as p, time\n"
+        "read = p.read_image\n"
+        "def slow(*a):\n"
+        "    time.sleep(0.02)\n"
+        "    return read(*a)\n"
+        "p.read_image = slow\n"
+        "s = data.load('caltech101', 16)\n"
+        "print(s.manifest_hash, int(s.train[range(19)][0].sum()))\n"
+    )
+    both = [
+        subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    outputs = {process.communicate(timeout=120)[0] for process in both}
+    assert [process.returncode for process in both] == [0, 0]
+    splits = load()
+    expected = f"{splits.manifest_hash} {int(splits.train[range(19)][0].sum())}"
+    assert {text.split("\n")[-2] for text in outputs} == {expected}
+    assert len(stores()) == 1  # and no temporary folder beside it
+
+
+def test_manifest_is_kept_once(tree, tmp_path):
+    splits = load()
+    path = splits.write_manifest(tmp_path / "m")
+    assert path.name == f"split-{splits.manifest_hash[:12]}.json"
+    assert json.loads(path.read_text()) == splits.manifest
+    before = path.stat().st_mtime_ns
+    assert splits.write_manifest(tmp_path / "m").stat().st_mtime_ns == before
+    text = json.dumps(splits.manifest)
+    assert str(tmp_path) not in text
+
+
+# Photographs.
+
+
+def crops(**changes):
+    options = {"image_size": 32, "classes": 4, "per_class": 16, **changes}
+    return data.load("photographs", **options)
+
+
+def extent(file):
+    with Image.open(f"{skimage.__path__[0]}/data/{file}") as image:
+        return image.size
+
+
+@pytest.mark.parametrize(("size", "classes"), [(64, None), (32, None), (32, 4)])
+def test_crops_of_the_three_parts_share_no_pixel(size, classes):
+    splits = crops(image_size=size, classes=classes, per_class=40)
+    taken = {}
+    for part in PARTS:
+        for name in getattr(splits, part).ids:
+            file, _, where = name.partition("@")
+            x, y = map(int, where.split(","))
+            width, height = extent(file)
+            assert 0 <= x <= width - size, name
+            assert 0 <= y <= height - size, name
+            start = x if width >= height else y
+            along = taken.setdefault(file, {}).setdefault(part, set())
+            along.update(range(start, start + size))
+    assert len(taken) == len(splits.classes)
+    for file, by_part in taken.items():
+        assert set(by_part) == set(PARTS), file
+        for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+            assert not by_part[one] & by_part[other], (file, one, other)
+
+
+def test_crops_are_the_photographs_pixels():
+    splits = crops()
+    images, labels, ids = splits.test[range(len(splits.test))]
+    for image, label, name in zip(images, labels, ids, strict=True):
+        file, _, where = name.partition("@")
+        x, y = map(int, where.split(","))
+        pixels = np.asarray(Image.open(f"{skimage.__path__[0]}/data/{file}").convert("RGB"))
+        expected = pixels[y : y + 32, x : x + 32].transpose(2, 0, 1)
+        np.testing.assert_array_equal(image.numpy(), expected)
+        assert file.startswith(splits.classes[label])
+
+
+def test_number_of_crops():
+    splits = crops()
+    assert len(splits.classes) == 4
+    for part, count in (("train", 16), ("validation", 2), ("test", 4)):
+        labels = getattr(splits, part).labels
+        assert torch.bincount(labels).tolist() == [count] * 4
+
+
+def test_positions_of_crops_are_the_same_for_good():
+    """Without the scikit-image version, which the manifest also holds."""
+    splits = crops()
+    ids = [i for part in PARTS for i in getattr(splits, part).ids]
+    assert hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16] == "37a13ea5cd56e6aa"
+    assert crops().manifest_hash == splits.manifest_hash
+
+
+def test_manifest_hash_follows_every_setting():
+    hashes = {
+        crops(**changes).manifest_hash
+        for changes in (
+            {},
+            {"split_seed": 1},
+            {"per_class": 17},
+            {"classes": 3},
+            {"image_size": 33},
+        )
+    }
+    assert len(hashes) == 5
+
+
+def test_all_photographs_are_there():
+    assert len(photographs.FILES) == 16
+    assert len({f.split(".")[0] for f in photographs.FILES}) == 16
+    for file in photographs.FILES:
+        assert photographs._open(file).shape[0] == 3
+
+
+def test_crops_that_do_not_fit_are_refused():
+    with pytest.raises(QrlibError, match="is too small for .* crops of 200 pixels"):
+        crops(image_size=200)
+    with pytest.raises(QrlibError, match="between 2 and 16, not 17"):
+        crops(classes=17)

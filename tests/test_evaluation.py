@@ -1,0 +1,181 @@
+"""PSNR and SSIM against scikit-image, and the rows that an evaluation gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import nn
+
+from qrlib import classifiers, data, distortions
+from qrlib.errors import QrlibError
+from qrlib.evaluation import evaluate, psnr, ssim
+from qrlib.models import QRNet
+
+#: Measured with 64 pixels and more: below 2e-6; float32 against float64.
+SSIM_TOLERANCE = 1e-5
+
+
+def pairs(photograph):
+    """Image and worse image, from nearly equal to unrecognisable; also flat ones."""
+    clean = photograph[None]
+    generator = torch.Generator().manual_seed(0)
+    for sigma in (1.0, 20.0, 100.0):
+        yield clean, distortions.gaussian_noise(clean, sigma, generator=generator)
+    for sigma in (0.5, 2.0, 10.0):
+        yield clean, distortions.gaussian_blur(clean, sigma)
+    flat = torch.full_like(clean, 0.9)
+    yield flat, distortions.gaussian_noise(flat, 2.0, generator=generator)
+    yield torch.zeros_like(clean), torch.ones_like(clean)
+
+
+def double(image):
+    return image.permute(1, 2, 0).double().numpy()
+
+
+def test_psnr_equals_scikit_image(photograph):
+    for clean, worse in pairs(photograph):
+        expected = peak_signal_noise_ratio(double(clean[0]), double(worse[0]), data_range=1.0)
+        assert psnr(worse, clean).item() == pytest.approx(expected, abs=1e-4)
+
+
+def test_ssim_equals_scikit_image(photograph):
+    for clean, worse in pairs(photograph):
+        expected = structural_similarity(
+            double(clean[0]), double(worse[0]), gaussian_weights=True, sigma=1.5,
+            use_sample_covariance=False, channel_axis=2, data_range=1.0,
+        )  # fmt: skip
+        assert ssim(worse, clean).item() == pytest.approx(expected, abs=SSIM_TOLERANCE)
+
+
+@pytest.mark.parametrize("measure", [psnr, ssim])
+def test_measures_are_per_image(photograph, measure):
+    clean = torch.stack([photograph, photograph.flip(-1), photograph * 0.5])
+    worse = distortions.gaussian_noise(clean, 30.0, generator=torch.Generator().manual_seed(0))
+    together = measure(worse, clean)
+    assert together.shape == (3,)
+    for i in range(3):
+        alone = measure(worse[i : i + 1], clean[i : i + 1])
+        torch.testing.assert_close(together[i : i + 1], alone, atol=1e-5, rtol=0)
+    assert len(set(together.tolist())) == 3
+
+
+def test_equal_images(photograph):
+    assert ssim(photograph[None], photograph[None]).item() == pytest.approx(1, abs=1e-6)
+    assert psnr(photograph[None], photograph[None]).item() == float("inf")
+
+
+def test_ssim_refuses_images_smaller_than_its_window():
+    ssim(torch.rand(1, 3, 11, 11), torch.rand(1, 3, 11, 11))
+    with pytest.raises(QrlibError, match=r"at least 11x11 pixels, not \(10, 40\)"):
+        ssim(torch.rand(1, 3, 10, 40), torch.rand(1, 3, 10, 40))
+
+
+@pytest.fixture(scope="module")
+def cases():
+    return [d for options in distortions.levels(blur_scale=32 / 224).values() for d in options]
+
+
+@pytest.fixture
+def test_split():
+    return data.load("photographs", 32, classes=3, per_class=20).test  # 15 images
+
+
+@pytest.fixture
+def classifier():
+    torch.manual_seed(0)
+    return classifiers.build("small_vgg", 3, weights=None, image_size=32, head_width=8)
+
+
+def table(rows):
+    return {(r["distortion"], r["level"], r["metric"]): r["value"] for r in rows}
+
+
+def test_a_row_for_each_distortion_level_and_metric(test_split, classifier, cases):
+    torch.manual_seed(0)
+    rows = evaluate(QRNet(1), classifier, test_split, cases, batch_size=8)
+    assert len(rows) == len(table(rows)) == 11 * 3
+    assert {r["n"] for r in rows} == {15}
+    expected = {("clean", 0, 0.0)} | {(d.kind, d.level, d.sigma) for d in cases}
+    assert {(r["distortion"], r["level"], r["strength"]) for r in rows} == expected
+    assert all(0 <= r["value"] <= 1 for r in rows if r["metric"] == "accuracy")
+    assert all(np.isfinite(r["value"]) for r in rows)
+
+
+def test_values_by_hand(test_split, classifier, cases):
+    """Without a restorer, image by image, from scikit-image and the classifier itself."""
+    case = cases[1]
+    rows = table(evaluate(None, classifier, test_split, [case], batch_size=4))
+    images, labels, ids = test_split[range(15)]
+    clean = images.float() / 255
+    worse = distortions.distort_for_evaluation(clean, ids, case)
+    with torch.no_grad():
+        right = (classifier.eval()(worse).argmax(1) == labels).double().mean().item()
+    assert rows[case.kind, case.level, "accuracy"] == pytest.approx(right)
+    expected = np.mean(
+        [
+            peak_signal_noise_ratio(double(a), double(b), data_range=1.0)
+            for a, b in zip(clean, worse, strict=True)
+        ]
+    )
+    assert rows[case.kind, case.level, "psnr"] == pytest.approx(expected, abs=1e-4)
+    assert rows["clean", 0, "ssim"] == pytest.approx(1, abs=1e-6)
+
+
+def test_accuracy_counts_right_answers(test_split, cases):
+    class Oracle(nn.Module):
+        """Knows the order of the images; wrong about each fourth."""
+
+        def __init__(self, labels):
+            super().__init__()
+            self.answers = torch.where(torch.arange(15) % 4 == 0, (labels + 1) % 3, labels)
+            self.at = 0
+
+        def forward(self, images):
+            answer = self.answers[self.at : self.at + len(images)]
+            self.at += len(images)
+            return nn.functional.one_hot(answer, 3).float()
+
+    rows = table(evaluate(None, Oracle(test_split.labels), test_split, [], batch_size=4))
+    assert rows["clean", 0, "accuracy"] == pytest.approx(11 / 15)
+
+
+def test_results_do_not_depend_on_the_batch_size(test_split, classifier, cases):
+    torch.manual_seed(0)
+    net = QRNet(1)
+    first = table(evaluate(net, classifier, test_split, cases, batch_size=15))
+    second = table(evaluate(net, classifier, test_split, cases, batch_size=4))
+    assert first.keys() == second.keys()
+    for key, value in first.items():
+        assert value == pytest.approx(second[key], abs=1e-4), key
+
+
+def test_an_identity_restorer_is_no_restorer(test_split, classifier, cases):
+    none = table(evaluate(None, classifier, test_split, cases))
+    identity = table(evaluate(nn.Identity(), classifier, test_split, cases))
+    assert identity.pop(("clean", 0, "psnr")) == float("inf")  # left out without a restorer
+    assert identity == none
+    assert len(none) == 11 * 3 - 1
+
+
+def test_stronger_distortions_lower_psnr_and_ssim(test_split, classifier, cases):
+    rows = table(evaluate(None, classifier, test_split, cases))
+    for kind in ("noise", "blur"):
+        for metric in ("psnr", "ssim"):
+            values = [rows[kind, level, metric] for level in range(1, 6)]
+            assert values == sorted(values, reverse=True), (kind, metric)
+            assert values[0] > values[-1]
+
+
+def test_networks_are_left_in_eval_mode_and_unchanged(test_split, classifier, cases):
+    from qrlib import weights
+
+    net = QRNet(1).train()
+    before = weights.state_hash(net), weights.state_hash(classifier)
+    evaluate(net, classifier, test_split, cases[:1])
+    assert not net.training
+    assert (weights.state_hash(net), weights.state_hash(classifier)) == before
+    # what inference made must not stand in the way of training
+    net.train()(torch.rand(1, 3, 16, 16)).mean().backward()
+    distortions.gaussian_blur(torch.rand(1, 3, 32, 32, requires_grad=True), 1.0).sum().backward()

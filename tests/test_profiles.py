@@ -1,0 +1,200 @@
+"""Profiles: every setting is known, typed, and named in the error when it is not."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from qrlib import paths, profiles
+from qrlib.errors import QrlibError
+
+SHIPPED = profiles.names()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_profiles_load(name):
+    profile = profiles.load(name)
+    assert profile.name == name
+    assert profile.seeds
+    assert profile.comparable == (profile.data.image_size == 224)
+    assert profile.data.blur_scale == profile.data.image_size / 224
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_profiles_say_what_they_make(name):
+    text = (paths.root() / "profiles" / f"{name}.yaml").read_text("utf-8")
+    assert text.startswith("#")
+    assert yaml.safe_load(text)["title"]
+
+
+def test_quick_and_smoke_need_no_download():
+    for name in ("quick", "smoke"):
+        profile = profiles.load(name)
+        assert profile.data.dataset == "photographs"
+        assert profile.classifier.weights is None
+        assert not profile.comparable
+
+
+def test_quick_is_the_default(monkeypatch):
+    assert profiles.load().name == "quick"
+    monkeypatch.setenv("QRLIB_PROFILE", "smoke")
+    assert profiles.load().name == "smoke"
+    assert profiles.load("quick").name == "quick"
+
+
+def test_config_is_plain_json():
+    import json
+
+    config = profiles.load("smoke").config()
+    assert json.loads(json.dumps(config)) == config
+    assert config["recovery"]["epochs"] == 1
+
+
+REFUSED = {
+    "recovery.epoch=2": ("unknown setting of recovery 'epoch'", "valid: epochs, pretrain_epochs"),
+    "recover.epochs=2": ("unknown setting 'recover'", "valid: name, title"),
+    "seed=2": ("unknown setting 'seed'", "(did you mean 'seeds'?)"),
+    "recovery=2": ("'recovery' is a group of settings", "recovery.epochs"),
+    "seeds.first=2": ("setting 'seeds' has no parts", "'seeds.first'"),
+    "recovery.epochs=many": ("recovery: epochs must be int, not 'many'",),
+    "recovery.epochs=1.5": ("epochs must be int, not 1.5",),
+    "recovery.epochs=true": ("epochs must be int, not True",),
+    "recovery.epochs=null": ("epochs must be int, not None",),
+    "recovery.epochs=-1": ("epochs must be a number of at least 0, not -1",),
+    "recovery.learning_rate=-1e-3": ("learning_rate must be a number of at least 0",),
+    "recovery.learning_rate=fast": ("learning_rate must be float, not 'fast'",),
+    "recovery.dropout=-1": ("dropout must be a number of at least 0, not -1.0",),
+    "recovery.learning_rate=.nan": ("must be a number of at least 0, not nan",),
+    "recovery.learning_rate=inf": ("must be a number of at least 0, not inf",),
+    "data.classes=x": ("classes must be int or nothing, not 'x'",),
+    "classifier.weights=3": ("weights must be str or nothing, not 3",),
+    "comparable=1": ("comparable must be bool, not 1",),
+    "seeds=0": ("seeds must be a list of int, not 0",),
+    "seeds=[]": ("seeds must be a list of int, not []",),
+    "seeds=[0,true]": ("seeds must be int, not True",),
+    "seeds=[-1]": ("seeds must be a number of at least 0, not -1",),
+    "seeds=[0, 1]": ("override 'seeds=[0,' has no readable value", "without spaces"),
+    "recovery.epochs": ("override 'recovery.epochs' is not of the form setting=value",),
+}
+
+
+@pytest.mark.parametrize("override", REFUSED)
+def test_wrong_overrides_are_refused_in_one_line(override):
+    with pytest.raises(QrlibError) as error:
+        profiles.load("smoke", overrides=override)
+    message = str(error.value)
+    assert "\n" not in message
+    for part in REFUSED[override]:
+        assert part in message
+
+
+def test_wrong_names_list_the_valid_ones():
+    for options, parts in (
+        ({"name": "quik"}, ["'quik' (did you mean 'quick'?)", *SHIPPED]),
+        ({"dataset": "mnist"}, ["'mnist'", "caltech101, caltech256, photographs"]),
+        ({"classifier": "vgg"}, ["'vgg'", "inception_v3", "small_resnet"]),
+        ({"overrides": ["x"]}, ["overrides must be text like", "or a mapping"]),
+    ):
+        with pytest.raises(QrlibError) as error:
+            profiles.load(**options)
+        assert "\n" not in str(error.value)
+        for part in parts:
+            assert part in str(error.value)
+
+
+def test_overrides_as_text_and_as_mapping():
+    text = profiles.load("smoke", overrides="recovery.epochs=2 seeds=[3,4] precision=32-true")
+    mapping = profiles.load(
+        "smoke", overrides={"precision": "32-true", "seeds": [3, 4], "recovery.epochs": 2}
+    )
+    assert text.name == mapping.name
+    assert text.config() | {"label": ""} == mapping.config() | {"label": ""}
+    assert (text.recovery.epochs, text.seeds, text.precision) == (2, [3, 4], "32-true")
+    assert text.recovery.batch_size == profiles.load("smoke").recovery.batch_size
+
+
+def test_a_changed_profile_has_a_name_of_its_own():
+    plain = profiles.load("smoke")
+    one = profiles.load("smoke", overrides="recovery.epochs=2")
+    two = profiles.load("smoke", overrides="recovery.epochs=3")
+    assert len({plain.name, one.name, two.name}) == 3
+    assert one.name.startswith("smoke+")
+    assert "recovery.epochs=2" in one.label
+    assert not one.comparable
+    assert profiles.load("smoke", overrides="recovery.epochs=2") == one
+
+
+@pytest.mark.parametrize(
+    "override", ["", None, {}, "recovery.epochs=1", "recovery.learning_rate=1e-3", "seeds=[0]"]
+)
+def test_a_change_that_changes_nothing_is_the_same_profile(override):
+    assert profiles.load("smoke", overrides=override) == profiles.load("smoke")
+
+
+@pytest.mark.parametrize("value", ["1e-3", "0.001", "1.0e-3"])
+def test_floats_in_any_spelling(value):
+    profile = profiles.load("quick", overrides=f"recovery.classification_weight={value}")
+    assert profile.recovery.classification_weight == 0.001
+    assert type(profiles.load("quick", overrides="recovery.dropout=0").recovery.dropout) is float
+
+
+def test_another_classifier_brings_its_weights():
+    profile = profiles.load("smoke", classifier="vgg16")
+    assert (profile.classifier.name, profile.classifier.weights) == ("vgg16", "imagenet")
+    assert profile.name != "smoke"
+    small = profiles.load("smoke", classifier="small_resnet")
+    assert (small.classifier.weights, small.classifier.trainable) == (None, "all")
+    assert profiles.load("smoke", classifier="small_vgg") == profiles.load("smoke")
+    assert profiles.load("smoke", dataset="caltech101").data.dataset == "caltech101"
+
+
+@pytest.fixture
+def project(folders, monkeypatch):
+    """A project with one profile of its own."""
+    (folders / "profiles").mkdir()
+    monkeypatch.setenv("QRLIB_ROOT", str(folders))
+    return folders / "profiles" / "mine.yaml"
+
+
+def minimal(**changes):
+    values = {
+        "title": "t", "label": "l", "comparable": False, "seeds": [0],
+        "data": {"dataset": "photographs", "image_size": 32},
+        "classifier": {"name": "small_vgg"}, "recovery": {},
+    }  # fmt: skip
+    return {**values, **changes}
+
+
+def test_defaults_are_the_papers(project):
+    project.write_text(yaml.safe_dump(minimal()))
+    profile = profiles.load("mine")
+    recovery, classifier = profile.recovery, profile.classifier
+    assert (recovery.epochs, recovery.patience, recovery.batch_size) == (200, 5, 32)
+    assert (recovery.learning_rate, recovery.classification_weight) == (1e-3, 0.01)
+    assert (recovery.dropout, classifier.trainable) == (0.2, "fully_connected")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("a: [", ["profile ", "mine.yaml cannot be read"]),
+        ("- a", ["mine.yaml must hold settings, not list"]),
+        (yaml.safe_dump(minimal(colour="red")), ["setting in mine.yaml 'colour'", "valid: name"]),
+        (yaml.safe_dump(minimal(recovery={"epoch": 1})), ["mine.yaml: recovery 'epoch'", "epochs"]),
+        (yaml.safe_dump(minimal(recovery=3)), ["recovery must be a group of settings, not 3"]),
+        (yaml.safe_dump(minimal(data={"dataset": "x"})), ["mine.yaml: data lacks image_size"]),
+        ("title: x", ["mine.yaml lacks label, comparable, data, classifier, recovery, seeds"]),
+    ],
+)
+def test_a_damaged_profile_is_named(project, text, parts):
+    project.write_text(text)
+    with pytest.raises(QrlibError) as error:
+        profiles.load("mine")
+    assert "\n" not in str(error.value)
+    for part in parts:
+        assert part in str(error.value)
+
+
+def test_1e_3_is_a_number(project):
+    project.write_text(yaml.safe_dump(minimal()).replace("{}", "{learning_rate: 1e-4}"))
+    assert profiles.load("mine").recovery.learning_rate == 1e-4

@@ -1,0 +1,134 @@
+"""Which code, versions and machine a result comes from."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from qrlib import provenance
+
+
+def test_closure_holds_what_is_imported_directly_or_not():
+    modules = provenance.closure(["training.recovery"])
+    assert modules == sorted(set(modules))
+    for name in (
+        "training.recovery",
+        "training.loop",
+        "training",
+        "losses",
+        "distortions",
+        "files",
+    ):
+        assert f"qrlib.{name}" in modules
+    assert not {"qrlib.plots", "qrlib.tables", "qrlib.reference"} & set(modules)
+
+
+def test_closure_takes_both_spellings():
+    assert (
+        provenance.closure(["errors"]) == provenance.closure(["qrlib.errors"]) == ["qrlib.errors"]
+    )
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A package of three modules in place of qrlib."""
+    root = tmp_path / "repo" / "qrlib"
+    (root / "sub").mkdir(parents=True)
+    (root / "__init__.py").write_text("")
+    (root / "a.py").write_text(
+        '"""Doc."""\nfrom qrlib import b\n\n\ndef f():\n    """Doc."""\n    return 1\n'
+    )
+    (root / "b.py").write_text("def late():\n    from qrlib.sub.c import x\n    return x\n")
+    (root / "sub" / "__init__.py").write_text("")
+    (root / "sub" / "c.py").write_text("import json\nx = 1\n")
+    (root / "d.py").write_text("y = 1\n")
+    monkeypatch.setattr(provenance, "PACKAGE", root)
+    provenance.imports.cache_clear()
+    yield root
+    provenance.imports.cache_clear()
+
+
+def test_closure_follows_imports_inside_functions(package):
+    assert provenance.closure(["a"]) == ["qrlib.a", "qrlib.b", "qrlib.sub", "qrlib.sub.c"]
+    assert provenance.closure(["d"]) == ["qrlib.d"]
+
+
+def rewrite(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    provenance.imports.cache_clear()
+
+
+def test_code_hash_ignores_prose_and_layout(package):
+    before = provenance.code_hash(["a"])
+    assert len(before) == 16
+    rewrite(package / "a.py", '"""Doc."""', '"""Another text."""')
+    rewrite(package / "a.py", "return 1", "return (\n        1  # a comment\n    )")
+    assert provenance.code_hash(["a"]) == before
+    rewrite(package / "d.py", "y = 1", "y = 2")  # not imported by a
+    assert provenance.code_hash(["a"]) == before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("a.py", "return 1", "return 2"),
+        ("b.py", "return x", "return -x"),
+        ("sub/c.py", "x = 1", "x = 1.0"),
+        ("sub/__init__.py", "", "z = 1\n"),
+        ("a.py", "return 1", "return 'text'"),
+    ],
+)
+def test_code_hash_follows_the_code_and_what_it_imports(package, file, old, new):
+    before = provenance.code_hash(["a"])
+    rewrite(package / file, old, new)
+    assert provenance.code_hash(["a"]) != before
+
+
+def test_config_hash_ignores_the_order_of_keys():
+    first = provenance.config_hash({"a": 1, "b": [1, 2]})
+    assert first == provenance.config_hash({"b": [1, 2], "a": 1})
+    assert first != provenance.config_hash({"a": 1, "b": [2, 1]})
+
+
+def git(folder, *arguments):
+    identity = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false")
+    return subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_git_commit_and_dirty_flag(package):
+    assert provenance.describe("CPU")["git_commit"] is None  # no checkout
+    repo = package.parent
+    git(repo, "init", "-q")
+    assert provenance.describe("CPU")["git_commit"] is None  # no commit yet
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "x")
+    clean = provenance.describe("CPU")
+    assert clean["git_commit"] == git(repo, "rev-parse", "HEAD")
+    assert clean["git_dirty"] is False
+    (repo / "untracked").write_text("x")
+    assert provenance.describe("CPU")["git_dirty"] is False
+    (package / "d.py").write_text("y = 3\n")
+    assert provenance.describe("CPU")["git_dirty"] is True
+
+
+def test_git_that_is_not_installed(monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    described = provenance.describe("CPU")
+    assert (described["git_commit"], described["git_dirty"]) == (None, None)
+
+
+def test_description_names_versions_and_no_path():
+    import torch
+
+    described = provenance.describe("CPU (1 threads)")
+    assert described["device"] == "CPU (1 threads)"
+    assert described["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert described["versions"].keys() == set(provenance.VERSIONS)
+    assert str(provenance.PACKAGE.parent) not in json.dumps(described)
+    assert 10 < provenance.peak_memory_mb() < 1_000_000

@@ -1,0 +1,155 @@
+"""Records: checked on the way in and out, written whole or not at all."""
+
+from __future__ import annotations
+
+import copy
+import errno
+import json
+import os
+
+import pytest
+
+from qrlib import files, paths, store
+from qrlib.errors import QrlibError
+
+
+def result(**changes):
+    return {
+        "dataset": "photographs", "restorer": "none", "classifier": "small_vgg",
+        "distortion": "noise", "level": 1, "strength": 20.0, "seed": 0, "metric": "accuracy",
+        "value": 0.5, "n": 16, **changes,
+    }  # fmt: skip
+
+
+def record(name="evaluation-none", kind="evaluation", **changes):
+    return {
+        "schema": store.SCHEMA,
+        "kind": kind,
+        "name": name,
+        "profile": "smoke",
+        "config": {"seed": 0},
+        "provenance": {
+            "git_commit": None, "git_dirty": None, "code": "0", "versions": {}, "device": "CPU",
+            "seconds": 1.5, "manifest": "0", "weights": {},
+        },
+        "results": [result()] if kind == "evaluation" else [],
+        "training": None,
+        **changes,
+    }  # fmt: skip
+
+
+def test_round_trip():
+    path = store.write(record())
+    assert path == paths.results("smoke") / "records" / "evaluation-none.json"
+    assert store.read_record("smoke", "evaluation-none") == record()
+    store.write(record(results=[result(value=0.75)]))
+    assert store.read_record("smoke", "evaluation-none")["results"][0]["value"] == 0.75
+
+
+def test_read_is_a_tidy_table():
+    store.write(record("b", results=[result(), result(metric="psnr", value=20.0)]))
+    store.write(record("a"))
+    store.write(record("c", kind="recovery", training={"epochs": []}))
+    frame = store.read("smoke")
+    assert list(frame.columns) == [
+        "profile", "dataset", "restorer", "classifier", "distortion", "level", "strength",
+        "seed", "metric", "value", "n", "record",
+    ]  # fmt: skip
+    assert frame["record"].tolist() == ["a.json", "b.json", "b.json"]
+    assert [r["name"] for r in store.read_records("smoke")] == ["a", "b", "c"]
+    assert [r["name"] for r in store.read_records("smoke", "recovery")] == ["c"]
+
+
+def test_nothing_there_says_how_to_make_it():
+    with pytest.raises(QrlibError, match="no records of profile 'smoke'.*run smoke"):
+        store.read("smoke")
+    store.write(record("c", kind="recovery"))
+    with pytest.raises(QrlibError, match="'smoke' has no evaluation yet"):
+        store.read("smoke")
+    with pytest.raises(QrlibError, match="no record at .*x.json"):
+        store.read_record("smoke", "x")
+    with pytest.raises(QrlibError, match="unknown record kind 'table'"):
+        store.read_records("smoke", "table")
+
+
+def broken(change):
+    changed = copy.deepcopy(record())
+    change(changed)
+    return changed
+
+
+BREAKS = {
+    "missing field": (lambda r: r.pop("config"), "top level: 'config' is a required"),
+    "missing in result": (lambda r: r["results"][0].pop("n"), "results/0: 'n' is a required"),
+    "missing in provenance": (lambda r: r["provenance"].pop("code"), "provenance: 'code'"),
+    "extra field": (lambda r: r.update(note="x"), "top level: .*'note' was unexpected"),
+    "extra in result": (lambda r: r["results"][0].update(x=1), "results/0: .*'x' was unexpected"),
+    "text value": (lambda r: r["results"][0].update(value="0.5"), "results/0/value"),
+    "unknown metric": (lambda r: r["results"][0].update(metric="loss"), "results/0/metric"),
+    "unknown kind": (lambda r: r.update(kind="table"), "kind: 'table' is not one of"),
+    "no image": (lambda r: r["results"][0].update(n=0), "results/0/n"),
+    "other schema": (lambda r: r.update(schema=99), "schema"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKS)
+def test_schema_violations_are_named_on_writing_and_reading(name):
+    change, where = BREAKS[name]
+    path = store.write(record())
+    with pytest.raises(QrlibError, match=f"record 'evaluation-none' breaks the schema at {where}"):
+        store.write(broken(change))
+    assert store.read_record("smoke", "evaluation-none") == record()
+    path.write_text(json.dumps(broken(change)))
+    with pytest.raises(QrlibError, match=f"evaluation-none.json breaks the schema at {where}"):
+        store.read("smoke")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_values_that_are_no_numbers_are_refused(value):
+    path = store.write(record())
+    with pytest.raises(QrlibError, match=r"evaluation-none\.json .*NaN or infinite"):
+        store.write(record(results=[result(value=value)]))
+    assert store.read_record("smoke", "evaluation-none") == record()
+    path.write_text(json.dumps(record(results=[result(value=value)])))
+    with pytest.raises(QrlibError, match=r"evaluation-none\.json is damaged"):
+        store.read("smoke")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 200])
+def test_a_record_cut_short_is_named(keep):
+    path = store.write(record())
+    path.write_text(path.read_text()[:keep])
+    with pytest.raises(QrlibError, match=r"record .*evaluation-none\.json is damaged.*delete it"):
+        store.read("smoke")
+
+
+@pytest.mark.parametrize("content", ["[]", "3", "null"])
+def test_json_that_is_no_record_is_named(content):
+    path = store.write(record())
+    path.write_text(content)
+    with pytest.raises(QrlibError, match=r"evaluation-none\.json breaks the schema at top level"):
+        store.read_record("smoke", "evaluation-none")
+
+
+@pytest.mark.parametrize(
+    ("number", "message"), [(errno.ENOSPC, "disk full"), (errno.EROFS, "cannot write")]
+)
+def test_an_older_record_survives_a_failed_write(monkeypatch, number, message):
+    path = store.write(record())
+
+    def fail(*args):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files.os, "replace", fail)
+    with pytest.raises(QrlibError, match=message):
+        store.write(record(results=[]))
+    monkeypatch.undo()
+    assert os.listdir(path.parent) == ["evaluation-none.json"]
+
+
+def test_reading_results_imports_no_torch():
+    import subprocess
+    import sys
+
+    code = "import sys, qrlib.store, qrlib.tables; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,86 @@
+"""Weights on disk: whole, described, and hashed."""
+
+from __future__ import annotations
+
+import errno
+
+import pytest
+import torch
+from torch import nn
+
+from qrlib import files, weights
+from qrlib.errors import QrlibError
+
+
+def test_round_trip_with_metadata(tmp_path):
+    state = {"a": torch.randn(3, 4).T, "b": torch.arange(5), "c": torch.tensor(2.0)}
+    path = tmp_path / "deep" / "w.safetensors"
+    weights.write(state, path, {"stride": "conv1"})
+    loaded, metadata = weights.read(path)
+    assert metadata == {"stride": "conv1"}
+    assert loaded.keys() == state.keys()
+    for key, value in state.items():
+        assert torch.equal(loaded[key], value)
+        assert loaded[key].dtype == value.dtype
+
+
+def test_channels_last_weights_come_back_equal(tmp_path):
+    module = nn.Conv2d(3, 8, 3).to(memory_format=torch.channels_last)
+    weights.write(module.state_dict(), tmp_path / "w.safetensors")
+    loaded, metadata = weights.read(tmp_path / "w.safetensors")
+    assert metadata == {}
+    assert torch.equal(loaded["weight"], module.weight)
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, 900])
+def test_a_truncated_file_is_named(tmp_path, keep):
+    path = tmp_path / "w.safetensors"
+    weights.write({"a": torch.randn(20, 20)}, path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(QrlibError, match=r"w\.safetensors is not a whole safetensors file"):
+        weights.read(path)
+    with pytest.raises(QrlibError, match="not a whole safetensors file"):
+        weights.load("vgg16", path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(QrlibError, match=r"w\.safetensors"):
+        weights.read(tmp_path / "w.safetensors")
+
+
+def test_full_disk_leaves_the_old_weights(tmp_path, monkeypatch):
+    path = tmp_path / "w.safetensors"
+    weights.write({"a": torch.ones(3)}, path)
+
+    def full(*args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(QrlibError, match="disk full"):
+        weights.write({"a": torch.zeros(3)}, path)
+    monkeypatch.undo()
+    assert torch.equal(weights.read(path)[0]["a"], torch.ones(3))
+    assert [p.name for p in tmp_path.iterdir() if "w.safe" in p.name] == ["w.safetensors"]
+
+
+def test_source_carries_no_path(folders):
+    path = folders / "weights" / "vgg16.safetensors"
+    weights.write({"a": torch.ones(3)}, path)
+    state, _, source = weights.load("vgg16", "imagenet")
+    assert source == f"vgg16.safetensors ({files.file_hash(path)[:12]})"
+    assert set(state) == {"a"}
+
+
+def test_state_hash_follows_values_names_and_types_only():
+    torch.manual_seed(0)
+    first, second = nn.Conv2d(3, 8, 3), nn.Conv2d(3, 8, 3)
+    assert weights.state_hash(first) != weights.state_hash(second)
+    second.load_state_dict(first.state_dict())
+    assert weights.state_hash(first) == weights.state_hash(second)
+    last = nn.Conv2d(3, 8, 3).to(memory_format=torch.channels_last)
+    last.load_state_dict(first.state_dict())
+    assert weights.state_hash(first) == weights.state_hash(last)
+    with torch.no_grad():
+        last.bias[0] += 1e-6
+    assert weights.state_hash(first) != weights.state_hash(last)
+    assert weights.state_hash(nn.Sequential(first)) != weights.state_hash(first)
