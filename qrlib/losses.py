@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -48,6 +47,7 @@ class RecoveryLoss(nn.Module):
     Args:
         weights: classifier's name -> lambda_i, each at least 0.
 
+    >>> import torch
     >>> loss = RecoveryLoss({"vgg16": 0.01})
     >>> image = torch.zeros(2, 3, 8, 8)
     >>> parts = loss(image, image, {"vgg16": torch.zeros(2, 10)}, torch.tensor([0, 1]))

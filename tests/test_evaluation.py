@@ -13,8 +13,10 @@ from qrlib.errors import QrlibError
 from qrlib.evaluation import evaluate, psnr, ssim
 from qrlib.models import QRNet
 
-#: Measured with 64 pixels and more: below 2e-6; float32 against float64.
+#: Measured: 3.1e-6 on photographs; 3.6e-4 on a bright flat patch with faint noise, where float32 loses
+#: the variance (in float64 both agree to 1e-12).
 SSIM_TOLERANCE = 1e-5
+FLAT_TOLERANCE = 1e-3
 
 
 def pairs(photograph):
@@ -46,7 +48,11 @@ def test_ssim_equals_scikit_image(photograph):
             double(clean[0]), double(worse[0]), gaussian_weights=True, sigma=1.5,
             use_sample_covariance=False, channel_axis=2, data_range=1.0,
         )  # fmt: skip
-        assert ssim(worse, clean).item() == pytest.approx(expected, abs=SSIM_TOLERANCE)
+        assert ssim(worse, clean).item() == pytest.approx(
+            expected, abs=FLAT_TOLERANCE if clean.std() == 0 else SSIM_TOLERANCE
+        )
+        exact = ssim(worse.double(), clean.double()).item()
+        assert exact == pytest.approx(expected, abs=1e-10)
 
 
 @pytest.mark.parametrize("measure", [psnr, ssim])

@@ -31,15 +31,23 @@ def test_closure_takes_both_spellings():
     )
 
 
+A = '''"""Doc."""
+from qrlib import b
+
+
+def f():
+    """Doc."""
+    return 1
+'''
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A package of three modules in place of qrlib."""
     root = tmp_path / "repo" / "qrlib"
     (root / "sub").mkdir(parents=True)
     (root / "__init__.py").write_text("")
-    (root / "a.py").write_text(
-        '"""Doc."""\nfrom qrlib import b\n\n\ndef f():\n    """Doc."""\n    return 1\n'
-    )
+    (root / "a.py").write_text(A)
     (root / "b.py").write_text("def late():\n    from qrlib.sub.c import x\n    return x\n")
     (root / "sub" / "__init__.py").write_text("")
     (root / "sub" / "c.py").write_text("import json\nx = 1\n")

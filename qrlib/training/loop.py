@@ -263,10 +263,12 @@ def _fit(
             loader(validation, settings.batch_size),
             ckpt_path=checkpoint if checkpoint.exists() else None,
         )
+    if settings.devices != 1:  # other processes trained and kept the history: it is in the checkpoint
+        _peek(checkpoint, recorder, keep=True)
     return _history(recorder, settings, task)
 
 
-def _peek(checkpoint: Path, recorder: _Recorder) -> bool:
+def _peek(checkpoint: Path, recorder: _Recorder, keep: bool = False) -> bool:
     """Whether the run had already ended by early stopping when it was killed."""
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
@@ -276,6 +278,9 @@ def _peek(checkpoint: Path, recorder: _Recorder) -> bool:
             f"checkpoint {checkpoint} is damaged ({type(error).__name__}); delete it: the run then "
             "starts anew"
         ) from error
+    if keep:
+        recorder.resumed -= 1  # reading is not resuming
+        return False
     exhausted = recorder.exhausted
     if not exhausted:
         recorder.rows, recorder.seconds, recorder.resumed = [], 0.0, 0  # Lightning loads them again

@@ -1,0 +1,199 @@
+"""The whole graph through papermill, one epoch each, and the strict book, in a copy of the project.
+
+The copy's quick profile is the smoke profile with the quick profile's seeds, so that every job, notebook
+and page of `make book` takes part.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from qrlib import experiments, profiles
+
+ROOT = Path(__file__).resolve().parent.parent
+PARTS = "Snakefile qrlib notebooks profiles book results data _config.yml pyproject.toml README.md".split()
+
+pytestmark = pytest.mark.slow
+
+
+class Project:
+    """A copy of the project, and its commands."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("QRLIB_")},
+            "PYTHONPATH": str(root),
+            "OMP_NUM_THREADS": "1",
+            "QRLIB_CACHE": str(root / "packed"),
+        }
+
+    def python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=self.root,
+            env={**self.environment, **more},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def planned(self) -> list[str]:
+        """Jobs that another `make book` would run, without the ones that always come along."""
+        done = self.python("qrlib", "book", "--dry-run")
+        assert done.returncode == 0, done.stdout
+        lines = done.stdout.splitlines()
+        if not any(line.startswith("Job stats") for line in lines):
+            return []
+        table = lines[lines.index("Job stats:") + 3 :]
+        names = [line.split()[0] for line in table[: table.index("")]]
+        return [name for name in names if name != "total"]
+
+    def records(self) -> dict[str, str]:
+        folder = self.root / "results" / "quick" / "records"
+        return {path.name: path.read_text() for path in folder.glob("*.json")}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            ignore = shutil.ignore_patterns("__pycache__", "_executed", "packed", "quick", "smoke")
+            shutil.copytree(source, root / part, ignore=ignore)
+        else:
+            shutil.copyfile(source, root / part)
+    smoke = yaml.safe_load((root / "profiles" / "smoke.yaml").read_text())
+    smoke["seeds"] = profiles.load("quick").seeds
+    (root / "profiles" / "quick.yaml").write_text(yaml.safe_dump(smoke))
+    project = Project(root)
+    done = project.python("qrlib", "book")
+    assert done.returncode == 0, done.stdout[-6000:]
+    project.output = done.stdout
+    return project
+
+
+def test_every_run_leaves_a_record_and_a_notebook(project):
+    records = {name: json.loads(text) for name, text in project.records().items()}
+    plan = experiments.plan(profiles.load("quick"))
+    for x in plan:
+        if x.variant == "none":
+            assert records[f"{x.classifier_run}.json"]["kind"] == "classifier"
+        else:
+            assert records[f"{x.recovery_run}.json"]["training"]["parameters"] == 1_941_139
+        if x.variant != "pretrained":
+            assert records[f"{x.evaluation_run}.json"]["results"]
+    assert len(records) == 2 * len(plan) - len(profiles.load("quick").seeds)
+    notebooks = list((project.root / "results" / "quick" / "notebooks").glob("*.ipynb"))
+    assert len(notebooks) == len(plan)
+
+
+def test_the_strict_book_has_every_page_of_its_table_of_contents(project):
+    text = (project.root / "book" / "_toc.yml").read_text()
+    pages = [line.split("file:")[1].strip() for line in text.splitlines() if "file:" in line]
+    assert len(pages) > 20
+    for page in pages:
+        assert (project.root / "_build" / "html" / f"{page}.html").is_file(), page
+    first = (project.root / "_build" / "html" / "_executed" / "overview.html").read_text()
+    assert profiles.load("smoke").label in first
+
+
+def test_executed_notebooks_name_no_folder_of_this_machine(project):
+    for path in (project.root / "results" / "quick" / "notebooks").glob("*.ipynb"):
+        text = path.read_text()
+        assert str(project.root) not in text, path.name
+        assert sys.prefix not in text, path.name
+
+
+def test_nothing_runs_again_when_nothing_changed(project):
+    assert project.planned() == []
+
+
+@pytest.mark.parametrize(
+    ("module", "again"),
+    [
+        ("tables", {"all", "results", "overview", "page", "book"}),
+        ("models", {"all", "classifier", "restorer", "results", "overview", "page", "book"}),
+        ("claims", {"all", "results", "overview", "book"}),
+    ],
+)
+def test_a_change_of_code_concerns_what_depends_on_it(project, module, again):
+    path = project.root / "qrlib" / f"{module}.py"
+    before = path.read_text()
+    try:
+        path.write_text(before + "\n\nCHANGED = 1\n")
+        assert set(project.planned()) <= again
+        assert {"results", "book"} <= set(project.planned())
+    finally:
+        path.write_text(before)
+
+
+def test_a_deleted_record_is_made_again_without_training(project):
+    victim = next(x for x in experiments.plan(profiles.load("quick")) if x.variant == "qrnet")
+    before = project.records()
+    path = project.root / "results" / "quick" / "records" / f"{victim.evaluation_run}.json"
+    path.unlink()
+    done = project.python("qrlib", "run", "quick")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert f"{victim.recovery_run}: already trained" in done.stdout
+    after = project.records()
+    assert after.keys() == before.keys()
+    again, first = json.loads(after[path.name]), json.loads(before[path.name])
+    assert again["results"] == first["results"]
+
+
+def test_a_failing_run_keeps_its_notebook_and_the_earlier_records(project):
+    profile = project.root / "profiles" / "quick.yaml"
+    before, records = profile.read_text(), project.records()
+    broken = yaml.safe_load(before)
+    broken["classifier"]["learning_rate"] = 1e30
+    try:
+        profile.write_text(yaml.safe_dump(broken))
+        done = project.python("qrlib", "run", "quick")
+        assert done.returncode != 0
+        assert "lower the learning rate" in done.stdout
+        logs = list((project.root / "runs" / "quick" / "logs").glob("classifier*.ipynb"))
+        assert len(logs) == 1
+        assert "QrlibError" in logs[0].read_text()
+        assert project.records() == records
+    finally:
+        profile.write_text(before)
+
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_under_nbval(project, path):
+    done = project.python(
+        "pytest", "--nbval-lax", f"notebooks/{path.name}", "-q", "-p", "no:cacheprovider",
+        "-c", os.devnull, "--rootdir", ".",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert " passed" in done.stdout
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_has_a_reference_output_to_compare_with(path):
+    cells = json.loads(path.read_text())["cells"]
+    checked = [c for c in cells if "NBVAL_CHECK_OUTPUT" in "".join(c["source"])]
+    assert checked, "strict nbval on stripped outputs would pass whatever happens"
+    assert all(c["outputs"] for c in checked)
+
+
+def test_a_wrong_parameter_is_refused_before_anything_is_trained(project):
+    records = project.records()
+    done = project.python(
+        "papermill", "notebooks/train_recovery.ipynb", str(project.root / "refused.ipynb"),
+        "-p", "variant", "qrnt",
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "did you mean 'qrnet'?); valid: none, pretrained, recnet, qrnet" in done.stdout
+    assert project.records() == records
