@@ -70,7 +70,7 @@ lint: $(STAMP) ## check style, types and that notebooks carry no outputs
 	@$(BIN)/mypy
 	@echo "== lint: notebooks carry no outputs"
 	@set -- notebooks/*.ipynb; \
-	if [ -e "$$1" ]; then $(BIN)/nbstripout --keep-id --verify "$$@"; else echo "no notebooks"; fi
+	if [ -e "$$1" ]; then $(BIN)/nbstripout --keep-id --keep-count --verify "$$@"; else echo "no notebooks"; fi
 	@echo "== lint passed"
 
 lock: $(BIN)/pip ## rewrite requirements.lock from pyproject.toml

@@ -22,6 +22,7 @@ COMMITTED = [p for p in profiles.names() if p != NAME and any(paths.results(p).g
              and p not in ("quick", "smoke")]
 THREADS = PROFILE.threads or workflow.cores
 PY = sys.executable
+BIN = Path(PY).parent
 
 NONE, *TRAINED = experiments.plan(PROFILE)
 CLASSIFIER = NONE.classifier_run
@@ -31,7 +32,7 @@ RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format
 # More threads than a job's share make everything slower, by waiting for each other.
 ENVIRONMENT = "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} PYTHONWARNINGS=ignore "
-PAPERMILL = f"{PY} -m papermill --log-output --no-progress-bar --autosave-cell-every 0 "
+PAPERMILL = f"{PY} -m papermill --log-output --no-progress-bar --autosave-cell-every 0 --start-timeout 300 "
 
 
 wildcard_constraints:
@@ -88,8 +89,7 @@ rule book:
     threads: workflow.cores
     shell:
         "{PY} -m qrlib assemble {NAME} {COMMITTED} && "
-        "{PY} -m jupyter_book build book --config _config.yml --toc book/_toc.yml --path-output . "
-        "--all -W --keep-going -n --quiet"
+        "{BIN}/jupyter-book build book --config _config.yml --path-output . --all -W --keep-going -n --quiet"
 
 
 rule classifier:

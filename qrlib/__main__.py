@@ -26,7 +26,9 @@ def main(argv: list[str] | None = None) -> int:
     page = commands.add_parser("page", help="(for the Snakefile) tidy a finished page")
     page.add_argument("notebook")
     page.add_argument("target")
-    assemble = commands.add_parser("assemble", help="(for the Snakefile) collect the book's notebooks")
+    assemble = commands.add_parser(
+        "assemble", help="(for the Snakefile) collect the book's notebooks"
+    )
     assemble.add_argument("profiles", nargs="+")
     arguments = parser.parse_args(argv)
 

@@ -33,6 +33,9 @@ class Classifier(nn.Module):
         source: where the backbone's weights came from ("random", or a file or download with its hash).
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, name: str, backbone: nn.Module, head: nn.Module, source: str) -> None:
         super().__init__()
         self.name = name

@@ -19,7 +19,7 @@ from torchmetrics.functional.image import (
 )
 from tqdm import tqdm
 
-from qrlib import allocator
+from qrlib import memory
 from qrlib.data import Split
 from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
 from qrlib.errors import QrlibError
@@ -70,11 +70,11 @@ def evaluate(
         "psnr" in dB, "ssim"), value (mean over images), n (images).  The PSNR of clean images without
         a restorer is infinite and left out.
     """
-    allocator.keep_freed_memory()
+    memory.keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    classifier.to(device, memory_format=torch.channels_last).eval()
+    memory.channels_last(classifier.to(device)).eval()
     if restorer is not None:
-        restorer.to(device, memory_format=torch.channels_last).eval()
+        memory.channels_last(restorer.to(device)).eval()
     cases = [CLEAN, *distortions]
     sums = {(case, metric): 0.0 for case in cases for metric in ("accuracy", "psnr", "ssim")}
     with tqdm(

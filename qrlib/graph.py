@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,12 @@ from filelock import FileLock, Timeout
 
 from qrlib import files, paths, profiles
 from qrlib.errors import QrlibError
+
+#: Lines of a run that tell a person how far it is; the log file has all of them.
+TELLING = re.compile(
+    r"  epoch \d+/\d+  |\d%\|.*(step|img|it)/s|^\d+ of \d+ steps|already trained|starting anew"
+    r"|downloading|computing features|WARNING|Nothing to be done"
+)
 
 
 def run(profile: str, target: str, cores: int | None = None, dry_run: bool = False) -> int:
@@ -37,18 +44,59 @@ def run(profile: str, target: str, cores: int | None = None, dry_run: bool = Fal
         command += ["--rerun-triggers", "mtime", "params", "input"]
         command += ["--cores", str(cores or os.cpu_count() or 1), "--quiet", "rules"]
         command += ["--config", f"profile={profile}", *(["--dry-run"] if dry_run else [])]
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "QRLIB_ROOT": str(root)}
-        status = subprocess.run(command, cwd=root, env=environment).returncode
+        log = paths.runs(profile) / "logs" / "run.log"
+        status = _follow(command, log, everything=dry_run)
     if status:
-        print(
-            f"error: a step failed; its notebook with the traceback is in {paths.runs(profile)}/logs; "
-            "what was finished is kept, and the same command goes on from there",
-            file=sys.stderr,
-        )
+        _explain(log)
     elif not dry_run:
         print(f"records: {_shown(paths.results(profile) / 'records')}")
-        print(f"results notebook: {_shown(root / 'book' / '_executed' / profile / 'recovery.ipynb')}")
+        print(
+            f"results notebook: {_shown(root / 'book' / '_executed' / profile / 'recovery.ipynb')}"
+        )
     return status
+
+
+def _follow(command: list[str], log: Path, everything: bool) -> int:
+    """Run a command with all it says in `log`; print what tells of progress."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "QRLIB_ROOT": str(paths.root())}
+    with log.open("w", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=paths.root(),
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            file.write(line)
+            file.flush()
+            if everything or TELLING.search(line):
+                print(line.rstrip(), flush=True)
+        return process.wait()
+
+
+def _explain(log: Path) -> None:
+    """Say in a line what failed, or show the end of the log where no notebook tells."""
+    import nbformat
+
+    failed = 0
+    for notebook in sorted(log.parent.glob("*.ipynb")):
+        cells = nbformat.read(notebook, as_version=4).cells
+        for output in (o for c in cells for o in c.get("outputs", []) if o.output_type == "error"):
+            failed += 1
+            print(f"error in {notebook.stem}: {output.ename}: {output.evalue}", file=sys.stderr)
+            print(f"  with traceback: {_shown(notebook)}", file=sys.stderr)
+    if not failed:
+        print("".join(log.read_text(encoding="utf-8").splitlines(True)[-40:]), file=sys.stderr)
+    print(
+        f"error: a step failed (all output: {_shown(log)}); what was finished is kept, and the same "
+        "command goes on from there",
+        file=sys.stderr,
+    )
 
 
 def drop_stale_stamps(profile: str) -> None:
@@ -63,9 +111,7 @@ def drop_stale_stamps(profile: str) -> None:
             stamp.unlink()
 
 
-def publish(
-    notebook: str | Path, profile: str, stamp: str | Path, records: Iterable[str]
-) -> None:
+def publish(notebook: str | Path, profile: str, stamp: str | Path, records: Iterable[str]) -> None:
     """Move a finished run's notebook to the results, tidied, and stamp it and its records."""
     notebook = Path(notebook)
     page(notebook, paths.results(profile) / "notebooks" / notebook.name)
@@ -94,7 +140,9 @@ def tidy(content: Any) -> None:
             if "parameters" in cell.metadata.get("tags", []):
                 cell.metadata.tags = ["remove-cell"]
         injected[0].metadata.tags = ["run-parameters"]
-        injected[0].source = injected[0].source.replace("# Parameters", "# The parameters of this run")
+        injected[0].source = injected[0].source.replace(
+            "# Parameters", "# The parameters of this run"
+        )
     content.metadata.pop("papermill", None)
     content.metadata.pop("widgets", None)
     for cell in cells:

@@ -125,9 +125,7 @@ def load_qrnet(profile: str, variant: str = "qrnet", seed: int = 0) -> QRNet:
     Raises:
         QrlibError: no such weights; the message lists those that are there.
     """
-    from safetensors.torch import load_file
-
-    from qrlib import paths
+    from qrlib import paths, weights
 
     folder = paths.results(profile) / "weights"
     path = folder / f"{variant}-seed{seed}.safetensors"
@@ -137,7 +135,7 @@ def load_qrnet(profile: str, variant: str = "qrnet", seed: int = 0) -> QRNet:
             f"no trained weights {path.name} for profile {profile!r}; shipped: "
             f"{', '.join(there) or 'none'}; train it with `python -m qrlib run {profile}`"
         )
-    state = load_file(path)
+    state, _ = weights.read(path)
     model = QRNet(convs_per_block=2 if "encoder.0.2.weight" in state else 1)
     model.load_state_dict(state)
     return model.eval()

@@ -237,6 +237,8 @@ def _typed(hint: Any, value: Any, key: str, where: str) -> Any:
     if type(value) not in allowed:
         expected = " or ".join("nothing" if a is type(None) else a.__name__ for a in allowed)
         raise QrlibError(f"{where}: {key} must be {expected}, not {value!r}")
+    if type(value) is int and value < 1 and key.removesuffix("s") not in ("seed", "split_seed"):
+        raise QrlibError(f"{where}: {key} must be a whole number of at least 1, not {value!r}")
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if number and not 0 <= value < float("inf"):
         raise QrlibError(f"{where}: {key} must be a number of at least 0, not {value!r}")

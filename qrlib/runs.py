@@ -28,18 +28,16 @@ from qrlib.errors import QrlibError
 from qrlib.experiments import Experiment
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.training import History, LoopSettings, pretrain_recovery, train_recovery
-from qrlib.training import train_classifier as _train_classifier
-from qrlib.training.loop import device_name
+from qrlib.training.classifier import train_classifier as _train_classifier
+from qrlib.training.loop import History, LoopSettings, device_name
+from qrlib.training.recovery import pretrain_recovery, train_recovery
 
 
 def choices(experiment: Experiment) -> dict[str, list[distortions.Distortion]]:
     """D and P_d of Algorithm 1 for this experiment; empty where it trains on clean images."""
     if experiment.distortions == "clean":
         return {}
-    return distortions.levels(
-        experiment.distortions, blur_scale=experiment.profile.data.blur_scale
-    )
+    return distortions.levels(experiment.distortions, blur_scale=experiment.profile.data.blur_scale)
 
 
 def load_data(experiment: Experiment) -> data.Splits:
@@ -203,7 +201,12 @@ def ship_weights(experiment: Experiment, net: QRNet) -> Path:
 def _fingerprint(
     kind: str, config: dict[str, Any], splits: data.Splits, parts: dict[str, str]
 ) -> dict[str, Any]:
-    return {"config": config, "code": experiments.code(kind), "manifest": splits.manifest_hash, **parts}
+    return {
+        "config": config,
+        "code": experiments.code(kind),
+        "manifest": splits.manifest_hash,
+        **parts,
+    }
 
 
 def _provenance(

@@ -17,7 +17,7 @@ import yaml
 from qrlib import experiments, profiles
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = "Snakefile qrlib notebooks profiles book results data _config.yml pyproject.toml README.md".split()
+PARTS = "Snakefile _config.yml pyproject.toml book notebooks profiles qrlib results".split()
 
 pytestmark = pytest.mark.slow
 

@@ -20,10 +20,11 @@ from qrlib.distortions import Distortion
 from qrlib.errors import QrlibError
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.training import LoopSettings, RecoveryTask, loop, train_classifier, train_recovery
+from qrlib.training import loop
 from qrlib.training.batches import BatchSampler, mix
-from qrlib.training.classifier import ClassifierTask, _through_backbone
-from qrlib.training.recovery import distort_by_id, pretrain_recovery
+from qrlib.training.classifier import ClassifierTask, _through_backbone, train_classifier
+from qrlib.training.loop import LoopSettings
+from qrlib.training.recovery import RecoveryTask, distort_by_id, pretrain_recovery, train_recovery
 
 SCALE = 32 / 224
 SETTINGS = LoopSettings(epochs=3, batch_size=8, precision="32-true")
@@ -495,7 +496,9 @@ import sys, time, pathlib, torch
 from qrlib import data, distortions
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.training import LoopSettings, RecoveryTask, loop
+from qrlib.training import loop
+from qrlib.training.loop import LoopSettings
+from qrlib.training.recovery import RecoveryTask
 torch.set_num_threads(1)
 splits = data.load("photographs", 32, classes=3, per_class=8)
 torch.manual_seed(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import concurrent.futures
 import hashlib
 import json
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,6 +128,9 @@ def pack(
             images = np.lib.format.open_memmap(
                 temporary / "images.npy", "w+", np.uint8, (count, 3, size, size)
             )
+            if hasattr(os, "posix_fallocate"):  # a full disk is met here, not as a crash half-way
+                with (temporary / "images.npy").open("r+b") as file:
+                    os.posix_fallocate(file.fileno(), 0, file.seek(0, os.SEEK_END))
             with concurrent.futures.ThreadPoolExecutor() as pool:
                 done = pool.map(read, range(count))
                 for i, image in enumerate(

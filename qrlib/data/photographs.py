@@ -6,7 +6,9 @@ validation and test crops come from strips of a photograph that do not overlap.
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import skimage
@@ -16,6 +18,7 @@ from qrlib.data import packed
 from qrlib.data.splits import PARTS
 from qrlib.errors import QrlibError
 
+VERSION = importlib.metadata.version("scikit-image")
 #: Files in scikit-image's data folder; see that package's README.txt for sources and licences.
 FILES = (
     "astronaut.png brick.png camera.png chelsea.png coffee.png coins.png grass.png gravel.png "
@@ -56,7 +59,7 @@ def load(
         file, x, y, _ = flat[i]
         return photographs[file][:, y : y + image_size, x : x + image_size]
 
-    content = packed.text_hash([skimage.__version__, *ids])
+    content = packed.text_hash([VERSION, *ids])
     images = packed.pack(
         f"photographs-{image_size}px-{content}",
         {"dataset": "photographs", "image_size": image_size, "resize": "crop", "content": content},
@@ -70,7 +73,7 @@ def load(
             images, rows, [flat[i][3] for i in rows], [ids[i] for i in rows]
         )
         start += len(crops[part])
-    manifest = {
+    manifest: dict[str, Any] = {
         "dataset": "photographs",
         "image_size": image_size,
         "split_seed": split_seed,
@@ -103,7 +106,7 @@ def _open(file: str) -> np.ndarray:
     path = Path(skimage.__file__).parent / "data" / file
     if not path.is_file():
         raise QrlibError(
-            f"scikit-image {skimage.__version__} carries no {file}; install the version in the lock file"
+            f"scikit-image {VERSION} carries no {file}; install the version in the lock file"
         )
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB")).transpose(2, 0, 1)  # (3, H, W)

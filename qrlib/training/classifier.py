@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from qrlib import allocator
+from qrlib import memory
 from qrlib.classifiers import Classifier
 from qrlib.data import Split, Splits
 from qrlib.losses import classification_loss
@@ -22,7 +22,7 @@ class ClassifierTask(Task):
 
     def __init__(self, net: nn.Module, *, learning_rate: float, seed: int) -> None:
         super().__init__()
-        self.net = net.to(memory_format=torch.channels_last)
+        self.net = memory.channels_last(net)
         self.learning_rate = learning_rate
         self.seed = seed
 
@@ -70,7 +70,7 @@ class _Features:
 @torch.no_grad()  # inference_mode would leave weights that no later training can use
 def _through_backbone(classifier: Classifier, split: Split, precision: str) -> _Features:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    classifier.to(device, memory_format=torch.channels_last).eval()
+    memory.channels_last(classifier.to(device)).eval()
     rows = []
     batches = range(0, len(split), 64)
     for start in tqdm(batches, "features of clean images", leave=False, mininterval=10):
@@ -102,7 +102,7 @@ def train_classifier(
     Where only the fully connected layers learn, each image goes through the backbone once, not once
     an epoch: it gives the same features every time.
     """
-    allocator.keep_freed_memory()
+    memory.keep_freed_memory()
     train: Any = splits.train
     validation: Any = splits.validation
     net = trained_part(classifier)

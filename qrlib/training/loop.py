@@ -24,7 +24,7 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
-from qrlib import allocator, files, weights
+from qrlib import files, memory, weights
 from qrlib.errors import QrlibError
 from qrlib.training.batches import loader, mix
 from qrlib.training.progress import Progress
@@ -174,7 +174,7 @@ def fit(
     Raises:
         QrlibError: a loss that is not finite, a damaged checkpoint, a full disk.
     """
-    allocator.keep_freed_memory()
+    memory.keep_freed_memory()
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Two processes may want the same run: the second waits, then finds it done.
     with FileLock(folder.parent / f".{folder.name}.lock"):
@@ -198,7 +198,12 @@ def restore(net: nn.Module, folder: Path, fingerprint: dict[str, Any]) -> Histor
     state = files.read_json(folder / "state.json", "run state")
     if state.get("fingerprint") != fingerprint or not state.get("finished"):
         return None
-    net.load_state_dict(weights.read(folder / "best.safetensors")[0])
+    try:
+        net.load_state_dict(weights.read(folder / "best.safetensors")[0])
+    except (QrlibError, RuntimeError) as error:
+        raise QrlibError(
+            f"the weights of the finished run {folder.name} are damaged; delete {folder} and run again"
+        ) from error
     net.eval()
     return History(**state["history"])
 
@@ -263,7 +268,9 @@ def _fit(
             loader(validation, settings.batch_size),
             ckpt_path=checkpoint if checkpoint.exists() else None,
         )
-    if settings.devices != 1:  # other processes trained and kept the history: it is in the checkpoint
+    if (
+        settings.devices != 1
+    ):  # other processes trained and kept the history: it is in the checkpoint
         _peek(checkpoint, recorder, keep=True)
     return _history(recorder, settings, task)
 

