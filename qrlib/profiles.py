@@ -72,6 +72,7 @@ class Profile:
         label: what the numbers are, in a few words, for headings of tables and figures.
         comparable: whether the setting is the paper's, so that differences may be shown.
         seeds: one restorer of each variant is trained for each.
+        ship_weights: whether QRNet's weights are kept beside the records, for `qrlib.load_qrnet`.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Profile:
     precision: str = "auto"
     devices: int = 1
     threads: int | None = None
+    ship_weights: bool = False
 
     def config(self) -> dict[str, Any]:
         """As plain JSON values."""

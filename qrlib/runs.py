@@ -133,6 +133,8 @@ def train_restorer(
         experiment, "recovery", name, config, splits, net, history,
         {"variant": experiment.variant, "meaning": experiments.VARIANTS[experiment.variant].meaning},
     )  # fmt: skip
+    if profile.ship_weights and experiment.variant == "qrnet":
+        ship_weights(experiment, net)
     return net, history, record
 
 
