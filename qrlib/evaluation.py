@@ -25,9 +25,17 @@ from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
 from qrlib.errors import QrlibError
 
 
+#: dB; what 8 bits can tell apart ends at 48, so no restored photograph comes near.
+MOST_PSNR = 100.0
+
+
 def psnr(images: Tensor, target: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB of each image: (B, 3, H, W) in [0, 1] twice -> (B,)."""
-    return peak_signal_noise_ratio(images, target, data_range=1.0, reduction="none", dim=(1, 2, 3))
+    """Peak signal-to-noise ratio in dB of each image: (B, 3, H, W) in [0, 1] twice -> (B,).
+
+    Identical images, such as a flat one and its blur, count as `MOST_PSNR`: infinity has no mean.
+    """
+    each = peak_signal_noise_ratio(images, target, data_range=1.0, reduction="none", dim=(1, 2, 3))
+    return each.clamp(max=MOST_PSNR)
 
 
 def ssim(images: Tensor, target: Tensor) -> Tensor:
@@ -68,7 +76,7 @@ def evaluate(
     Returns:
         One dict for each distortion and metric: distortion, level, strength, metric ("accuracy",
         "psnr" in dB, "ssim"), value (mean over images), n (images).  The PSNR of clean images without
-        a restorer is infinite and left out.
+        a restorer means nothing and is left out.
     """
     memory.keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -19,7 +19,7 @@ from qrlib.errors import QrlibError
 #: Lines of a run that tell a person how far it is; the log file has all of them.
 TELLING = re.compile(
     r"  epoch \d+/\d+  |\d%\|.*(step|img|it)/s|^\d+ of \d+ steps|already trained|starting anew"
-    r"|downloading|computing features|WARNING|Nothing to be done"
+    r"|downloading|computing features|^WARNING|Nothing to be done"
 )
 
 
@@ -85,6 +85,8 @@ def _explain(log: Path) -> None:
 
     failed = 0
     for notebook in sorted(log.parent.glob("*.ipynb")):
+        if not notebook.stat().st_size:  # Snakemake's placeholder of a job that did not fail
+            continue
         cells = nbformat.read(notebook, as_version=4).cells
         for output in (o for c in cells for o in c.get("outputs", []) if o.output_type == "error"):
             failed += 1
