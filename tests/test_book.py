@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from qrlib import experiments, profiles
+from qrlib import experiments, models, profiles, store, tables, weights
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -120,3 +120,24 @@ def test_links_between_files_lead_somewhere(path: Path) -> None:
             assert str(found.relative_to(BOOK).with_suffix("")) in FILES, target
         else:
             assert found.is_file(), target
+
+
+@pytest.fixture
+def committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
+
+
+def test_the_shipped_weights_are_those_of_the_record(committed: None) -> None:
+    record = store.read_record("caltech101-cpu", "qrnet-multiple-vgg16-seed0")
+    network = models.load_qrnet("caltech101-cpu")
+    assert list(record["provenance"]["weights"].values()) == [weights.state_hash(network)]
+
+
+def test_the_readme_shows_the_numbers_of_the_records(committed: None) -> None:
+    table = tables.table2(store.read("caltech101-cpu"))
+    text = (ROOT / "README.md").read_text("utf-8")
+    for distortion in ("noise", "blur"):
+        for whose in ("paper", "ours"):
+            cells = table[table["row"] == distortion].set_index("column")[whose]
+            numbers = " | ".join(f"{cells[method]:.3f}" for method in tables.METHODS)
+            assert f"| {distortion}, {whose} | {numbers} |" in text

@@ -167,7 +167,7 @@ def test_without_a_restorer(monkeypatch):
     splits = runs.load_data(none)
     classifier = runs.train_classifier(none, splits)[0]
     results, _ = runs.evaluate(none, splits, None, classifier)
-    assert len(results) == 32  # the clean PSNR is infinite
+    assert len(results) == 32  # no clean PSNR without a restorer
     assert {r["restorer"] for r in results} == {"none"}
     record = store.read_record("smoke", "evaluation-none-small_vgg")
     assert set(record["provenance"]["weights"]) == {"small_vgg"}
