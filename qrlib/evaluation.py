@@ -24,7 +24,6 @@ from qrlib.data import Split
 from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
 from qrlib.errors import QrlibError
 
-
 #: dB; what 8 bits can tell apart ends at 48, so no restored photograph comes near.
 MOST_PSNR = 100.0
 
