@@ -152,7 +152,18 @@ def tidy(content: Any) -> None:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             # Progress bars and library notices: seen while it ran, of no use to a reader.
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            cell.outputs = _joined(o for o in cell.outputs if o.get("name") != "stderr")
+
+
+def _joined(outputs: Iterable[Any]) -> list[Any]:
+    """Pieces of text that a progress bar had cut apart, in one."""
+    kept: list[Any] = []
+    for output in outputs:
+        if kept and output.output_type == kept[-1].output_type == "stream":
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    return kept
 
 
 def assemble(names: list[str]) -> None:

@@ -131,7 +131,7 @@ def figure4(
                         look = {"color": looks[method]["color"], "alpha": 0.35, "zorder": 1.5}
                         ax.scatter([x] * len(values), values, s=18, linewidths=0, **look)
             sigmas = sorted(set(here["strength"]))
-            ax.set_xticks(sigmas, ["0"] + [f"{sigma:.2g}" for sigma in sigmas[1:]])
+            ax.set_xticks(sigmas, ["0"] + [f"{round(sigma, 2):g}" for sigma in sigmas[1:]])
             ax.set(title=TITLES[distortion], xlabel=AXES[distortion], ylim=(0, 1))
         axes[0, 0].set_ylabel("accuracy")
         handles, labels = axes[0, 0].get_legend_handles_labels()

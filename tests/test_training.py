@@ -462,7 +462,7 @@ def test_damaged_run_state_and_weights_are_named(splits, tmp_path):
     best = tmp_path / "r" / "best.safetensors"
     whole = best.read_bytes()
     best.write_bytes(whole[:100])
-    with pytest.raises(QrlibError, match=r"best\.safetensors is not a whole"):
+    with pytest.raises(QrlibError, match=r"weights of the finished run r are damaged; delete"):
         fit(make_task(), splits, tmp_path / "r")
     best.write_bytes(whole)
     (tmp_path / "r" / "state.json").write_text("{")
