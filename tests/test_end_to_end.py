@@ -6,6 +6,7 @@ and page of `make book` takes part.
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -133,6 +134,20 @@ def test_a_change_of_code_concerns_what_depends_on_it(project, module, again):
         assert {"results", "book"} <= set(project.planned())
     finally:
         path.write_text(before)
+
+
+def test_another_classifier_concerns_every_restorer_judged_by_it(project):
+    profile = project.root / "profiles" / "quick.yaml"
+    before = profile.read_text()
+    changed = yaml.safe_load(before)
+    changed["classifier"]["head_width"] = 16
+    try:
+        profile.write_text(yaml.safe_dump(changed))
+        done = project.python("qrlib", "run", "quick", "--dry-run")
+        seeds = profiles.load("quick").seeds
+        assert re.search(rf"^restorer +{4 * len(seeds)}$", done.stdout, re.MULTILINE)
+    finally:
+        profile.write_text(before)
 
 
 def test_a_deleted_record_is_made_again_without_training(project):
