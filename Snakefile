@@ -10,6 +10,7 @@
 #
 # A job runs again when its notebook, its settings or the code it depends on changed (`params`).
 
+import re
 import sys
 from pathlib import Path
 
@@ -18,15 +19,16 @@ from qrlib import experiments, paths, profiles, provenance
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
 # Real runs whose records are part of the project; the book shows them beside the quick profile.
-COMMITTED = [p for p in profiles.names() if p != NAME and any(paths.results(p).glob("records/*.json"))
+COMMITTED = [p for p in profiles.names() if p != NAME and any(paths.results(p).glob("records/evaluation-*.json"))
              and p not in ("quick", "smoke")]
 THREADS = PROFILE.threads or workflow.cores
 PY = sys.executable
 BIN = Path(PY).parent
 
-NONE, *TRAINED = experiments.plan(PROFILE)
-CLASSIFIER = NONE.classifier_run
-RESTORERS = {x.recovery_run: x for x in TRAINED}
+PLAN = experiments.plan(PROFILE)
+CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant == "none"}
+RESTORERS = {x.recovery_run: x for x in PLAN if x.variant != "none"}
+TIMED = next(x for x in RESTORERS.values() if x.restorer == "qrnet-multiple")
 
 RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format
@@ -36,7 +38,10 @@ PAPERMILL = f"{PY} -m papermill --log-output --no-progress-bar --autosave-cell-e
 
 
 wildcard_constraints:
-    run="|".join(RESTORERS),
+    classifier="|".join(CLASSIFIERS),
+    run="|".join(map(re.escape, RESTORERS)),
+    results="|".join(experiments.PAGES),
+    story="overview|does_it_hold|left_open",
     page="method|distortions",
 
 
@@ -56,28 +61,33 @@ def settings(kind, x):
 
 def records(x, run):
     """The records that a job writes."""
-    return [run] if x.variant == "pretrained" else [run, x.evaluation_run]
+    return [run, *(x.judged_by(role).evaluation_run for role in x.judges)]
 
 
 def before(x):
-    """The stamps of what a restorer starts from and is judged by."""
-    if x.variant == "pretrained":
-        return []
-    return [STAMP(f"pretrained-seed{x.seed}"), STAMP(CLASSIFIER)]
+    """The stamps of what a restorer starts from, learns from and is judged by."""
+    needed = [x.start.recovery_run] if x.start else []
+    needed += [x.judged_by(role).classifier_run for role in (*x.what.losses, *x.judges)]
+    return [STAMP(run) for run in dict.fromkeys(needed)]
+
+
+def result_pages(profile):
+    """The results notebooks of a profile: all that were planned here, else all that records allow."""
+    pages = experiments.pages(profiles.load(profile), there=profile != NAME)
+    return expand("book/_executed/{profile}/{page}.ipynb", profile=profile, page=pages)
 
 
 rule all:
     input:
-        STAMP(CLASSIFIER),
-        [STAMP(run) for run in RESTORERS],
-        f"book/_executed/{NAME}/recovery.ipynb",
+        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS, TIMED.timing_run)],
+        result_pages(NAME),
 
 
 rule book:
     input:
         rules.all.input,
-        expand("book/_executed/{profile}/recovery.ipynb", profile=COMMITTED),
-        "book/_executed/overview.ipynb",
+        [page for profile in COMMITTED for page in result_pages(profile)],
+        expand("book/_executed/{story}.ipynb", story=["overview", "does_it_hold", "left_open"]),
         expand("book/_executed/{page}.ipynb", page=["method", "distortions"]),
         # Pages, and docstrings for the reference.
         [str(p) for p in sorted(Path("book").rglob("*")) if p.is_file() and "_executed" not in p.parts],
@@ -92,24 +102,25 @@ rule book:
 
 
 rule classifier:
-    """The classifier, trained on clean images, and evaluated without a restorer."""
+    """A classifier, trained on clean images, and evaluated without a restorer."""
     input:
         notebook="notebooks/train_classifier.ipynb",
     output:
-        STAMP(CLASSIFIER),
+        STAMP("{classifier}"),
     params:
-        settings=settings("classifier", NONE),
-        records=records(NONE, CLASSIFIER),
+        settings=lambda w: settings("classifier", CLASSIFIERS[w.classifier]),
+        name=lambda w: CLASSIFIERS[w.classifier].classifier.name,
+        records=lambda w: records(CLASSIFIERS[w.classifier], w.classifier),
     log:
-        notebook=f"{RUNS}/logs/{CLASSIFIER}.ipynb",
+        notebook=f"{RUNS}/logs/{{classifier}}.ipynb",
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} -p profile {NAME} "
+        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} -p profile {NAME} -p classifier {params.name} "
         "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {params.records}"
 
 
 rule restorer:
-    """A network of Table 1 for one seed, trained and evaluated: pretrained, RecNet or QRNet."""
+    """A network for one seed, trained and evaluated: any variant of `qrlib.experiments`."""
     input:
         lambda w: before(RESTORERS[w.run]),
         notebook="notebooks/train_recovery.ipynb",
@@ -127,35 +138,57 @@ rule restorer:
         "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {params.records}"
 
 
-rule results:
-    """A results notebook: Table 2 and Figure 4 from the records of one profile."""
+rule timing:
+    """Seconds an epoch and milliseconds an image, with nothing else running beside it."""
     input:
-        lambda w: [STAMP(run) for run in (CLASSIFIER, *RESTORERS)] if w.profile == NAME
-        else [str(p) for p in sorted(paths.results(w.profile).glob("records/*.json"))],
-        notebook="notebooks/recovery.ipynb",
+        STAMP(TIMED.recovery_run),
+        notebook="notebooks/timings.ipynb",
     output:
-        "book/_executed/{profile}/recovery.ipynb",
+        STAMP(TIMED.timing_run),
     params:
-        code=provenance.code_hash(["tables", "claims", "plots", "store", "reference"]),
+        settings=[provenance.config_hash(TIMED.config("recovery")), experiments.code("timing")],
     log:
-        notebook=f"{paths.runs('book')}/logs/recovery-{{profile}}.ipynb",
+        notebook=f"{RUNS}/logs/{TIMED.timing_run}.ipynb",
+    threads: workflow.cores
+    shell:
+        ENVIRONMENT.replace("{threads}", str(THREADS)) + PAPERMILL +
+        "{input.notebook} {log.notebook} -p profile {NAME} "
+        "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {TIMED.timing_run}"
+
+
+READERS = ["tables", "claims", "plots", "store", "reference", "samples"]
+
+
+rule results:
+    """A results notebook: one section of the paper, from the records of one profile."""
+    input:
+        lambda w: [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS)] if w.profile == NAME
+        else [str(p) for p in sorted(paths.results(w.profile).glob("records/*.json"))],
+        notebook="notebooks/{results}.ipynb",
+    output:
+        "book/_executed/{profile}/{results}.ipynb",
+    params:
+        code=provenance.code_hash(READERS),
+    log:
+        notebook=f"{paths.runs('book')}/logs/{{results}}-{{profile}}.ipynb",
     threads: THREADS
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} -p profile {wildcards.profile} "
         "&& {PY} -m qrlib page {log.notebook} {output}"
 
 
-rule overview:
-    """The first page: the headline comparison of every profile that has records."""
+rule story:
+    """A page on all profiles that have records: the first page, the claims, what the paper leaves open."""
     input:
-        expand("book/_executed/{profile}/recovery.ipynb", profile=[*COMMITTED, NAME]),
-        notebook="notebooks/overview.ipynb",
+        [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
+        STAMP(TIMED.timing_run),
+        notebook="notebooks/{story}.ipynb",
     output:
-        "book/_executed/overview.ipynb",
+        "book/_executed/{story}.ipynb",
     params:
-        code=provenance.code_hash(["tables", "claims", "plots", "store", "reference"]),
+        code=provenance.code_hash(READERS),
     log:
-        notebook=f"{paths.runs('book')}/logs/overview.ipynb",
+        notebook=f"{paths.runs('book')}/logs/{{story}}.ipynb",
     threads: THREADS
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} "

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
@@ -31,15 +32,24 @@ class Classifier(nn.Module):
     Attributes:
         name: the architecture.
         source: where the backbone's weights came from ("random", or a file or download with its hash).
+        input_size: the side to which images are resized before the backbone; None: as they are.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, name: str, backbone: nn.Module, head: nn.Module, source: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        backbone: nn.Module,
+        head: nn.Module,
+        source: str,
+        input_size: int | None = None,
+    ) -> None:
         super().__init__()
         self.name = name
         self.source = source
+        self.input_size = input_size
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
         self.backbone = backbone
@@ -48,6 +58,9 @@ class Classifier(nn.Module):
 
     def features(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> (B, F)."""
+        if self.input_size is not None:
+            side = (self.input_size, self.input_size)
+            images = F.interpolate(images, side, mode="bilinear", antialias=True)
         return self.backbone((images - self.mean) / self.std)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -155,6 +168,7 @@ def build(
     weights: str | Path | None = "imagenet",
     image_size: int = 224,
     head_width: int = 4096,
+    input_size: int | None = None,
 ) -> Classifier:
     """Build a classifier with a new head for `num_classes` classes.
 
@@ -167,6 +181,8 @@ def build(
             torchvision's key names, or None for random initialisation.
         image_size: side of the images in pixels; sets the size of VGG16's first fully connected layer.
         head_width: width of the VGG family's two hidden fully connected layers.
+        input_size: the side to which the classifier itself resizes its images (bilinear), for an
+            architecture that needs larger ones than the data's; None: `image_size` as it is.
 
     Raises:
         QrlibError: unknown name, images too small, no such weights.  Never a random initialisation
@@ -175,16 +191,18 @@ def build(
     architecture = ARCHITECTURES[choose("classifier", name, ARCHITECTURES)]
     if num_classes < 2:
         raise QrlibError(f"a classifier needs at least 2 classes, not {num_classes}")
-    if image_size < architecture.smallest:
+    side = input_size or image_size
+    if side < architecture.smallest:
         raise QrlibError(
-            f"{name} takes images of at least {architecture.smallest} pixels, not {image_size}"
+            f"{name} takes images of at least {architecture.smallest} pixels, not {side}; give it "
+            "larger ones, or set input_size"
         )
     if weights is not None and not architecture.imagenet:
         raise QrlibError(
             f"{name} has no pretrained weights: build it with weights=None, or choose one of "
             + ", ".join(n for n, a in ARCHITECTURES.items() if a.imagenet)
         )
-    backbone, features = architecture.make(image_size)
+    backbone, features = architecture.make(side)
     source = "random"
     if weights is not None:
         state, metadata, source = weight_files.load(name, weights)
@@ -207,7 +225,7 @@ def build(
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
     nn.init.normal_(head[-1].weight, std=0.01)  # type: ignore[index, union-attr, arg-type]
-    return Classifier(name, backbone, head, source)
+    return Classifier(name, backbone, head, source, input_size)
 
 
 def set_resnet_stride(model: nn.Module, where: str) -> None:

@@ -8,7 +8,7 @@ with ``gaussian_weights=True, sigma=1.5, use_sample_covariance=False``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -47,9 +47,14 @@ def ssim(images: Tensor, target: Tensor) -> Tensor:
         raise QrlibError(
             f"SSIM needs images of at least 11x11 pixels, not {tuple(images.shape[-2:])}"
         )
-    # torchmetrics' own mean takes in the border, where the window hangs over a mirrored edge.
+    # torchmetrics' own mean takes in the border, where the window hangs over a mirrored edge.  Its
+    # convolutions, a channel each, take twice as long on channels-last images.
     _, each = structural_similarity_index_measure(
-        images, target, data_range=1.0, sigma=1.5, return_full_image=True
+        images.contiguous(),
+        target.contiguous(),
+        data_range=1.0,
+        sigma=1.5,
+        return_full_image=True,
     )  # (B, 3, H, W)
     return each[..., 5:-5, 5:-5].mean((1, 2, 3))
 
@@ -57,33 +62,43 @@ def ssim(images: Tensor, target: Tensor) -> Tensor:
 @torch.no_grad()  # inference_mode would leave weights that no later training can use
 def evaluate(
     restorer: nn.Module | None,
-    classifier: nn.Module,
+    classifiers: Mapping[str, nn.Module],
     split: Split,
     distortions: Sequence[Distortion],
     *,
     batch_size: int = 32,
     name: str = "evaluation",
 ) -> list[dict[str, Any]]:
-    """Evaluate one restorer with one classifier, in float32, in a single pass over the images.
+    """Evaluate one restorer in front of classifiers, in float32, in a single pass over the images.
 
-    Memory is that of one batch, whatever the number of images.
+    Each image is distorted and restored once, whatever the number of classifiers.  Memory is that of
+    one batch, whatever the number of images.
 
     Args:
         restorer: images -> images; None classifies them as they are.
+        classifiers: name -> images to logits (B, K); at least one.
         distortions: those to apply; clean images are always evaluated as well.
 
     Returns:
-        One dict for each distortion and metric: distortion, level, strength, metric ("accuracy",
-        "psnr" in dB, "ssim"), value (mean over images), n (images).  The PSNR of clean images without
+        One dict for each classifier, distortion and metric: classifier, distortion, level, strength,
+        metric ("accuracy", "psnr" in dB, "ssim"), value (mean over images), n (images).  PSNR and
+        SSIM do not depend on the classifier and stand with each.  The PSNR of clean images without
         a restorer means nothing and is left out.
     """
+    if not classifiers:
+        raise QrlibError("an evaluation needs at least one classifier")
     memory.keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    memory.channels_last(classifier.to(device)).eval()
-    if restorer is not None:
-        memory.channels_last(restorer.to(device)).eval()
+    for network in (restorer, *classifiers.values()):
+        if network is not None:
+            memory.channels_last(network.to(device)).eval()
     cases = [CLEAN, *distortions]
-    sums = {(case, metric): 0.0 for case in cases for metric in ("accuracy", "psnr", "ssim")}
+    sums: dict[tuple[Distortion, str], Tensor] = {}  # float64 scalars on the device: no waiting
+
+    def add(case: Distortion, key: str, values: Tensor) -> None:
+        total = values.double().sum()
+        sums[case, key] = sums[case, key] + total if (case, key) in sums else total
+
     with tqdm(
         total=len(split) * len(cases), desc=name, unit="img", leave=False, mininterval=10
     ) as bar:
@@ -96,21 +111,19 @@ def evaluate(
                 shown = shown.contiguous(memory_format=torch.channels_last)
                 if restorer is not None:
                     shown = restorer(shown).float()
-                correct = classifier(shown).argmax(1) == labels
-                sums[case, "accuracy"] += correct.sum().item()
+                for who, classifier in classifiers.items():
+                    add(case, f"accuracy {who}", classifier(shown).argmax(1) == labels)
                 if restorer is not None or case.kind != "clean":
-                    sums[case, "psnr"] += psnr(shown, clean).double().sum().item()
-                sums[case, "ssim"] += ssim(shown, clean).double().sum().item()
+                    add(case, "psnr", psnr(shown, clean))
+                add(case, "ssim", ssim(shown, clean))
                 bar.update(len(images))
-    return [
-        {
-            "distortion": case.kind,
-            "level": case.level,
-            "strength": case.sigma,
-            "metric": metric,
-            "value": total / len(split),
-            "n": len(split),
-        }
-        for (case, metric), total in sums.items()
-        if not (restorer is None and case.kind == "clean" and metric == "psnr")
-    ]
+    rows = []
+    for who in classifiers:
+        for case in cases:
+            for metric in ("accuracy", "psnr", "ssim"):
+                total = sums.get((case, f"accuracy {who}" if metric == "accuracy" else metric))
+                if total is not None:
+                    row = {"classifier": who, "distortion": case.kind, "level": case.level}
+                    row |= {"strength": case.sigma, "metric": metric}
+                    rows.append(row | {"value": total.item() / len(split), "n": len(split)})
+    return rows

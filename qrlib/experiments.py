@@ -15,38 +15,133 @@ from qrlib.errors import QrlibError, choose
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A way to train the network of Table 1 (Section IV-B)."""
+    """A way to train (Sections III-B to III-D and IV).
 
-    uses_classifier: bool
-    distortions: tuple[str, ...]
+    Attributes:
+        meaning: one line for people.
+        distortions: what it can be trained on; "clean" is no distortion.
+        learns: what an optimiser changes: "restorer" (the network of Table 1) and "head" (the
+            classifier's fully connected layers).
+        losses: roles of the classifiers whose loss takes part (equation 4 or 5).
+        start: the variant whose network it starts from; None is a random initialisation.
+        convs_per_block: 2 is QRNet, 1 small QRNet.
+        classification_weight: lambda, in place of the profile's.
+    """
+
     meaning: str
+    distortions: tuple[str, ...]
+    learns: tuple[str, ...] = ("restorer",)
+    losses: tuple[str, ...] = ()
+    start: str | None = None
+    convs_per_block: int = 2
+    classification_weight: float | None = None
 
+
+_KINDS = ("multiple", "noise", "blur")
+_QRNET = Variant(
+    "L1 loss and classification loss", _KINDS, losses=("classifier",), start="pretrained"
+)
 
 VARIANTS = {
-    "none": Variant(False, ("clean",), "no restorer: the classifier sees the distorted image"),
-    "pretrained": Variant(
-        False, ("clean",), "clean images only, L1 loss: where every variant starts"
+    "none": Variant("no restorer: the classifier sees the distorted image", ("clean",), learns=()),
+    "pretrained": Variant("clean images only, L1 loss: where the others start", ("clean",)),
+    "recnet": Variant("L1 loss alone", _KINDS, start="pretrained"),
+    "qrnet": _QRNET,
+    "small_pretrained": Variant(
+        "small QRNet on clean images only, L1 loss", ("clean",), convs_per_block=1
     ),
-    "recnet": Variant(False, ("noise", "blur", "multiple"), "L1 loss alone"),
-    "qrnet": Variant(True, ("multiple", "noise", "blur"), "L1 loss and classification loss"),
+    "small_qrnet": dataclasses.replace(
+        _QRNET,
+        meaning="QRNet with one convolution a block (Table 3)",
+        start="small_pretrained",
+        convs_per_block=1,
+    ),
+    "mqrnet": dataclasses.replace(
+        _QRNET,
+        meaning="L1 loss and the classification losses of two classifiers (equation 5)",
+        losses=("classifier", "second_classifier"),
+    ),
+    "finetuned": Variant(
+        "no restorer: the classifier's fully connected layers learn distorted images",
+        _KINDS,
+        learns=("head",),
+        losses=("classifier",),
+    ),
+    "end_to_end": dataclasses.replace(
+        _QRNET,
+        meaning="QRNet and the classifier's fully connected layers learn together",
+        learns=("restorer", "head"),
+    ),
+    **{
+        f"qrnet_lambda_{weight:g}": dataclasses.replace(
+            _QRNET,
+            meaning=f"QRNet with lambda = {weight:g} (Section IV-A)",
+            classification_weight=weight,
+        )
+        for weight in (0.1, 0.001)
+    },
+    "qrnet_unpretrained": dataclasses.replace(
+        _QRNET, meaning="QRNet without the pretraining on clean images", start=None
+    ),
 }
+
+#: What of the paper needs which networks, beside what those start from: (variant, distortions).
+PARTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "table2": (
+        ("recnet", "noise"), ("recnet", "blur"), ("recnet", "multiple"), ("qrnet", "multiple"),
+    ),
+    "table3": (("small_qrnet", "multiple"),),
+    "table4": (
+        ("finetuned", "noise"), ("finetuned", "blur"), ("finetuned", "multiple"),
+        ("end_to_end", "multiple"),
+    ),
+    "figure6": (("mqrnet", "multiple"),),
+    "lambda": (("qrnet_lambda_0.1", "multiple"), ("qrnet_lambda_0.001", "multiple")),
+    "pretraining": (("qrnet_unpretrained", "multiple"),),
+}  # fmt: skip
+assert tuple(PARTS) == profiles.PARTS
+
+#: The results notebooks, and the part whose records each is made from.
+PAGES = {
+    "recovery": "table2",
+    "end_to_end": "table4",
+    "classifier_change": "figure6",
+    "image_quality": "table2",
+}
+
+#: Settings of the profile that a classifier has, by the part it plays.
+ROLES = ("classifier", "second_classifier", "unseen_classifier")
+#: Restorers that the unseen classifier judges as well (Figure 6).
+FIGURE6 = ("qrnet-multiple", "mqrnet-multiple")
+#: Restorers of which a sheet of test images is kept, for Figures 1 and 8.
+SAMPLED = ("none", "recnet-multiple", "qrnet-multiple")
 
 #: The modules whose code decides a result, with all that they import.
 CODE = {
     "classifier": ("training.classifier", "classifiers", "data"),
     "recovery": ("training.recovery", "models", "classifiers", "data"),
-    "evaluation": ("evaluation", "models", "classifiers", "data"),
+    "evaluation": ("evaluation", "samples", "models", "classifiers", "data"),
+    "timing": ("timing", "models", "classifiers", "data"),
 }
 
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """One restorer of a profile; make it with `open_experiment`."""
+    """One restorer of a profile, or a classifier alone; make it with `open_experiment`.
+
+    Attributes:
+        role: which of the profile's classifiers judges it, one of `ROLES`.
+    """
 
     profile: profiles.Profile
     variant: str
     distortions: str
     seed: int
+    role: str = "classifier"
+
+    @property
+    def what(self) -> Variant:
+        return VARIANTS[self.variant]
 
     @property
     def restorer(self) -> str:
@@ -56,35 +151,73 @@ class Experiment:
         return f"{self.variant}-{self.distortions}"
 
     @property
+    def classifier(self) -> profiles.Classifier:
+        """The settings of the classifier that judges."""
+        settings: profiles.Classifier = getattr(self.profile, self.role)
+        return settings
+
+    @property
     def classifier_run(self) -> str:
-        return f"classifier-{self.profile.classifier.name}-seed{self.profile.classifier.seed}"
+        return f"classifier-{self.classifier.name}-seed{self.classifier.seed}"
 
     @property
     def recovery_run(self) -> str:
-        by = f"-{self.profile.classifier.name}" if VARIANTS[self.variant].uses_classifier else ""
-        return f"{self.restorer}{by}-seed{self.seed}"
+        names = [self.judged_by(role).classifier.name for role in self.what.losses]
+        return "-".join([self.restorer, *names, f"seed{self.seed}"])
 
     @property
     def evaluation_run(self) -> str:
         seed = "" if self.variant == "none" else f"-seed{self.seed}"
-        return f"evaluation-{self.restorer}-{self.profile.classifier.name}{seed}"
+        return f"evaluation-{self.restorer}-{self.classifier.name}{seed}"
+
+    @property
+    def timing_run(self) -> str:
+        return f"timing-{self.recovery_run}"
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Roles of all classifiers that judge this restorer; none for a mere starting point."""
+        if self.variant == "none":
+            return (self.role,)
+        if self.distortions == "clean":
+            return ()
+        unseen = self.restorer in FIGURE6 and "figure6" in self.profile.parts
+        return ("classifier", "unseen_classifier") if unseen else ("classifier",)
+
+    @property
+    def start(self) -> Experiment | None:
+        """The experiment whose network this one starts from."""
+        if self.what.start is None:
+            return None
+        return dataclasses.replace(self, variant=self.what.start, distortions="clean")
+
+    @property
+    def classification_weight(self) -> float:
+        """Lambda of equations 4 and 5."""
+        own = self.what.classification_weight
+        return self.profile.recovery.classification_weight if own is None else own
+
+    def judged_by(self, role: str) -> Experiment:
+        return dataclasses.replace(self, role=role)
 
     def config(self, kind: str) -> dict[str, Any]:
         """The settings that decide one kind of run, as JSON values."""
         settings = self.profile.config()
         shared = {"data": settings["data"], "precision": self.profile.precision}
         if kind == "classifier":
-            return {**shared, "classifier": settings["classifier"]}
+            return {**shared, "classifier": dataclasses.asdict(self.classifier)}
         mine = {"variant": self.variant, "distortions": self.distortions, "seed": self.seed}
         config = {**shared, **mine, "recovery": settings["recovery"]}
-        if kind == "evaluation" or VARIANTS[self.variant].uses_classifier:
-            config["classifier"] = settings["classifier"]
-        if self.variant == "pretrained":
-            config["recovery"] = {
-                k: v
-                for k, v in settings["recovery"].items()
-                if k not in ("epochs", "classification_weight")
-            }
+        config |= {role: settings[role] for role in self.what.losses}
+        if kind == "evaluation":
+            config["judge"] = dataclasses.asdict(self.classifier)
+        recovery = config["recovery"]
+        recovery["classification_weight"] = self.classification_weight
+        if not self.what.losses or "restorer" not in self.what.learns:
+            del recovery["classification_weight"]
+        unused = "epochs" if self.distortions == "clean" else "pretrain_epochs"
+        if self.distortions == "clean" or self.what.start is None:
+            del recovery[unused]
         return config
 
 
@@ -103,7 +236,7 @@ def open_experiment(
     Args:
         profile: None means QRLIB_PROFILE, else "quick".
         variant: one of `VARIANTS`.
-        distortions: what it is trained on; None is the variant's usual choice.
+        distortions: what it is trained on; None is the variant's usual choice, the first.
         seed: of initialisation, batches and distortions.
         dataset, classifier, overrides: see `qrlib.profiles.load`.
 
@@ -113,7 +246,7 @@ def open_experiment(
     chosen = profiles.load(profile, dataset=dataset, classifier=classifier, overrides=overrides)
     valid = VARIANTS[choose("variant", variant, VARIANTS)].distortions
     if distortions is None:
-        distortions = "multiple" if "multiple" in valid else valid[0]
+        distortions = valid[0]
     choose(f"distortions of variant {variant!r}", distortions, valid)
     return Experiment(chosen, variant, distortions, _seed(seed))
 
@@ -132,15 +265,29 @@ def open_classifier(
     seed: int | None = None,
     overrides: Mapping[str, Any] | str | None = None,
 ) -> Experiment:
-    """As `open_experiment`, for training the classifier; `seed` None is the profile's."""
-    experiment = open_experiment(
-        profile, dataset=dataset, variant="none", classifier=classifier, overrides=overrides
-    )
-    seed = experiment.profile.classifier.seed if seed is None else _seed(seed)
-    changed = dataclasses.replace(experiment.profile.classifier, seed=seed)
+    """As `open_experiment`, for training a classifier; `seed` None is the profile's.
+
+    `classifier` may name any that the profile has; another one makes a changed profile.
+    """
+    experiment = open_experiment(profile, dataset=dataset, variant="none", overrides=overrides)
+    roles = {getattr(experiment.profile, r).name: r for r in reversed(roles_of(experiment.profile))}
+    if classifier in roles:
+        experiment = experiment.judged_by(roles[classifier])
+    elif classifier is not None:
+        experiment = open_experiment(
+            profile, dataset=dataset, variant="none", classifier=classifier, overrides=overrides
+        )
+    seed = experiment.classifier.seed if seed is None else _seed(seed)
+    changed = dataclasses.replace(experiment.classifier, seed=seed)
+    with_seed: Any = {experiment.role: changed}
     return dataclasses.replace(
-        experiment, seed=seed, profile=dataclasses.replace(experiment.profile, classifier=changed)
+        experiment, seed=seed, profile=dataclasses.replace(experiment.profile, **with_seed)
     )
+
+
+def roles_of(profile: profiles.Profile) -> list[str]:
+    """The roles of the classifiers that a profile trains."""
+    return list(ROLES) if "figure6" in profile.parts else ["classifier"]
 
 
 def summary(experiment: Experiment, kind: str) -> dict[str, Any]:
@@ -158,17 +305,42 @@ def code(kind: str) -> str:
 
 
 def plan(profile: profiles.Profile) -> list[Experiment]:
-    """The restorers of Table 2 for every seed of a profile, "none" and "pretrained" included."""
-    none = Experiment(profile, "none", "clean", profile.classifier.seed)
-    trained = [
-        Experiment(profile, variant, distortions, seed)
-        for seed in profile.seeds
-        for variant, distortions in (
-            ("pretrained", "clean"),
-            ("recnet", "noise"),
-            ("recnet", "blur"),
-            ("recnet", "multiple"),
-            ("qrnet", "multiple"),
+    """All runs of a profile: the classifiers ("none"), the pretrained networks, the restorers.
+
+    Each stands after what it needs.
+    """
+    runs: list[Experiment] = []
+    for role in roles_of(profile):
+        runs.append(Experiment(profile, "none", "clean", getattr(profile, role).seed, role))
+    for part in profile.parts:
+        for seed in profile.seeds if part == "table2" else profile.other_seeds:
+            for variant, distortions in PARTS[part]:
+                experiment = Experiment(profile, variant, distortions, seed)
+                needed = [experiment.start] if experiment.start else []
+                runs += [x for x in (*needed, experiment) if x not in runs]
+    return runs
+
+
+def missing(profile: profiles.Profile, part: str) -> list[str]:
+    """Names of the records that one of `PARTS` needs and the profile does not have."""
+    from qrlib import store
+
+    choose("part", part, PARTS)
+    if part not in profile.parts:
+        return [f"{part} of profile {profile.name}"]
+    role = "unseen_classifier" if part == "figure6" else "classifier"
+    wanted = []
+    for x in plan(profile):
+        shown = (
+            x.variant == "none" or (x.variant, x.distortions) in PARTS[part] or part == "figure6"
         )
-    ]
-    return [none, *trained]
+        if shown and role in x.judges:
+            wanted.append(x.judged_by(role).evaluation_run)
+    return [name for name in wanted if not store.path(profile.name, name).is_file()]
+
+
+def pages(profile: profiles.Profile, *, there: bool) -> list[str]:
+    """Results notebooks of a profile: those that it plans, or those whose records are all there."""
+    if there:
+        return [page for page, part in PAGES.items() if not missing(profile, part)]
+    return [page for page, part in PAGES.items() if part in profile.parts]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -46,6 +47,8 @@ class RecoveryLoss(nn.Module):
 
     Args:
         weights: classifier's name -> lambda_i, each at least 0.
+        quality_weight: of L_q; 0 leaves it out, for fine-tuning a classifier without a restorer
+            (Section IV-B2).
 
     >>> import torch
     >>> loss = RecoveryLoss({"vgg16": 0.01})
@@ -55,12 +58,17 @@ class RecoveryLoss(nn.Module):
     0.023026
     """
 
-    def __init__(self, weights: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self, weights: Mapping[str, float] | None = None, *, quality_weight: float = 1.0
+    ) -> None:
         super().__init__()
         self.weights = dict(weights or {})
-        for name, value in self.weights.items():
+        self.quality_weight = quality_weight
+        for name, value in {"quality": quality_weight, **self.weights}.items():
             if not value >= 0:
                 raise QrlibError(f"loss weight of {name!r} must be at least 0, not {value!r}")
+        if not self.weights and not quality_weight:
+            raise QrlibError("a loss needs a classifier or a quality_weight above 0")
 
     def forward(
         self,
@@ -70,6 +78,8 @@ class RecoveryLoss(nn.Module):
         labels: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return {"loss": total, "quality": L_q, "<classifier>": L_{C_i}, ...}, scalars.
+
+        Without "quality" if its weight is 0.
 
         Args:
             restored, target: (B, 3, H, W) in [0, 1].
@@ -81,8 +91,11 @@ class RecoveryLoss(nn.Module):
             raise QrlibError(
                 f"loss has weights for {sorted(self.weights)} but got logits of {sorted(logits)}"
             )
-        parts = {"quality": quality_loss(restored, target)}
-        total = parts["quality"]
+        parts = {}
+        total = restored.new_zeros((), dtype=torch.float32)
+        if self.quality_weight:
+            parts["quality"] = quality_loss(restored, target)
+            total = self.quality_weight * parts["quality"]
         for name, weight in self.weights.items():
             if labels is None:
                 raise QrlibError(f"the loss of classifier {name!r} needs labels")

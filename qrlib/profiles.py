@@ -18,6 +18,9 @@ from qrlib.errors import QrlibError, choose
 
 PAPER_SIZE = 224  # the side for which Section IV-A's blur strengths are meant
 
+#: What of the paper a profile makes; `qrlib.experiments.PARTS` says with which networks.
+PARTS = ("table2", "table3", "table4", "figure6", "lambda", "pretraining")
+
 
 @dataclasses.dataclass(frozen=True)
 class Data:
@@ -38,12 +41,16 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-    """How the classifier is built and trained on clean images; one for all restorers."""
+    """How a classifier is built and trained on clean images; one for all restorers.
+
+    `input_size`: the side to which it resizes what it is shown, where that differs from the data's.
+    """
 
     name: str
     weights: str | None = "imagenet"
     trainable: str = "fully_connected"
     head_width: int = 4096
+    input_size: int | None = None
     epochs: int = 200
     patience: int = 5
     batch_size: int = 32
@@ -71,8 +78,14 @@ class Profile:
     Attributes:
         label: what the numbers are, in a few words, for headings of tables and figures.
         comparable: whether the setting is the paper's, so that differences may be shown.
-        seeds: one restorer of each variant is trained for each.
-        ship_weights: whether QRNet's weights are kept beside the records, for `qrlib.load_qrnet`.
+        classifier: the one that restorers learn from and are judged by; VGG16 in the paper.
+        second_classifier: learned from as well in Figure 6; the paper's Inception V3.
+        unseen_classifier: judges in Figure 6 and took no part in training; the paper's ResNet.
+        seeds: one restorer of each method of Table 2 is trained for each.
+        other_seeds: the same for what is trained beyond Table 2.
+        parts: what of the paper is made, names of `PARTS`.
+        ship_weights: whether the weights of QRNet and MQRNet are kept beside the records, for
+            `qrlib.load_qrnet`.
     """
 
     name: str
@@ -83,6 +96,10 @@ class Profile:
     classifier: Classifier
     recovery: Recovery
     seeds: list[int]
+    second_classifier: Classifier = Classifier("inception_v3")
+    unseen_classifier: Classifier = Classifier("resnet50")
+    other_seeds: list[int] = dataclasses.field(default_factory=lambda: [0])
+    parts: list[str] = dataclasses.field(default_factory=lambda: list(PARTS))
     evaluation_batch: int = 32
     precision: str = "auto"
     devices: int = 1
@@ -213,11 +230,23 @@ def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
     missing = [
         f.name
         for f in dataclasses.fields(cls)
-        if f.name not in values and f.default is dataclasses.MISSING
+        if f.name not in values
+        and f.default is dataclasses.MISSING
+        and f.default_factory is dataclasses.MISSING
     ]
     if missing:
         raise QrlibError(f"{where} lacks {', '.join(missing)}")
-    return cls(**{key: _typed(hints[key], value, key, where) for key, value in values.items()})
+    built = cls(**{key: _typed(hints[key], value, key, where) for key, value in values.items()})
+    if cls is Profile:
+        _check_parts(built, where)
+    return built
+
+
+def _check_parts(profile: Profile, where: str) -> None:
+    for part in profile.parts:
+        choose(f"part in {where}", part, PARTS)
+    if "table2" not in profile.parts:
+        raise QrlibError(f"{where}: parts must hold table2, which the others are compared with")
 
 
 def _typed(hint: Any, value: Any, key: str, where: str) -> Any:

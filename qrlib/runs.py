@@ -1,4 +1,4 @@
-"""Doing what an experiment says: data, training, evaluation, records.  The notebooks call these.
+"""Doing what an experiment says: data, training, records.  The notebooks call these.
 
 Each function makes what is missing before it (data, classifier, pretrained network), so that each
 notebook also runs alone, and uses what is there already.
@@ -7,7 +7,7 @@ notebook also runs alone, and uses what is there already.
 from __future__ import annotations
 
 import dataclasses
-import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,6 @@ from qrlib import (
     classifiers,
     data,
     distortions,
-    evaluation,
     experiments,
     paths,
     provenance,
@@ -29,8 +28,8 @@ from qrlib.experiments import Experiment
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.training.classifier import train_classifier as _train_classifier
-from qrlib.training.loop import History, LoopSettings, device_name
-from qrlib.training.recovery import pretrain_recovery, train_recovery
+from qrlib.training.loop import History, LoopSettings
+from qrlib.training.recovery import learning_part, train_recovery
 
 
 def choices(experiment: Experiment) -> dict[str, list[distortions.Distortion]]:
@@ -50,8 +49,8 @@ def load_data(experiment: Experiment) -> data.Splits:
 def train_classifier(
     experiment: Experiment, splits: data.Splits
 ) -> tuple[classifiers.Classifier, History, Path]:
-    """The classifier, trained on clean images or loaded, its history, and its record's path."""
-    settings = experiment.profile.classifier
+    """The classifier that judges, trained on clean images or loaded, its history, its record's path."""
+    settings = experiment.classifier
     torch.manual_seed(settings.seed)
     classifier = classifiers.build(
         settings.name,
@@ -59,6 +58,7 @@ def train_classifier(
         weights=settings.weights,
         image_size=experiment.profile.data.image_size,
         head_width=settings.head_width,
+        input_size=settings.input_size,
     ).set_trainable(settings.trainable)
     name = experiment.classifier_run
     config = experiment.config("classifier")
@@ -78,120 +78,91 @@ def train_classifier(
     return classifier.set_trainable("frozen"), history, record
 
 
-def train_restorer(
-    experiment: Experiment, splits: data.Splits, classifier: classifiers.Classifier | None = None
-) -> tuple[QRNet, History, Path]:
-    """The experiment's network, trained or loaded, its history, and its record's path.
-
-    Variants other than "pretrained" start from the pretrained network of the same seed.
-    """
-    profile, settings = experiment.profile, experiment.profile.recovery
-    if experiment.variant == "none":
-        raise QrlibError("variant 'none' has no network to train; choose another")
-    torch.manual_seed(experiment.seed)
-    net = QRNet(dropout=settings.dropout)
-    name = experiment.recovery_run
-    folder = paths.runs(profile.name) / name
-    config = experiment.config("recovery")
-    if experiment.variant == "pretrained":
-        history = pretrain_recovery(
-            net,
-            splits,
-            folder,
-            _loop(experiment, settings, settings.pretrain_epochs),
-            seed=experiment.seed,
-            name=name,
-            fingerprint=_fingerprint("recovery", config, splits, {}),
-        )
-    else:
-        start = dataclasses.replace(experiment, variant="pretrained", distortions="clean")
-        net = train_restorer(start, splits)[0]
-        used: dict[str, classifiers.Classifier] = {}
-        if experiments.VARIANTS[experiment.variant].uses_classifier:
-            used = {profile.classifier.name: classifier or train_classifier(experiment, splits)[0]}
-        history = train_recovery(
-            net,
-            splits,
-            folder,
-            _loop(experiment, settings, settings.epochs),
-            loss=RecoveryLoss({n: settings.classification_weight for n in used}),
-            classifiers=used,
-            choices=choices(experiment),
-            seed=experiment.seed,
-            name=name,
-            fingerprint=_fingerprint(
-                "recovery",
-                config,
-                splits,
-                {
-                    "start": weights.state_hash(net),
-                    **{n: weights.state_hash(c) for n, c in used.items()},
-                },
-            ),
-        )
-    record = _record(
-        experiment, "recovery", name, config, splits, net, history,
-        {"variant": experiment.variant, "meaning": experiments.VARIANTS[experiment.variant].meaning},
-    )  # fmt: skip
-    if profile.ship_weights and experiment.variant == "qrnet":
-        ship_weights(experiment, net)
-    return net, history, record
+def open_classifiers(
+    experiment: Experiment, splits: data.Splits
+) -> dict[str, classifiers.Classifier]:
+    """The classifiers that an experiment learns from or is judged by, by role."""
+    roles = dict.fromkeys((*experiment.what.losses, *experiment.judges))
+    return {role: train_classifier(experiment.judged_by(role), splits)[0] for role in roles}
 
 
-def evaluate(
+def train(
     experiment: Experiment,
     splits: data.Splits,
-    restorer: QRNet | None,
-    classifier: classifiers.Classifier,
-) -> tuple[list[dict[str, Any]], Path]:
-    """Results of one restorer with one classifier on the test images, and their record's path.
+    judges: Mapping[str, classifiers.Classifier] | None = None,
+) -> tuple[QRNet | None, History, Path]:
+    """The experiment's network, trained or loaded, its history, and its record's path.
 
-    A restorer is evaluated on the distortions it was trained for, and on clean images.
+    Args:
+        judges: what `open_classifiers` returns.  Where the classifier's fully connected layers learn
+            too, they are left tuned in it.
+
+    Returns:
+        None in place of a network where the classifier alone learned.
     """
-    profile = experiment.profile
-    kinds = experiment.distortions if restorer is not None else "multiple"
-    cases = distortions.levels(
-        "multiple" if kinds == "clean" else kinds, blur_scale=profile.data.blur_scale
-    )
-    started = time.monotonic()
-    rows = evaluation.evaluate(
+    settings, what = experiment.profile.recovery, experiment.what
+    if not what.learns:
+        raise QrlibError(f"variant {experiment.variant!r} has no network to train; choose another")
+    torch.manual_seed(experiment.seed)
+    restorer, parts = None, {}
+    if experiment.start is not None:
+        restorer = train(experiment.start, splits)[0]
+        assert restorer is not None
+        parts["start"] = weights.state_hash(restorer)
+    elif "restorer" in what.learns:
+        restorer = QRNet(what.convs_per_block, dropout=settings.dropout)
+    judges = judges if judges is not None else open_classifiers(experiment, splits)
+    used = {judges[role].name: judges[role] for role in what.losses}
+    parts |= {name: weights.state_hash(classifier) for name, classifier in used.items()}
+    head = judges["classifier"].head if "head" in what.learns else None
+    name = experiment.recovery_run
+    config = experiment.config("recovery")
+    epochs = settings.pretrain_epochs if experiment.distortions == "clean" else settings.epochs
+    tuning: dict[str, Any] = {}
+    if head is not None:
+        tuning["tuned"] = experiment.classifier.name
+        tuning["tuning_rate"] = experiment.classifier.learning_rate
+    history = train_recovery(
         restorer,
-        classifier,
-        splits.test,
-        [case for levels in cases.values() for case in levels],
-        batch_size=profile.evaluation_batch,
-        name=experiment.evaluation_run,
+        splits,
+        paths.runs(experiment.profile.name) / name,
+        _loop(experiment, settings, epochs),
+        loss=loss(experiment),
+        classifiers=used,
+        choices=choices(experiment),
+        seed=experiment.seed,
+        name=name,
+        fingerprint=_fingerprint("recovery", config, splits, parts),
+        **tuning,
     )
-    who = {
-        "dataset": splits.dataset,
-        "restorer": experiment.restorer,
-        "classifier": classifier.name,
-        "seed": experiment.seed,
-    }
-    results = [{**who, **row} for row in rows]
-    hashes = {classifier.name: weights.state_hash(classifier)}
-    if restorer is not None:
-        hashes[experiment.restorer] = weights.state_hash(restorer)
-    record = {
-        "schema": store.SCHEMA,
-        "kind": "evaluation",
-        "name": experiment.evaluation_run,
-        "profile": profile.name,
-        "config": experiment.config("evaluation"),
-        "provenance": _provenance(
-            "evaluation", splits, hashes, time.monotonic() - started, device_name()
-        ),
-        "results": results,
-        "training": None,
-    }
-    return results, store.write(record)
+    record = _record(
+        experiment, "recovery", name, config, splits, learning_part(restorer, head), history,
+        {"variant": experiment.variant, "meaning": what.meaning},
+    )  # fmt: skip
+    if experiment.profile.ship_weights and restorer is not None and _is_shipped(experiment):
+        ship_weights(experiment, restorer)
+    return restorer, history, record
+
+
+def loss(experiment: Experiment) -> RecoveryLoss:
+    """Equation 4 or 5; without a restorer the cross-entropy alone."""
+    if "restorer" not in experiment.what.learns:
+        return RecoveryLoss({experiment.classifier.name: 1.0}, quality_weight=0.0)
+    names = [experiment.judged_by(role).classifier.name for role in experiment.what.losses]
+    return RecoveryLoss(dict.fromkeys(names, experiment.classification_weight))
+
+
+def _is_shipped(experiment: Experiment) -> bool:
+    """One network of each kind that `qrlib.load_qrnet` offers: that of the first seed."""
+    seeds = {"qrnet": experiment.profile.seeds, "mqrnet": experiment.profile.other_seeds}
+    shipped = experiment.variant in seeds and experiment.distortions == "multiple"
+    return shipped and experiment.seed == seeds[experiment.variant][0]
 
 
 def ship_weights(experiment: Experiment, net: QRNet) -> Path:
     """Copy a restorer's weights to where `qrlib.load_qrnet` looks for them."""
     folder = paths.results(experiment.profile.name) / "weights"
-    variant = experiment.variant if experiment.distortions == "multiple" else experiment.restorer
-    path = folder / f"{variant}-seed{experiment.seed}.safetensors"
+    path = folder / f"{experiment.variant}-seed{experiment.seed}.safetensors"
     weights.write(
         net.state_dict(),
         path,
@@ -211,9 +182,10 @@ def _fingerprint(
     }
 
 
-def _provenance(
+def provenance_of(
     kind: str, splits: data.Splits, hashes: dict[str, str], seconds: float, device: str
 ) -> dict[str, Any]:
+    """Where a record comes from: code, machine, data and weights."""
     return {
         **provenance.describe(device),
         "code": experiments.code(kind),
@@ -247,7 +219,7 @@ def _record(
             "name": name,
             "profile": experiment.profile.name,
             "config": config,
-            "provenance": _provenance(kind, splits, hashes, history.seconds, history.device),
+            "provenance": provenance_of(kind, splits, hashes, history.seconds, history.device),
             "results": [],
             "training": {
                 **extra,

@@ -212,3 +212,24 @@ def test_missing_weights_never_become_random_ones(monkeypatch, folders):
         build("resnet50", 3, image_size=96)
     with pytest.raises(QrlibError, match=r'no weights file .*x\.safetensors.*"imagenet"'):
         build("resnet50", 3, image_size=96, weights=folders / "x.safetensors")
+
+
+def test_input_size_resizes_what_the_classifier_is_shown():
+    """A classifier that needs larger images than the data's; gradients reach the small ones."""
+    torch.manual_seed(0)
+    network = classifiers.build(
+        "small_resnet", 3, weights=None, image_size=32, input_size=64
+    ).eval()
+    images = torch.rand(2, 3, 32, 32, requires_grad=True)
+    shapes = []
+    network.backbone.register_forward_pre_hook(lambda _, args: shapes.append(args[0].shape))
+    network(images).sum().backward()
+    assert shapes == [(2, 3, 64, 64)]
+    assert images.grad.abs().sum() > 0
+    large = torch.nn.functional.interpolate(images.detach(), (64, 64), mode="bilinear")
+    torch.testing.assert_close(network(images.detach()), network(large))
+    wide = classifiers.build("vgg16", 3, weights=None, image_size=64, input_size=96, head_width=8)
+    assert wide.head[0].in_features == 512 * 3 * 3
+    with pytest.raises(QrlibError, match="at least 75 pixels, not 64; give it larger ones, or set"):
+        classifiers.build("inception_v3", 3, weights=None, image_size=64)
+    assert classifiers.build("inception_v3", 3, weights=None, image_size=64, input_size=96)

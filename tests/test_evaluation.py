@@ -100,7 +100,7 @@ def table(rows):
 
 def test_a_row_for_each_distortion_level_and_metric(test_split, classifier, cases):
     torch.manual_seed(0)
-    rows = evaluate(QRNet(1), classifier, test_split, cases, batch_size=8)
+    rows = evaluate(QRNet(1), {"c": classifier}, test_split, cases, batch_size=8)
     assert len(rows) == len(table(rows)) == 11 * 3
     assert {r["n"] for r in rows} == {15}
     expected = {("clean", 0, 0.0)} | {(d.kind, d.level, d.sigma) for d in cases}
@@ -112,7 +112,7 @@ def test_a_row_for_each_distortion_level_and_metric(test_split, classifier, case
 def test_values_by_hand(test_split, classifier, cases):
     """Without a restorer, image by image, from scikit-image and the classifier itself."""
     case = cases[1]
-    rows = table(evaluate(None, classifier, test_split, [case], batch_size=4))
+    rows = table(evaluate(None, {"c": classifier}, test_split, [case], batch_size=4))
     images, labels, ids = test_split[range(15)]
     clean = images.float() / 255
     worse = distortions.distort_for_evaluation(clean, ids, case)
@@ -143,30 +143,52 @@ def test_accuracy_counts_right_answers(test_split, cases):
             self.at += len(images)
             return nn.functional.one_hot(answer, 3).float()
 
-    rows = table(evaluate(None, Oracle(test_split.labels), test_split, [], batch_size=4))
+    rows = table(evaluate(None, {"c": Oracle(test_split.labels)}, test_split, [], batch_size=4))
     assert rows["clean", 0, "accuracy"] == pytest.approx(11 / 15)
 
 
 def test_results_do_not_depend_on_the_batch_size(test_split, classifier, cases):
     torch.manual_seed(0)
     net = QRNet(1)
-    first = table(evaluate(net, classifier, test_split, cases, batch_size=15))
-    second = table(evaluate(net, classifier, test_split, cases, batch_size=4))
+    first = table(evaluate(net, {"c": classifier}, test_split, cases, batch_size=15))
+    second = table(evaluate(net, {"c": classifier}, test_split, cases, batch_size=4))
     assert first.keys() == second.keys()
     for key, value in first.items():
         assert value == pytest.approx(second[key], abs=1e-4), key
 
 
 def test_an_identity_restorer_is_no_restorer(test_split, classifier, cases):
-    none = table(evaluate(None, classifier, test_split, cases))
-    identity = table(evaluate(nn.Identity(), classifier, test_split, cases))
+    none = table(evaluate(None, {"c": classifier}, test_split, cases))
+    identity = table(evaluate(nn.Identity(), {"c": classifier}, test_split, cases))
     assert identity.pop(("clean", 0, "psnr")) == 100.0  # left out without a restorer
     assert identity == none
     assert len(none) == 11 * 3 - 1
 
 
+def test_several_classifiers_see_the_same_restored_images(test_split, classifier, cases):
+    """One pass for all: each gets what it would get alone, and the network runs once an image."""
+    torch.manual_seed(1)
+    other = classifiers.build("small_resnet", 3, weights=None, image_size=32)
+    seen = []
+
+    class Counting(QRNet):
+        def forward(self, images):
+            seen.append(len(images))
+            return super().forward(images)
+
+    net = Counting(1)
+    rows = evaluate(net, {"one": classifier, "two": other}, test_split, cases[:2])
+    assert sum(seen) == 15 * 3
+    for name, network in (("one", classifier), ("two", other)):
+        mine = table([r for r in rows if r["classifier"] == name])
+        assert mine == table(evaluate(net, {name: network}, test_split, cases[:2]))
+    assert {r["classifier"] for r in rows} == {"one", "two"}
+    with pytest.raises(QrlibError, match="at least one classifier"):
+        evaluate(net, {}, test_split, cases)
+
+
 def test_stronger_distortions_lower_psnr_and_ssim(test_split, classifier, cases):
-    rows = table(evaluate(None, classifier, test_split, cases))
+    rows = table(evaluate(None, {"c": classifier}, test_split, cases))
     for kind in ("noise", "blur"):
         for metric in ("psnr", "ssim"):
             values = [rows[kind, level, metric] for level in range(1, 6)]
@@ -179,7 +201,7 @@ def test_networks_are_left_in_eval_mode_and_unchanged(test_split, classifier, ca
 
     net = QRNet(1).train()
     before = weights.state_hash(net), weights.state_hash(classifier)
-    evaluate(net, classifier, test_split, cases[:1])
+    evaluate(net, {"c": classifier}, test_split, cases[:1])
     assert not net.training
     assert (weights.state_hash(net), weights.state_hash(classifier)) == before
     # what inference made must not stand in the way of training

@@ -10,7 +10,17 @@ import sys
 import pytest
 import torch
 
-from qrlib import experiments, load_qrnet, paths, profiles, runs, store, weights
+from qrlib import (
+    experiments,
+    load_qrnet,
+    measuring,
+    paths,
+    profiles,
+    runs,
+    samples,
+    store,
+    weights,
+)
 from qrlib.errors import QrlibError
 from qrlib.experiments import open_experiment
 from qrlib.training import loop
@@ -29,15 +39,62 @@ def test_names():
     assert smoke(variant="pretrained", seed=1).recovery_run == "pretrained-seed1"
     none = smoke(variant="none")
     assert (none.restorer, none.evaluation_run) == ("none", "evaluation-none-small_vgg")
+    assert none.judged_by("unseen_classifier").evaluation_run == "evaluation-none-small_resnet"
+    mqrnet = smoke(variant="mqrnet")
+    assert mqrnet.recovery_run == "mqrnet-multiple-small_vgg-small_inception-seed0"
+    assert mqrnet.judges == ("classifier", "unseen_classifier")
+    assert smoke(variant="finetuned", distortions="blur").start is None
+    assert smoke(variant="small_qrnet").start.recovery_run == "small_pretrained-seed0"
+    assert smoke(variant="qrnet_lambda_0.1").restorer == "qrnet_lambda_0.1-multiple"
 
 
 def test_names_of_a_plan_are_all_different():
     plan = experiments.plan(profiles.load("quick"))
-    for kind in ("evaluation_run", "recovery_run"):
-        names = [getattr(e, kind) for e in plan if e.variant != "none"]
-        assert len(set(names)) == len(names)
-    restorers = {e.restorer for e in plan}
-    assert {"none", "recnet-noise", "recnet-blur", "recnet-multiple", "qrnet-multiple"} <= restorers
+    trained = [x.recovery_run for x in plan if x.variant != "none"]
+    assert len(set(trained)) == len(trained)
+    evaluated = [x.judged_by(role).evaluation_run for x in plan for role in x.judges]
+    assert len(set(evaluated)) == len(evaluated)
+    made = {x.restorer for x in plan}
+    for part, networks in experiments.PARTS.items():
+        assert {"-".join(network) for network in networks} <= made, part
+
+
+def test_a_plan_has_everything_before_what_needs_it():
+    for name in profiles.names():
+        seen = set()
+        for x in experiments.plan(profiles.load(name)):
+            needed = [x.start.recovery_run] if x.start else []
+            if x.variant != "none":
+                roles = (*x.what.losses, *x.judges)
+                needed += [x.judged_by(role).classifier_run for role in roles]
+            assert set(needed) <= seen, x
+            seen.add(x.classifier_run if x.variant == "none" else x.recovery_run)
+
+
+def test_a_plan_leaves_out_what_the_profile_does(monkeypatch):
+    profile = profiles.load("smoke", overrides="parts=[table2,table4] seeds=[0,1]")
+    plan = experiments.plan(profile)
+    assert {x.role for x in plan} == {"classifier"}
+    assert not any(x.variant in ("mqrnet", "small_qrnet") for x in plan)
+    assert {x.seed for x in plan if x.variant == "recnet"} == {0, 1}
+    assert {x.seed for x in plan if x.variant == "finetuned"} == {0}
+    assert next(x for x in plan if x.variant == "qrnet").judges == ("classifier",)
+    assert experiments.pages(profile, there=False) == ["recovery", "end_to_end", "image_quality"]
+    assert experiments.pages(profile, there=True) == []  # nothing has run
+    assert experiments.missing(profile, "figure6")
+    assert "evaluation-none-small_vgg" in experiments.missing(profile, "table4")
+
+
+def test_lambda_of_each_variant():
+    assert smoke().classification_weight == 0.01
+    assert smoke(variant="qrnet_lambda_0.1").classification_weight == 0.1
+    assert runs.loss(smoke(variant="qrnet_lambda_0.001")).weights == {"small_vgg": 0.001}
+    assert runs.loss(smoke(variant="recnet")).weights == {}
+    multi = runs.loss(smoke(variant="mqrnet"))
+    assert multi.weights == {"small_vgg": 0.01, "small_inception": 0.01}  # Section IV-A
+    tuned = runs.loss(smoke(variant="finetuned"))
+    assert (tuned.weights, tuned.quality_weight) == ({"small_vgg": 1.0}, 0.0)
+    assert "classification_weight" not in smoke(variant="recnet").config("recovery")["recovery"]
 
 
 @pytest.mark.parametrize(
@@ -111,8 +168,9 @@ def test_the_whole_way(monkeypatch):
     assert not any(p.requires_grad for p in classifier.parameters())
     assert json.loads(record.read_text())["kind"] == "classifier"
 
-    net, _, path = runs.train_restorer(qrnet, splits, classifier)
-    other = runs.train_restorer(recnet, splits)[0]
+    judges = {"classifier": classifier}
+    net, _, path = runs.train(qrnet, splits, judges)
+    other = runs.train(recnet, splits, judges)[0]
     assert weights.state_hash(net) != weights.state_hash(other)
     # the two share the classifier and the pretrained network
     assert trained == [
@@ -128,10 +186,15 @@ def test_the_whole_way(monkeypatch):
     assert record["provenance"]["weights"] == {qrnet.recovery_run: weights.state_hash(net)}
     assert record["config"] == qrnet.config("recovery")
 
-    results, path = runs.evaluate(qrnet, splits, net, classifier)
+    judges = runs.open_classifiers(qrnet, splits)
+    both, written = measuring.evaluate(qrnet, splits, net, judges)
+    assert len(both) == 2 * 33  # the unseen classifier judges QRNet as well
     record = store.read_record("smoke", qrnet.evaluation_run)
-    assert record["results"] == results
-    assert path == store.path("smoke", qrnet.evaluation_run)
+    results = record["results"]
+    assert results == [row for row in both if row["classifier"] == "small_vgg"]
+    assert written[0] == store.path("smoke", qrnet.evaluation_run)
+    assert written[1].stem == "evaluation-qrnet-multiple-small_resnet-seed0"
+    assert "samples" not in json.loads(written[1].read_text())
     assert len(results) == 33
     assert {(r["dataset"], r["restorer"], r["classifier"], r["seed"]) for r in results} == {
         ("photographs", "qrnet-multiple", "small_vgg", 0)
@@ -147,12 +210,12 @@ def test_the_whole_way(monkeypatch):
 
     # Once more.
     written = {p: p.stat().st_mtime_ns for p in paths.results("smoke").rglob("*.json")}
-    again, _, _ = runs.train_restorer(qrnet, splits, runs.train_classifier(qrnet, splits)[0])
-    assert len(trained) == 4
+    again, _, _ = runs.train(qrnet, splits, judges)
+    assert len(trained) == 5
     assert weights.state_hash(again) == weights.state_hash(net)
     assert {p: p.stat().st_mtime_ns for p in written} == written
-    repeated, _ = runs.evaluate(qrnet, splits, again, classifier)
-    assert repeated == results
+    repeated, _ = measuring.evaluate(qrnet, splits, again, judges)
+    assert repeated == both
 
     # The same network in a later session, from the shipped weights.
     runs.ship_weights(qrnet, net)
@@ -166,21 +229,21 @@ def test_without_a_restorer(monkeypatch):
     none = smoke(variant="none")
     splits = runs.load_data(none)
     classifier = runs.train_classifier(none, splits)[0]
-    results, _ = runs.evaluate(none, splits, None, classifier)
+    results, _ = measuring.evaluate(none, splits, None, {"classifier": classifier})
     assert len(results) == 32  # no clean PSNR without a restorer
     assert {r["restorer"] for r in results} == {"none"}
     record = store.read_record("smoke", "evaluation-none-small_vgg")
     assert set(record["provenance"]["weights"]) == {"small_vgg"}
     with pytest.raises(QrlibError, match="'none' has no network to train"):
-        runs.train_restorer(none, splits)
+        runs.train(none, splits)
 
 
 def test_a_restorer_is_evaluated_on_what_it_was_trained_for():
     blur = smoke(variant="recnet", distortions="blur")
     splits = runs.load_data(blur)
-    classifier = runs.train_classifier(blur, splits)[0]
-    net = runs.train_restorer(blur, splits)[0]
-    results, _ = runs.evaluate(blur, splits, net, classifier)
+    judges = runs.open_classifiers(blur, splits)
+    net = runs.train(blur, splits, judges)[0]
+    results, _ = measuring.evaluate(blur, splits, net, judges)
     assert {r["distortion"] for r in results} == {"clean", "blur"}
 
 
@@ -189,11 +252,69 @@ def test_evaluating_first_does_not_spoil_training():
     none, qrnet = smoke(variant="none"), smoke(seed=1)
     splits = runs.load_data(none)
     classifier = runs.train_classifier(none, splits)[0]
-    runs.evaluate(none, splits, None, classifier)
+    measuring.evaluate(none, splits, None, {"classifier": classifier})
     before = weights.state_hash(classifier)
-    _, history, _ = runs.train_restorer(qrnet, splits, classifier)
+    _, history, _ = runs.train(qrnet, splits, {"classifier": classifier})
     assert len(history.rows) == 1
     assert weights.state_hash(classifier) == before
+
+
+def test_a_tuned_classifier_is_judged_and_the_clean_one_stays(monkeypatch):
+    trained = counting(monkeypatch)
+    tuned = smoke(variant="finetuned", distortions="noise")
+    splits = runs.load_data(tuned)
+    judges = runs.open_classifiers(tuned, splits)
+    clean = weights.state_hash(judges["classifier"])
+    restorer, _, record = runs.train(tuned, splits, judges)
+    assert restorer is None
+    assert weights.state_hash(judges["classifier"]) != clean
+    rows, (path,) = measuring.evaluate(tuned, splits, restorer, judges)
+    assert {row["restorer"] for row in rows} == {"finetuned-noise"}
+    assert {row["distortion"] for row in rows} == {"clean", "noise"}
+    kept = json.loads(path.read_text())["provenance"]["weights"]
+    assert kept == {"small_vgg": weights.state_hash(judges["classifier"])}
+    assert json.loads(record.read_text())["training"]["variant"] == "finetuned"
+    again = runs.open_classifiers(tuned, splits)
+    assert weights.state_hash(again["classifier"]) == clean
+    runs.train(tuned, splits, again)
+    assert weights.state_hash(again["classifier"]) != clean
+    assert trained == ["classifier-small_vgg-seed0", "finetuned-noise-small_vgg-seed0"]
+
+
+def test_samples_show_what_the_classifier_saw():
+    none = smoke(variant="none")
+    splits = runs.load_data(none)
+    classifier = runs.train_classifier(none, splits)[0]
+    measuring.evaluate(none, splits, None, {"classifier": classifier})
+    record = store.read_record("smoke", none.evaluation_run)["samples"]
+    tiles = samples.read(record, paths.results("smoke"))
+    assert len(tiles) == len(record["ids"]) == 6
+    assert [c["distortion"] for c in record["cases"]] == ["clean", *["noise"] * 2, *["blur"] * 2]
+    assert [c["level"] for c in record["cases"]] == [0, 3, 5, 3, 5]
+    ids = splits.test.ids
+    for row, name, answers in zip(tiles, record["ids"], record["answers"], strict=True):
+        image = splits.test[[ids.index(name)]][0][0].permute(1, 2, 0).numpy() / 255
+        assert abs(row[0] - image).max() < 1e-6  # kept exactly at this size
+        assert abs(row[2] - image).mean() > abs(row[1] - image).mean() > 0.05
+        assert all(a["answer"] in splits.classes and 0 < a["confidence"] <= 1 for a in answers)
+    sheet = paths.results("smoke") / record["file"]
+    sheet.write_bytes(sheet.read_bytes()[:-20])
+    with pytest.raises(QrlibError, match="is not the one its record describes"):
+        samples.read(record, paths.results("smoke"))
+
+
+def test_timings_are_measured_after_the_training():
+    qrnet = smoke()
+    splits = runs.load_data(qrnet)
+    with pytest.raises(QrlibError, match="qrnet-multiple-small_vgg-seed0.json"):
+        measuring.measure_timings(qrnet, splits)
+    runs.train(qrnet, splits)
+    record = json.loads(measuring.measure_timings(qrnet, splits).read_text())
+    found = {(r["metric"], r["restorer"]): r["value"] for r in record["results"]}
+    per_image = "milliseconds_per_image"
+    assert found[per_image, "qrnet-multiple"] > found[per_image, "none"] > 0
+    trained = store.read_record("smoke", qrnet.recovery_run)["training"]["epochs"]
+    assert found["seconds_per_epoch", "qrnet-multiple"] == trained[0]["seconds"]
 
 
 def test_a_changed_setting_trains_anew_in_a_place_of_its_own(monkeypatch):
@@ -201,8 +322,8 @@ def test_a_changed_setting_trains_anew_in_a_place_of_its_own(monkeypatch):
     plain = smoke(variant="pretrained")
     changed = smoke(variant="pretrained", overrides="recovery.learning_rate=0.01")
     splits = runs.load_data(plain)
-    first = runs.train_restorer(plain, splits)[2]
-    second = runs.train_restorer(changed, splits)[2]
+    first = runs.train(plain, splits)[2]
+    second = runs.train(changed, splits)[2]
     assert len(trained) == 2
     assert first != second
     assert first.exists()

@@ -123,3 +123,16 @@ def test_gradient_passes_through_a_frozen_classifier():
     parts["c"].backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in restorer.parameters())
     assert all(p.grad is None for p in classifier.parameters())
+
+
+def test_without_the_quality_loss_it_is_the_cross_entropy():
+    """Fine-tuning a classifier (Section IV-B2) has no restored image to compare."""
+    logits, labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
+    image = torch.rand(4, 3, 8, 8)
+    parts = RecoveryLoss({"c": 1.0}, quality_weight=0)(image, image, {"c": logits}, labels)
+    assert set(parts) == {"loss", "c"}
+    assert parts["loss"].item() == pytest.approx(classification_loss(logits, labels).item())
+    with pytest.raises(QrlibError, match="needs a classifier or a quality_weight"):
+        RecoveryLoss(quality_weight=0)
+    with pytest.raises(QrlibError, match="'quality' must be at least 0"):
+        RecoveryLoss(quality_weight=-1)

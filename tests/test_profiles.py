@@ -74,6 +74,9 @@ REFUSED = {
     "seeds=[0,true]": ("seeds must be int, not True",),
     "seeds=[-1]": ("seeds must be a number of at least 0, not -1",),
     "seeds=[0, 1]": ("override 'seeds=[0,' has no readable value", "without spaces"),
+    "parts=[table2,table9]": ("unknown part in overrides 'table9'", "valid: table2, table3"),
+    "parts=[table4]": ("parts must hold table2",),
+    "second_classifier=vgg16": ("'second_classifier' is a group of settings",),
     "recovery.epochs": ("override 'recovery.epochs' is not of the form setting=value",),
 }
 

@@ -24,7 +24,7 @@ from qrlib.training import loop
 from qrlib.training.batches import BatchSampler, mix
 from qrlib.training.classifier import ClassifierTask, _through_backbone, train_classifier
 from qrlib.training.loop import LoopSettings
-from qrlib.training.recovery import RecoveryTask, distort_by_id, pretrain_recovery, train_recovery
+from qrlib.training.recovery import RecoveryTask, distort_by_id, train_recovery
 
 SCALE = 32 / 224
 SETTINGS = LoopSettings(epochs=3, batch_size=8, precision="32-true")
@@ -149,7 +149,10 @@ def test_pretraining_sees_clean_images_alone(splits, tmp_path, monkeypatch):
 
 def test_dropout_acts_in_training_also_from_a_restored_network(splits, tmp_path):
     net = make_net()
-    pretrain_recovery(net, splits, tmp_path / "p", SETTINGS, seed=0, name="p", fingerprint={})
+    train_recovery(
+        net, splits, tmp_path / "p", SETTINGS, loss=RecoveryLoss(), classifiers={}, choices={},
+        seed=0, name="p", fingerprint={},
+    )  # fmt: skip
     assert not net.training
     net.decoder[0][2].register_forward_hook(
         lambda module, args, out: modes.append((module.training, torch.is_grad_enabled()))

@@ -1,4 +1,8 @@
-"""Algorithm 1: training a restorer on clean and distorted images (Section III-D)."""
+"""Algorithm 1: training on clean and distorted images (Section III-D).
+
+What learns is the restorer (RecNet, QRNet, MQRNet), the fully connected layers of a classifier
+(fine-tuning, Section IV-B2), or both together (end to end, Section III-B).
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from qrlib import memory
 from qrlib.classifiers import Classifier
 from qrlib.data import Splits
 from qrlib.distortions import Distortion, distort_for_evaluation, sample
+from qrlib.errors import QrlibError, choose
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.training.batches import mix
@@ -22,39 +27,64 @@ from qrlib.training.loop import History, LoopSettings, Task, fit
 class RecoveryTask(Task):
     """One step of Algorithm 1 a batch; with no distortions, the pretraining on clean images.
 
-    The classifiers are frozen: gradients pass through them to the restorer and stop there.  They are
-    kept out of the module's parameters, so that no checkpoint holds them.
+    Classifiers are frozen but for the head of `tuned`: gradients pass through them to the restorer
+    and stop there.  What is frozen is kept out of the module's parameters, so that no checkpoint
+    holds it.
 
     Args:
-        net: the restorer Q.
+        restorer: Q; None leaves the images as they are, for fine-tuning a classifier.
         loss: equation 4 or 5; without classifiers the L1 loss of RecNet.
-        classifiers: name -> frozen classifier C_i, the names that `loss` has weights for.
+        classifiers: name -> classifier C_i, the names that `loss` has weights for.
         choices: D with its P_d, from `qrlib.distortions.levels`; empty for the pretraining.
+        learning_rate: of the restorer.
+        tuned: the classifier whose fully connected layers learn as well.
+        tuning_rate: their learning rate.
     """
+
+    restorer: nn.Module | None
+    head: nn.Module | None
+    classifiers: dict[str, Classifier]
 
     def __init__(
         self,
-        net: nn.Module,
+        restorer: nn.Module | None,
         loss: RecoveryLoss,
         classifiers: Mapping[str, Classifier],
         choices: dict[str, list[Distortion]],
         *,
         learning_rate: float,
         seed: int,
+        tuned: str | None = None,
+        tuning_rate: float = 1e-3,
     ) -> None:
         super().__init__()
-        self.net = memory.channels_last(net)
+        head = None
+        if tuned is not None:
+            head = classifiers[choose("classifier to tune", tuned, classifiers)].head
+        self.net = learning_part(restorer, head)
         self.loss = loss
         self.choices = choices
         self.learning_rate = learning_rate
+        self.tuning_rate = tuning_rate
         self.seed = seed
+        self.__dict__["restorer"] = None if restorer is None else memory.channels_last(restorer)
         self.__dict__["classifiers"] = {
-            name: memory.channels_last(classifier.set_trainable("frozen"))
+            name: memory.channels_last(
+                classifier.set_trainable("fully_connected" if name == tuned else "frozen")
+            )
             for name, classifier in classifiers.items()
         }
+        self.__dict__["head"] = head
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        groups = []
+        for part, rate in ((self.restorer, self.learning_rate), (self.head, self.tuning_rate)):
+            if part is not None:
+                groups.append({"params": list(part.parameters()), "lr": rate})
+        return torch.optim.Adam(groups)
 
     def setup(self, stage: str) -> None:
-        for classifier in self.__dict__["classifiers"].values():
+        for classifier in self.classifiers.values():
             classifier.to(self.device)
 
     def training_step(self, batch: tuple[Tensor, Tensor, list[str]], index: int) -> Tensor:
@@ -86,8 +116,10 @@ class RecoveryTask(Task):
 
     def losses(self, inputs: Tensor, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The losses of one batch.  Algorithm 1 prints C(b_x_train) where the text has C(Q(...))."""
-        restored = self.net(inputs.contiguous(memory_format=torch.channels_last))
-        logits = {name: c(restored) for name, c in self.__dict__["classifiers"].items()}
+        restored = inputs.contiguous(memory_format=torch.channels_last)
+        if self.restorer is not None:
+            restored = self.restorer(restored)
+        logits = {name: classifier(restored) for name, classifier in self.classifiers.items()}
         return self.loss(restored, targets, logits, labels)
 
     def _log(self, part: str, parts: dict[str, Tensor], count: int) -> None:
@@ -114,31 +146,18 @@ def distort_by_id(images: Tensor, ids: list[str], choices: dict[str, list[Distor
     return result
 
 
-def pretrain_recovery(
-    net: QRNet,
-    splits: Splits,
-    folder: Path,
-    settings: LoopSettings,
-    *,
-    seed: int,
-    name: str,
-    fingerprint: dict[str, Any],
-) -> History:
-    """Section III-D: "initially pretrained with the original images", here with the L1 loss alone.
-
-    Every variant of one seed can start from the same pretrained network, since no distortion and no
-    classifier takes part.
-    """
-    task = RecoveryTask(
-        net, RecoveryLoss(), {}, {}, learning_rate=settings.learning_rate, seed=seed
-    )
-    return fit(
-        task, splits.train, splits.validation, folder, settings, name=name, fingerprint=fingerprint
-    )
+def learning_part(restorer: nn.Module | None, head: nn.Module | None) -> nn.Module:
+    """What training changes and a run's best.safetensors holds: one of the two, or both by name."""
+    if restorer is not None and head is not None:
+        return nn.ModuleDict({"restorer": restorer, "head": head})
+    part = restorer if head is None else head
+    if part is None:
+        raise QrlibError("nothing would learn: give a restorer, or a classifier to tune")
+    return part
 
 
 def train_recovery(
-    net: QRNet,
+    restorer: QRNet | None,
     splits: Splits,
     folder: Path,
     settings: LoopSettings,
@@ -149,11 +168,25 @@ def train_recovery(
     seed: int,
     name: str,
     fingerprint: dict[str, Any],
+    tuned: str | None = None,
+    tuning_rate: float = 1e-3,
 ) -> History:
-    """Algorithm 1 from a pretrained network; leaves `net` with its best weights, in eval mode."""
+    """Algorithm 1, or the pretraining before it; arguments as of `RecoveryTask`.
+
+    The pretraining ("initially pretrained with the original images", Section III-D) is the L1 loss
+    alone, without choices of distortions and without classifiers: every variant of one seed can
+    start from the same pretrained network.
+
+    Leaves the restorer, and the fully connected layers of `tuned`, with the weights of the best
+    epoch, in eval mode, on the CPU.
+    """
     task = RecoveryTask(
-        net, loss, classifiers, choices, learning_rate=settings.learning_rate, seed=seed
-    )
-    return fit(
+        restorer, loss, classifiers, choices,
+        learning_rate=settings.learning_rate, seed=seed, tuned=tuned, tuning_rate=tuning_rate,
+    )  # fmt: skip
+    history = fit(
         task, splits.train, splits.validation, folder, settings, name=name, fingerprint=fingerprint
     )
+    for classifier in classifiers.values():
+        classifier.cpu().set_trainable("frozen").eval()
+    return history

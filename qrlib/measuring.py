@@ -1,0 +1,136 @@
+"""Measuring what an experiment trained: accuracy and image quality, times; and their records."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from qrlib import (
+    classifiers,
+    data,
+    distortions,
+    evaluation,
+    experiments,
+    paths,
+    runs,
+    samples,
+    store,
+    timing,
+    weights,
+)
+from qrlib.experiments import Experiment
+from qrlib.models import QRNet
+from qrlib.training.loop import device_name
+
+
+def evaluate(
+    experiment: Experiment,
+    splits: data.Splits,
+    restorer: QRNet | None,
+    judges: Mapping[str, classifiers.Classifier],
+) -> tuple[list[dict[str, Any]], list[Path]]:
+    """Results of one restorer with its classifiers on the test images, and their records' paths.
+
+    A restorer is evaluated on the distortions it was trained for, and on clean images; there is one
+    record for each classifier.
+
+    Args:
+        judges: what `qrlib.runs.open_classifiers` returns, tuned by `train` if the experiment says so.
+    """
+    profile = experiment.profile
+    kinds = "multiple" if experiment.variant == "none" else experiment.distortions
+    levels = distortions.levels(kinds, blur_scale=profile.data.blur_scale)
+    cases = [case for group in levels.values() for case in group]
+    started = time.monotonic()
+    found = evaluation.evaluate(
+        restorer,
+        {role: judges[role] for role in experiment.judges},
+        splits.test,
+        cases,
+        batch_size=profile.evaluation_batch,
+        name=experiment.evaluation_run.removesuffix("-" + experiment.classifier.name),
+    )
+    seconds = time.monotonic() - started
+    results, written = [], []
+    for role in experiment.judges:
+        by = experiment.judged_by(role)
+        who = {"dataset": splits.dataset, "restorer": by.restorer, "seed": by.seed}
+        who["classifier"] = by.classifier.name
+        rows = [{**row, **who} for row in found if row["classifier"] == role]
+        hashes = {by.classifier.name: weights.state_hash(judges[role])}
+        if restorer is not None:
+            hashes[by.restorer] = weights.state_hash(restorer)
+        record = {
+            "schema": store.SCHEMA,
+            "kind": "evaluation",
+            "name": by.evaluation_run,
+            "profile": profile.name,
+            "config": by.config("evaluation"),
+            "provenance": runs.provenance_of("evaluation", splits, hashes, seconds, device_name()),
+            "results": rows,
+            "training": None,
+        }
+        if by.role == "classifier" and by.restorer in experiments.SAMPLED:
+            record["samples"] = samples.take(
+                restorer,
+                judges[role],
+                splits.test,
+                splits.classes,
+                samples.cases(cases),
+                paths.results(profile.name) / "samples" / f"{by.evaluation_run}.webp",
+            )
+        results += rows
+        written.append(store.write(record))
+    return results, written
+
+
+def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
+    """Section IV-B1's times on this machine: an epoch of training, an image to classify.
+
+    The epoch's is the median of those in the training's record, which has to be there.
+    """
+    profile = experiment.profile
+    trained = store.read_record(profile.name, experiment.recovery_run)
+    judges = runs.open_classifiers(experiment, splits)
+    restorer = runs.train(experiment, splits, judges)[0]
+    assert restorer is not None
+    case = distortions.levels("noise")["noise"][2]
+    images, _, ids = splits.test[range(min(20, len(splits.test)))]
+    shown = distortions.distort_for_evaluation(images.float() / 255, ids, case)
+    started = time.monotonic()
+    found = timing.milliseconds_per_image(restorer, judges["classifier"], shown)
+    epochs = [row["seconds"] for row in trained["training"]["epochs"]]
+    who = {
+        "dataset": splits.dataset, "classifier": experiment.classifier.name, "seed": experiment.seed,
+        "distortion": case.kind, "level": case.level, "strength": case.sigma,
+    }  # fmt: skip
+    per_image = {"metric": "milliseconds_per_image", "n": len(shown), **who}
+    results = [
+        {"restorer": "none", "value": found["none"], **per_image},
+        {"restorer": experiment.restorer, "value": found["restored"], **per_image},
+        {
+            "restorer": experiment.restorer, "metric": "seconds_per_epoch", **who,
+            "value": statistics.median(epochs), "n": trained["training"]["images"]["train"],
+        },
+    ]  # fmt: skip
+    hashes = {
+        experiment.classifier.name: weights.state_hash(judges["classifier"]),
+        experiment.restorer: weights.state_hash(restorer),
+    }
+    seconds = time.monotonic() - started
+    return store.write(
+        {
+            "schema": store.SCHEMA,
+            "kind": "timing",
+            "name": experiment.timing_run,
+            "profile": profile.name,
+            "config": experiment.config("evaluation"),
+            "provenance": runs.provenance_of("timing", splits, hashes, seconds, device_name())
+            | {"epochs_on": trained["provenance"]["device"]},
+            "results": results,
+            "training": None,
+        }
+    )

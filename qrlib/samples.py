@@ -1,0 +1,112 @@
+"""Sheets of restored test images with the classifier's answers, for Figures 1 and 8."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from qrlib import files
+from qrlib.data import Split
+from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
+from qrlib.errors import QrlibError
+
+#: Which of the five levels are shown, beside clean images.
+LEVELS = (3, 5)
+#: Images up to this side are kept exactly; larger ones as WebP of this quality.
+EXACT_SIDE = 128
+QUALITY = 90
+
+
+def cases(distortions: Sequence[Distortion]) -> list[Distortion]:
+    """The columns of a sheet: clean, and the shown levels of each distortion."""
+    return [CLEAN, *(d for d in distortions if d.level in LEVELS)]
+
+
+@torch.no_grad()
+def take(
+    restorer: nn.Module | None,
+    classifier: nn.Module,
+    split: Split,
+    classes: Sequence[str],
+    columns: Sequence[Distortion],
+    path: Path,
+    count: int = 6,
+) -> dict[str, Any]:
+    """Restore and classify a few test images, and write them as one sheet of tiles.
+
+    The images are evenly spaced over the test set, whatever becomes of them.
+
+    Args:
+        columns: from `cases`; one column of tiles each.
+        path: of the sheet, a WebP file: one row an image, without margins.
+
+    Returns:
+        The `samples` entry of a record: file (relative to the profile's results), sha256, side,
+        ids, labels (class names), cases, answers (per image and case: answer, confidence in [0, 1]).
+    """
+    step = max(1, len(split) // count)
+    images, labels, ids = split[range(0, min(count * step, len(split)), step)]
+    device = next(classifier.parameters()).device
+    clean = images.to(device).float() / 255  # (N, 3, S, S)
+    tiles, answers = [], []
+    for case in columns:
+        shown = distort_for_evaluation(clean, ids, case)
+        if restorer is not None:
+            shown = restorer(shown).float()
+        confidence, answer = classifier(shown).softmax(1).max(1)
+        tiles.append(_bytes(shown))
+        pairs = zip(answer.tolist(), confidence.tolist(), strict=True)
+        answers.append([{"answer": classes[a], "confidence": round(c, 4)} for a, c in pairs])
+    sheet = np.concatenate(
+        [np.concatenate(row, axis=1) for row in zip(*tiles, strict=True)]
+    )  # (N * S, columns * S, 3)
+    side = images.shape[-1]
+    with files.replacing(path) as temporary:
+        Image.fromarray(sheet).save(
+            temporary, "WEBP", lossless=side <= EXACT_SIDE, quality=QUALITY, method=6
+        )
+    return {
+        "file": f"{path.parent.name}/{path.name}",
+        "sha256": files.file_hash(path),
+        "side": side,
+        "ids": list(ids),
+        "labels": [classes[i] for i in labels.tolist()],
+        "cases": [{"distortion": c.kind, "level": c.level, "strength": c.sigma} for c in columns],
+        "answers": [list(row) for row in zip(*answers, strict=True)],
+    }
+
+
+def _bytes(images: Tensor) -> list[np.ndarray]:
+    """(N, 3, S, S) in [0, 1] -> N arrays (S, S, 3), uint8."""
+    scaled = (images.clamp(0, 1) * 255).round().to(torch.uint8)
+    return list(scaled.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def read(samples: dict[str, Any], folder: Path) -> list[list[np.ndarray]]:
+    """The tiles of a sheet: per image and case an array (S, S, 3), float32 in [0, 1].
+
+    Args:
+        samples: the `samples` entry of a record.
+        folder: the profile's results.
+
+    Raises:
+        QrlibError: the file lacks, or is not the one that the record describes.
+    """
+    path = folder / samples["file"]
+    if not path.is_file() or files.file_hash(path) != samples["sha256"]:
+        what = "is not the one its record describes" if path.is_file() else "is not there"
+        raise QrlibError(f"sheet of samples {path} {what}; run the step that made it again")
+    with Image.open(path) as image:
+        sheet = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+    side = samples["side"]
+    rows, columns = len(samples["ids"]), len(samples["cases"])
+    return [
+        [sheet[r * side : (r + 1) * side, c * side : (c + 1) * side] for c in range(columns)]
+        for r in range(rows)
+    ]
