@@ -13,7 +13,12 @@ from qrlib import files, paths
 from qrlib.errors import QrlibError, choose
 
 SCHEMA = 1
-KINDS = ("classifier", "recovery", "evaluation")
+KINDS = ("classifier", "recovery", "evaluation", "timing")
+#: Kind of record -> the metrics of its results.
+METRICS = {
+    "evaluation": ("accuracy", "psnr", "ssim"),
+    "timing": ("milliseconds_per_image", "seconds_per_epoch"),
+}
 
 _RESULT = {
     "type": "object",
@@ -27,9 +32,50 @@ _RESULT = {
         "level": {"type": "integer", "minimum": 0},
         "strength": {"type": "number", "minimum": 0},
         "seed": {"type": "integer"},
-        "metric": {"enum": ["accuracy", "psnr", "ssim"]},
+        "metric": {"enum": [metric for metrics in METRICS.values() for metric in metrics]},
         "value": {"type": "number"},
         "n": {"type": "integer", "minimum": 1},
+    },
+}
+_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+_SAMPLES = {
+    "type": "object",
+    "required": "file sha256 side ids labels cases answers".split(),
+    "additionalProperties": False,
+    "properties": {
+        "file": {"type": "string", "pattern": r"^samples/[^/\\]+\.webp$"},
+        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+        "side": {"type": "integer", "minimum": 1},
+        "ids": _TEXTS,
+        "labels": _TEXTS,
+        "cases": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "required": ["distortion", "level", "strength"],
+                "additionalProperties": False,
+                "properties": {
+                    name: _RESULT["properties"][name]  # type: ignore[index]
+                    for name in ("distortion", "level", "strength")
+                },
+            },
+        },
+        "answers": {
+            "type": "array",
+            "items": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["answer", "confidence"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "answer": {"type": "string"},
+                        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
+                    },
+                },
+            },
+        },
     },
 }
 _RECORD = {
@@ -50,7 +96,21 @@ _RECORD = {
         },
         "results": {"type": "array", "items": _RESULT},
         "training": {"type": ["object", "null"]},
+        "samples": _SAMPLES,
     },
+    "allOf": [
+        {
+            "if": {"properties": {"kind": {"const": kind}}},
+            "then": {
+                "properties": {
+                    "results": {"items": {"properties": {"metric": {"enum": list(metrics)}}}}
+                }
+            },
+        }
+        for kind, metrics in METRICS.items()
+    ],
+    "if": {"properties": {"kind": {"not": {"const": "evaluation"}}}},
+    "then": {"not": {"required": ["samples"]}},
 }
 
 
@@ -100,20 +160,33 @@ def read_records(profile: str, kind: str | None = None) -> list[dict[str, Any]]:
     return [r for r in records if kind is None or r["kind"] == kind]
 
 
-def read(profile: str) -> pd.DataFrame:
+def read(profile: str, kind: str = "evaluation") -> pd.DataFrame:
     """All results of a profile as a tidy table: one row a number.
 
+    Args:
+        kind: "evaluation" (accuracy, PSNR in dB, SSIM) or "timing" (milliseconds an image, the median
+            of repeats; seconds an epoch).  The two never share a frame.
+
     Columns: profile, dataset, restorer, classifier, distortion, level, strength, seed, metric, value,
-    n, record (its file's name).
+    n, record (its file's name), device (the machine's, in words).
+
+    Raises:
+        QrlibError: no records of this kind; the message says how to make them.
     """
+    choose("kind of results", kind, METRICS)
     rows = [
-        {"profile": record["profile"], **result, "record": f"{record['name']}.json"}
-        for record in read_records(profile, "evaluation")
+        {
+            "profile": record["profile"],
+            **result,
+            "record": f"{record['name']}.json",
+            "device": str(record["provenance"]["device"]),
+        }
+        for record in read_records(profile, kind)
         for result in record["results"]
     ]
     if not rows:
         raise QrlibError(
-            f"profile {profile!r} has no evaluation yet; run `python -m qrlib run {profile}`"
+            f"profile {profile!r} has no {kind} yet; run `python -m qrlib run {profile}`"
         )
     return pd.DataFrame(rows)
 
@@ -128,7 +201,22 @@ def _check(record: Any, what: str) -> None:
     error = next(iter(_validator().iter_errors(record)), None)
     if error is not None:
         where = "/".join(map(str, error.absolute_path)) or "top level"
-        raise QrlibError(
-            f"{what} breaks the schema at {where}: {error.message.splitlines()[0][:200]}; "
-            "delete it and run the step that made it again"
-        )
+        message = error.message.splitlines()[0][:200]
+    elif "samples" in record and (uneven := _uneven(record["samples"])):
+        where, message = "samples", uneven
+    else:
+        return
+    raise QrlibError(
+        f"{what} breaks the schema at {where}: {message}; "
+        "delete it and run the step that made it again"
+    )
+
+
+def _uneven(samples: dict[str, Any]) -> str:
+    """What a schema cannot say: one label and one row of answers an image, one answer a case."""
+    images, cases = len(samples["ids"]), len(samples["cases"])
+    if len(samples["labels"]) != images or len(samples["answers"]) != images:
+        return f"{images} ids need as many labels and rows of answers"
+    if any(len(row) != cases for row in samples["answers"]):
+        return f"{cases} cases need as many answers an image"
+    return ""
