@@ -95,6 +95,16 @@ def test_nothing_there_says_how_to_make_it():
         store.read_records("smoke", "table")
 
 
+def test_records_of_another_profile_are_refused():
+    store.write(record("a"))
+    path = store.path("smoke", "b")
+    path.write_text(json.dumps(record("b", profile="caltech101")))
+    with pytest.raises(QrlibError, match=r"b\.json is of profile 'caltech101', not of 'smoke'"):
+        store.read("smoke")
+    with pytest.raises(QrlibError, match="is of profile 'caltech101'"):
+        store.read_records("smoke")
+
+
 def test_timings_are_read_apart():
     store.write(record())
     store.write(record("timing-none", kind="timing"))
