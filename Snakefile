@@ -28,6 +28,9 @@ NONE, *TRAINED = experiments.plan(PROFILE)
 CLASSIFIER = NONE.classifier_run
 RESTORERS = {x.recovery_run: x for x in TRAINED}
 
+# The modules behind tables, figures and verdicts, with all that they import.
+RESULTS = ["tables", "sweep", "timings", "claims", "plots", "store", "reference"]
+
 RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format
 # More threads than a job's share make everything slower, by waiting for each other.
@@ -136,7 +139,7 @@ rule results:
     output:
         "book/_executed/{profile}/recovery.ipynb",
     params:
-        code=provenance.code_hash(["tables", "claims", "plots", "store", "reference"]),
+        code=provenance.code_hash(RESULTS),
     log:
         notebook=f"{paths.runs('book')}/logs/recovery-{{profile}}.ipynb",
     threads: THREADS
@@ -153,7 +156,7 @@ rule overview:
     output:
         "book/_executed/overview.ipynb",
     params:
-        code=provenance.code_hash(["tables", "claims", "plots", "store", "reference"]),
+        code=provenance.code_hash(RESULTS),
     log:
         notebook=f"{paths.runs('book')}/logs/overview.ipynb",
     threads: THREADS

@@ -9,7 +9,7 @@ chooses one.  Only this module averages results.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -166,3 +166,24 @@ def summary(values: pd.Series) -> dict[str, Any]:
         "seeds": len(values),
         "values": tuple(values),
     }
+
+
+def training_of(
+    records: Sequence[Mapping[str, Any]], restorer: str, classifier: str, seed: int
+) -> Mapping[str, Any]:
+    """The training record of a restorer that learned from a classifier, by the run's name.
+
+    Args:
+        records: ``qrlib.store.read_records(profile, "recovery")``.
+
+    Raises:
+        QrlibError: it is not among them.
+    """
+    name = f"{restorer}-{classifier}-seed{seed}"
+    for record in records:
+        if record["name"] == name:
+            return record
+    raise QrlibError(
+        f"no training record {name}: its losses and times stand in no other; train it with "
+        "`python -m qrlib run PROFILE`"
+    )
