@@ -156,7 +156,8 @@ rule timing:
         "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {TIMED.timing_run}"
 
 
-READERS = ["tables", "claims", "plots", "store", "reference", "samples"]
+# The modules behind tables, figures and verdicts, with all that they import.
+READERS = ["tables", "sweep", "timings", "claims", "plots", "store", "reference", "samples"]
 
 
 rule results:

@@ -24,8 +24,9 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib import reference, tables
+from qrlib import reference, selection, tables
 from qrlib.errors import QrlibError
+from qrlib.rendering import Rendered, grid
 
 HOLDS, FAILS, CLOSE = "holds", "does not hold", "too close to call"
 #: The upper two of five levels; the paper speaks of high levels without saying which.
@@ -40,17 +41,17 @@ class Side:
 
     method: str
     distortion: str
-    levels: tuple[int, ...] = tables.LEVELS
+    levels: tuple[int, ...] = selection.LEVELS
 
     def printed(self, dataset: str) -> float | None:
         """The paper's number, or None where it prints none (clean images; single levels)."""
-        if self.distortion == "clean" or self.levels != tables.LEVELS:
+        if self.distortion == "clean" or self.levels != selection.LEVELS:
             return None
         return reference.printed(2, dataset, self.distortion, self.method)
 
     def measured(self, selected: pd.DataFrame) -> pd.Series:
         """Ours, one value a seed."""
-        return tables.seed_means(selected, self.method, self.distortion, self.levels)
+        return selection.seed_means(selected, self.method, self.distortion, self.levels)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Claim:
             pairs (our mean accuracies, left and right, one pair a comparison), n, and of the
             comparison that decides: difference, standard_error, seeds, verdict.
         """
-        selected = tables.select(results, restorers=NEEDED, **choice)
+        selected = selection.select(results, restorers=NEEDED, **choice)
         n = int(selected["n"].iloc[0])
         pairs, judged = [], []
         for comparison in self.comparisons:
@@ -143,7 +144,7 @@ def verdict(differences: Sequence[float], error: float) -> str:
 
 
 def _beats(
-    one: str, other: str, distortion: str, levels: tuple[int, ...] = tables.LEVELS
+    one: str, other: str, distortion: str, levels: tuple[int, ...] = selection.LEVELS
 ) -> Comparison:
     return Comparison(Side(one, distortion, levels), Side(other, distortion, levels))
 
@@ -211,7 +212,7 @@ CLAIMS: tuple[Claim, ...] = tuple(_claims())
 
 #: Restorers that the claims are about.
 NEEDED = tuple(
-    dict.fromkeys(tables.restorer_of(m, d) for m in tables.METHODS for d in ("noise", "blur"))
+    dict.fromkeys(selection.restorer_of(m, d) for m in tables.METHODS for d in ("noise", "blur"))
 )
 
 
@@ -233,7 +234,7 @@ def check(
         One claim a row: id, claim, where, paper and ours (texts "left vs right"), difference and
         standard_error (of the comparison that decides), seeds, n, verdict.
     """
-    dataset = str(tables.select(results, restorers=NEEDED, **choice)["dataset"].iloc[0])
+    dataset = str(selection.select(results, restorers=NEEDED, **choice)["dataset"].iloc[0])
     theirs = paper_dataset or reference.DATASETS.get(dataset, "Caltech101")
     rows = []
     for claim in CLAIMS:
@@ -246,11 +247,11 @@ def check(
 
 def check_styled(
     results: pd.DataFrame, *, label: str = "ours", paper_label: str = "paper", **options: Any
-) -> tables.Rendered:
+) -> Rendered:
     """`check` (with its `options`) for reading."""
     found = check(results, **options)
     shown = found[["claim", "where", "paper", "ours", "verdict"]].astype(str)
     counts = found["verdict"].value_counts().to_dict()
     caption = ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in (HOLDS, FAILS, CLOSE))
     headings = ["claim", "where", paper_label, label, "verdict"]
-    return tables.grid(headings, shown.to_numpy().tolist(), f"Verdicts: {caption}.")
+    return grid(headings, shown.to_numpy().tolist(), f"Verdicts: {caption}.")

@@ -121,7 +121,7 @@ CODE = {
     "classifier": ("training.classifier", "classifiers", "data"),
     "recovery": ("training.recovery", "models", "classifiers", "data"),
     "evaluation": ("evaluation", "samples", "models", "classifiers", "data"),
-    "timing": ("timing", "models", "classifiers", "data"),
+    "timing": ("latency", "models", "classifiers", "data"),
 }
 
 

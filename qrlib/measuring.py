@@ -14,11 +14,11 @@ from qrlib import (
     distortions,
     evaluation,
     experiments,
+    latency,
     paths,
     runs,
     samples,
     store,
-    timing,
     weights,
 )
 from qrlib.experiments import Experiment
@@ -101,7 +101,7 @@ def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
     images, _, ids = splits.test[range(min(20, len(splits.test)))]
     shown = distortions.distort_for_evaluation(images.float() / 255, ids, case)
     started = time.monotonic()
-    found = timing.milliseconds_per_image(restorer, judges["classifier"], shown)
+    found = latency.milliseconds_per_image(restorer, judges["classifier"], shown)
     epochs = [row["seconds"] for row in trained["training"]["epochs"]]
     who = {
         "dataset": splits.dataset, "classifier": experiment.classifier.name, "seed": experiment.seed,

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qrlib import tables
+from qrlib import selection, tables
 from qrlib.errors import QrlibError
 
 #: rcParams of the house style.  7 inches at 100 dpi are 700 pixels; 12 pt survives half of that.
@@ -101,16 +101,16 @@ def figure4(
         results: frame of `qrlib.store.read`.
         profile_label: title, which names the profile and its setting.
         methods: keys of `tables.METHODS`, or names of restorers.
-        choice: profile, dataset, classifier, as in `tables.select`.
+        choice: profile, dataset, classifier, as in `qrlib.selection.select`.
 
     Raises:
-        QrlibError: as `tables.select`; a method lacks a level.
+        QrlibError: as `qrlib.selection.select`; a method lacks a level.
     """
-    wanted = [tables.restorer_of(m, d) for m in methods for d in ("noise", "blur")]
-    selected = tables.select(results, restorers=["none", *dict.fromkeys(wanted)], **choice)
+    wanted = [selection.restorer_of(m, d) for m in methods for d in ("noise", "blur")]
+    selected = selection.select(results, restorers=["none", *dict.fromkeys(wanted)], **choice)
     for method in methods:
         for distortion in TITLES:  # a line that lacks a point is refused, not drawn shorter
-            tables.by_seed(selected, method, distortion, (0, *tables.LEVELS))
+            selection.by_seed(selected, method, distortion, (0, *selection.LEVELS))
     data = tables.levels(results, **choice)
     spare = iter(SPARE)
     looks = {m: LOOKS[m] if m in LOOKS else next(spare, SPARE[-1]) for m in methods}
@@ -122,7 +122,7 @@ def figure4(
                 clean, color="black", linestyle=":", linewidth=1.2, label="clean, unrestored"
             )
             for method in methods:
-                restorer = tables.restorer_of(method, distortion)
+                restorer = selection.restorer_of(method, distortion)
                 line = here[here["restorer"] == restorer].sort_values("level")
                 name = tables.METHODS.get(method, method)
                 ax.plot(line["strength"], line["ours"], label=name, **looks[method])

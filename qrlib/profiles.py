@@ -106,6 +106,15 @@ class Profile:
     threads: int | None = None
     ship_weights: bool = False
 
+    @property
+    def choice(self) -> dict[str, str]:
+        """Which results are this profile's own, for the functions that show or judge results."""
+        return {
+            "profile": self.name,
+            "dataset": self.data.dataset,
+            "classifier": self.classifier.name,
+        }
+
     def config(self) -> dict[str, Any]:
         """As plain JSON values."""
         return dataclasses.asdict(self)

@@ -64,10 +64,10 @@ class Printed:
 
     @property
     def restorer(self) -> str:
-        """Our restorer(s) that this number is about, joined by "+"; "" where we have none."""
+        """Our restorer(s) that this number is about, joined by "+"."""
         restorers = METHODS[self.method]
         if self.distortion != "average":
-            return restorers.get(self.distortion, "")
+            return restorers[self.distortion]
         return "+".join(dict.fromkeys(restorers.values()))
 
 
@@ -75,18 +75,20 @@ def _everywhere(restorer: str) -> dict[str, str]:
     return {"clean": restorer, "noise": restorer, "blur": restorer}
 
 
-#: Method (a column of Tables 2 to 4) -> our restorer for each distortion.  RecNet (single) is two
-#: networks, one a distortion (Section IV-B1), and so has no one answer for clean images.
+#: Method (a column of Tables 2 to 4, a line of Figures 4 to 7) -> our restorer for each distortion.
+#: RecNet (single) is two networks, one a distortion (Section IV-B1), and so has no one answer for clean
+#: images; nor has the classifier that was fine-tuned on a single distortion (Section IV-B2).
 METHODS: dict[str, dict[str, str]] = {
     "none": _everywhere("none"),
     "recnet-single": {"noise": "recnet-noise", "blur": "recnet-blur"},
     "recnet-multiple": _everywhere("recnet-multiple"),
     "qrnet": _everywhere("qrnet-multiple"),
     "small_qrnet": _everywhere("small_qrnet-multiple"),
-    # Table 4 trains the classifier as well: none of our restorers stands for these.
-    "finetuned-single": {},
-    "finetuned-multiple": {},
-    "end-to-end": {},
+    # Table 4 trains the classifier's fully connected layers: alone, or together with QRNet.
+    "finetuned-single": {"noise": "finetuned-noise", "blur": "finetuned-blur"},
+    "finetuned-multiple": _everywhere("finetuned-multiple"),
+    "end-to-end": _everywhere("end_to_end-multiple"),
+    "mqrnet": _everywhere("mqrnet-multiple"),  # Figure 6
 }
 
 
@@ -275,6 +277,19 @@ def printed(
         f"Table {table} of the paper prints no number for {', '.join(wanted)}; "
         f"qrlib.reference.frame({table}) lists those it prints"
     )
+
+
+def find(dataset: str, distortion: str, method: str, metric: str = "accuracy") -> float | None:
+    """As `printed`, from whichever of Tables 2 to 5 prints it; None if none does.
+
+    >>> find("caltech101", "blur", "small_qrnet"), find("caltech101", "clean", "none")
+    (0.694, None)
+    """
+    wanted = (DATASETS.get(dataset, dataset), distortion, method, metric)
+    for cell in (cell for table in _TABLES.values() for cell in table):
+        if (cell.dataset, cell.distortion, cell.method, cell.metric) == wanted:
+            return cell.value
+    return None
 
 
 def averages() -> pd.DataFrame:

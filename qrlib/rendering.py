@@ -8,6 +8,30 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+#: Method of `qrlib.reference.METHODS`, or a restorer of our own -> what tables and figures call it.
+NAMES = {
+    "none": "no restoration",
+    "recnet-single": "RecNet (single)",
+    "recnet-multiple": "RecNet (multiple)",
+    "qrnet": "QRNet",
+    "small_qrnet": "small QRNet",
+    "finetuned-single": "fine-tuned (single)",
+    "finetuned-multiple": "fine-tuned (multiple)",
+    "end-to-end": "QRNet, end to end",
+    "mqrnet": "MQRNet",
+    "qrnet_unpretrained-multiple": "QRNet, not pretrained",
+}
+_ROWS = {"noise": "Gaussian noise", "blur": "Gaussian blur", "average": "average"}
+
+
+def name(method: str) -> str:
+    """What tables and figures call a method; one without a name of its own goes by its key.
+
+    >>> name("end-to-end"), name("recnet-noise")
+    ('QRNet, end to end', 'recnet-noise')
+    """
+    return NAMES.get(method, method)
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -46,3 +70,31 @@ def format_ours(mean: float, spread: float, seeds: int, digits: int = 3) -> str:
     """
     middle = "" if pd.isna(spread) else f" ± {spread:.{digits}f}"
     return f"{mean:.{digits}f}{middle} ({seeds})"
+
+
+def render(table: pd.DataFrame, *, label: str = "ours", paper_label: str = "") -> Rendered:
+    """A frame of `qrlib.tables.table2`, `table3`, `table4` or `table5`, paper beside ours.
+
+    The column of differences is there only if the frame was made with comparable=True.
+
+    Args:
+        label: heading of our numbers, which names the profile and its setting.
+        paper_label: heading of the printed numbers; default "paper (DATASET)".
+    """
+    differ = bool(table["difference"].notna().any())
+    paper_label = paper_label or f"paper ({table['paper_dataset'].iloc[0]})"
+    rows = []
+    for cell in table.to_dict("records"):
+        digits = 2 if cell["metric"] == "psnr" else 3
+        metric = "" if cell["metric"] == "accuracy" else f"{cell['metric'].upper()}, "
+        ours = format_ours(cell["ours"], cell["spread"], cell["seeds"], digits)
+        row = [metric + _ROWS[cell["row"]], name(cell["column"])]
+        row += [f"{cell['paper']:.{digits}f}", ours]
+        rows.append(row + ([f"{cell['difference']:+.{digits}f}"] if differ else []))
+    headings = ["distortion", "method", paper_label, label, *(["ours - paper"] if differ else [])]
+    caption = (
+        f"Ours: mean ± standard deviation over seeds (seeds); {table['n'].iloc[0]} test images."
+    )
+    if not differ:
+        caption += " Another setting than the paper's: not comparable number by number."
+    return grid(headings, rows, caption)

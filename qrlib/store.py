@@ -151,7 +151,14 @@ def read_records(profile: str, kind: str | None = None) -> list[dict[str, Any]]:
     if kind is not None:
         choose("record kind", kind, KINDS)
     folder = paths.results(profile) / "records"
-    records = [_read(file) for file in sorted(folder.glob("*.json"))]
+    found = sorted(folder.glob("*.json"))
+    records = [_read(file) for file in found]
+    for file, record in zip(found, records, strict=True):
+        if record["profile"] != profile:
+            raise QrlibError(
+                f"record {file} is of profile {record['profile']!r}, not of {profile!r}: results of "
+                "profiles do not mix, so move it to its own folder"
+            )
     if not records:
         raise QrlibError(
             f"no records of profile {profile!r} in {folder}; make them with "

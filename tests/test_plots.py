@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 
-from qrlib import plots, tables
+from qrlib import plots, selection, tables
 from qrlib.errors import QrlibError
 
 RESTORERS = ("none", "recnet-noise", "recnet-blur", "recnet-multiple", "qrnet-multiple")
@@ -23,7 +23,7 @@ def results(restorers=RESTORERS, seeds=(0, 1)):
         for seed in (0,) if restorer == "none" else seeds:
             keys = {"restorer": restorer, "seed": seed, "record": f"{restorer}-{seed}.json"}
             for distortion, sigma, top in (("noise", 20.0, 0.7), ("blur", 2.0, 0.6)):
-                for level in tables.LEVELS:
+                for level in selection.LEVELS:
                     value = top + 0.03 * i - 0.05 * level + 0.02 * seed
                     rows.append(
                         keys
@@ -52,7 +52,7 @@ def test_figure4_draws_the_levels():
         drawn = lines(ax)
         assert set(drawn) == {*tables.METHODS.values(), "clean, unrestored"}
         for method, name in tables.METHODS.items():
-            restorer = tables.restorer_of(method, distortion)
+            restorer = selection.restorer_of(method, distortion)
             rows = data[(data["restorer"] == restorer) & (data["distortion"] == distortion)]
             xy = rows[["strength", "ours"]].to_numpy()
             assert len(xy) == 6

@@ -139,7 +139,31 @@ def test_frame_maps_to_our_names():
     assert list(qrnet["column"].unique()) == ["QRNet + VGG16"]
     assert "Caltech256 / Gaussian Blur" in set(qrnet["row"])
     assert len(reference.frame(1)) == 34
-    assert set(reference.frame(4).loc[lambda f: f["method"] == "end-to-end", "restorer"]) == {""}
+
+
+def test_table_4_is_about_our_restorers():
+    frame = reference.frame(4)
+    found = frame.groupby("method")["restorer"].agg(set).to_dict()
+    assert found == {
+        "none": {"none"},
+        "finetuned-single": {
+            "finetuned-noise",
+            "finetuned-blur",
+            "finetuned-noise+finetuned-blur",
+        },
+        "finetuned-multiple": {"finetuned-multiple"},
+        "end-to-end": {"end_to_end-multiple"},
+    }
+    assert set(reference.METHODS["mqrnet"].values()) == {"mqrnet-multiple"}
+
+
+def test_find_looks_through_all_tables():
+    for table in (2, 3, 4, 5):
+        for cell in reference.frame(table).to_dict("records"):
+            keys = [cell[key] for key in ("dataset", "distortion", "method", "metric")]
+            assert reference.find(*keys) == cell["value"]
+    assert reference.find("caltech256", "noise", "qrnet", "psnr") is None
+    assert reference.find("caltech101", "noise", "mqrnet") is None
 
 
 def test_settings_and_timings():

@@ -21,6 +21,28 @@ def result(**changes):
     }  # fmt: skip
 
 
+def timing(**changes):
+    return result(restorer="none", metric="milliseconds_per_image", level=3, value=2.5, **changes)
+
+
+RESULTS = {"evaluation": [result()], "timing": [timing()]}
+
+
+def samples(**changes):
+    """A sheet of two images in two cases."""
+    cases = [("clean", 0, 0.0), ("blur", 3, 6.0)]
+    return {
+        "file": "samples/evaluation-none.webp",
+        "sha256": "0" * 64,
+        "side": 64,
+        "ids": ["a", "b"],
+        "labels": ["cat", "dog"],
+        "cases": [dict(zip(("distortion", "level", "strength"), c, strict=True)) for c in cases],
+        "answers": [[{"answer": "cat", "confidence": 0.75}] * 2] * 2,
+        **changes,
+    }
+
+
 def record(name="evaluation-none", kind="evaluation", **changes):
     return {
         "schema": store.SCHEMA,
@@ -32,7 +54,7 @@ def record(name="evaluation-none", kind="evaluation", **changes):
             "git_commit": None, "git_dirty": None, "code": "0", "versions": {}, "device": "CPU",
             "seconds": 1.5, "manifest": "0", "weights": {},
         },
-        "results": [result()] if kind == "evaluation" else [],
+        "results": RESULTS.get(kind, []),
         "training": None,
         **changes,
     }  # fmt: skip
@@ -53,8 +75,9 @@ def test_read_is_a_tidy_table():
     frame = store.read("smoke")
     assert list(frame.columns) == [
         "profile", "dataset", "restorer", "classifier", "distortion", "level", "strength",
-        "seed", "metric", "value", "n", "record",
+        "seed", "metric", "value", "n", "record", "device",
     ]  # fmt: skip
+    assert set(frame["device"]) == {"CPU"}
     assert frame["record"].tolist() == ["a.json", "b.json", "b.json"]
     assert [r["name"] for r in store.read_records("smoke")] == ["a", "b", "c"]
     assert [r["name"] for r in store.read_records("smoke", "recovery")] == ["c"]
@@ -72,6 +95,60 @@ def test_nothing_there_says_how_to_make_it():
         store.read_records("smoke", "table")
 
 
+def test_records_of_another_profile_are_refused():
+    store.write(record("a"))
+    path = store.path("smoke", "b")
+    path.write_text(json.dumps(record("b", profile="caltech101")))
+    with pytest.raises(QrlibError, match=r"b\.json is of profile 'caltech101', not of 'smoke'"):
+        store.read("smoke")
+    with pytest.raises(QrlibError, match="is of profile 'caltech101'"):
+        store.read_records("smoke")
+
+
+def test_timings_are_read_apart():
+    store.write(record())
+    store.write(record("timing-none", kind="timing"))
+    frame = store.read("smoke", kind="timing")
+    assert frame["metric"].tolist() == ["milliseconds_per_image"]
+    assert frame["record"].tolist() == ["timing-none.json"]
+    assert store.read("smoke")["metric"].tolist() == ["accuracy"]
+    with pytest.raises(QrlibError, match="unknown kind of results 'recovery'.*evaluation, timing"):
+        store.read("smoke", kind="recovery")
+
+
+def test_no_timing_says_how_to_make_it():
+    store.write(record())
+    with pytest.raises(QrlibError, match="'smoke' has no timing yet"):
+        store.read("smoke", kind="timing")
+
+
+def test_samples_round_trip():
+    store.write(record(samples=samples()))
+    assert store.read_record("smoke", "evaluation-none")["samples"] == samples()
+
+
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [
+        ({"file": "../evaluation-none.webp"}, "samples/file"),
+        ({"sha256": "abc"}, "samples/sha256"),
+        ({"labels": ["cat"]}, "samples: 2 ids need as many labels"),
+        ({"answers": [[{"answer": "cat", "confidence": 0.5}] * 2]}, "samples: 2 ids need"),
+        ({"answers": [[{"answer": "cat", "confidence": 0.5}]] * 2}, "samples: 2 cases need"),
+        ({"answers": [[{"answer": "cat", "confidence": 75}] * 2] * 2}, "samples/answers/0/0/conf"),
+        ({"cases": [{"distortion": "rain", "level": 1, "strength": 1.0}]}, "samples/cases/0/dist"),
+    ],
+)
+def test_samples_that_do_not_fit_are_refused(changed, where):
+    with pytest.raises(QrlibError, match=f"breaks the schema at {where}"):
+        store.write(record(samples=samples(**changed)))
+
+
+def test_samples_belong_to_evaluations():
+    with pytest.raises(QrlibError, match="breaks the schema at top level"):
+        store.write(record("timing-none", kind="timing", samples=samples()))
+
+
 def broken(change):
     changed = copy.deepcopy(record())
     change(changed)
@@ -86,6 +163,10 @@ BREAKS = {
     "extra in result": (lambda r: r["results"][0].update(x=1), "results/0: .*'x' was unexpected"),
     "text value": (lambda r: r["results"][0].update(value="0.5"), "results/0/value"),
     "unknown metric": (lambda r: r["results"][0].update(metric="loss"), "results/0/metric"),
+    "other kind's metric": (
+        lambda r: r["results"][0].update(metric="seconds_per_epoch"),
+        "results/0/metric",
+    ),
     "unknown kind": (lambda r: r.update(kind="table"), "kind: 'table' is not one of"),
     "no image": (lambda r: r["results"][0].update(n=0), "results/0/n"),
     "other schema": (lambda r: r.update(schema=99), "schema"),

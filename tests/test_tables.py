@@ -6,48 +6,11 @@ import sys
 
 import pandas as pd
 import pytest
+from frames import cell, record, runs
+from frames import table2_results as results
 
-from qrlib import reference, tables
+from qrlib import reference, selection, tables
 from qrlib.errors import QrlibError
-
-SIGMA = {"noise": 20.0, "blur": 2.0}
-
-
-def record(restorer, seed, clean=None, noise=None, blur=None, **other):
-    """Rows of one run: clean accuracy, and five levels around a mean of noise and of blur."""
-    keys = {"restorer": restorer, "seed": seed, "record": f"{restorer}-{seed}.json"}
-    rows = [] if clean is None else [keys | {"distortion": "clean", "level": 0, "value": clean}]
-    for distortion, mean in (("noise", noise), ("blur", blur)):
-        if mean is not None:
-            for level in tables.LEVELS:  # the mean of 0.1 0.05 0 -0.05 -0.1 is 0
-                value = mean + 0.05 * (3 - level)
-                rows.append(keys | {"distortion": distortion, "level": level, "value": value})
-    frame = pd.DataFrame(rows)
-    steps = [SIGMA.get(d, 0.0) * level for d, level in zip(frame.distortion, frame.level)]  # noqa: B905
-    frame = frame.assign(profile="quick", dataset="caltech101", classifier="vgg16", n=400)
-    return frame.assign(metric="accuracy", strength=steps, **other)
-
-
-def results(**other):
-    """Two seeds of each restorer, one of none."""
-    runs = [
-        record("none", 0, 0.9, 0.6, 0.3, **other),
-        record("recnet-noise", 0, 0.88, noise=0.80, **other),
-        record("recnet-noise", 1, 0.86, noise=0.82, **other),
-        record("recnet-blur", 0, 0.88, blur=0.60, **other),
-        record("recnet-blur", 1, 0.88, blur=0.66, **other),
-        record("recnet-multiple", 0, 0.87, 0.78, 0.50, **other),
-        record("recnet-multiple", 1, 0.87, 0.78, 0.52, **other),
-        record("qrnet-multiple", 0, 0.89, 0.80, 0.70, **other),
-        record("qrnet-multiple", 1, 0.91, 0.84, 0.72, **other),
-    ]
-    return pd.concat(runs, ignore_index=True)
-
-
-def cell(table, row, column):
-    found = table[(table["row"] == row) & (table["column"] == column)]
-    assert len(found) == 1
-    return found.iloc[0]
 
 
 def test_table2_cells_by_hand():
@@ -79,17 +42,6 @@ def test_recnet_single_takes_the_network_of_the_distortion():
     assert cell(tables.table2(extra), "blur", "recnet-single")["ours"] == pytest.approx(0.63)
 
 
-def test_average_takes_seeds_that_have_both():
-    extra = pd.concat([results(), record("recnet-blur", 2, blur=0.9)], ignore_index=True)
-    table = tables.table2(extra)
-    assert cell(table, "blur", "recnet-single")["seeds"] == 3
-    assert cell(table, "average", "recnet-single")["values"] == pytest.approx((0.70, 0.74))
-    apart = results()
-    apart.loc[apart["restorer"] == "recnet-blur", "seed"] += 10
-    with pytest.raises(QrlibError, match=r"recnet-single has no seed .*noise: \[0, 1\]"):
-        tables.table2(apart)
-
-
 def test_differences_only_where_comparable():
     assert tables.table2(results())["difference"].isna().all()
     assert tables.table2(results(), comparable=True)["difference"].notna().all()
@@ -110,73 +62,14 @@ def test_paper_numbers_are_those_of_the_data_set():
     assert cell(table, "noise", "none")["paper"] == 0.346
 
 
-@pytest.mark.parametrize("name", ["profile", "dataset", "classifier"])
-def test_mixed_results_are_refused_unless_one_is_chosen(name):
-    worse = results()
-    worse["value"] = worse["value"] - 0.1
-    mixed = pd.concat([results(), worse.assign(**{name: "zzz"})], ignore_index=True)
-    own = results()[name].iloc[0]
-    with pytest.raises(QrlibError, match=rf"mix {name}s.*choose {name}= from {own}, zzz"):
-        tables.table2(mixed)
-    chosen = tables.table2(mixed, **{name: "zzz"})
-    assert cell(chosen, "noise", "qrnet")["ours"] == pytest.approx(0.72)
-    with pytest.raises(QrlibError, match=rf"no accuracy results with {name} 'nope'.*{own}, zzz"):
-        tables.table2(mixed, **{name: "nope"})
-
-
-def test_missing_restorers_are_named_with_the_way_out():
-    some = results()
-    some = some[~some["restorer"].isin(["recnet-blur", "qrnet-multiple"])]
-    with pytest.raises(QrlibError) as caught:
-        tables.table2(some)
-    message = str(caught.value)
-    assert "recnet-blur, qrnet-multiple" in message
-    assert "recnet-noise" not in message
-    assert "`python -m qrlib run quick`" in message
-    assert "\n" not in message
-
-
-def test_missing_levels_are_named():
-    some = results()
-    gone = (some["restorer"] == "qrnet-multiple") & (some["seed"] == 1) & some["level"].isin([2, 5])
-    some = some[~(gone & (some["distortion"] == "blur"))]
-    with pytest.raises(QrlibError, match=r"qrnet-multiple on blur, seed 1 lack level 2, 5"):
-        tables.table2(some)
-    no_value = results()
-    first = (no_value["restorer"] == "none") & (no_value["level"] == 3)
-    no_value.loc[first, "value"] = float("nan")
-    with pytest.raises(QrlibError, match=r"none on noise, seed 0 lack level 3"):
-        tables.table2(no_value)
-
-
-def test_other_refusals():
-    again = record("qrnet-multiple", 5, blur=0.5)
-    twice = pd.concat([results(), again, again], ignore_index=True)
-    with pytest.raises(QrlibError, match=r"on blur level 1, seed 5 .*more than once.*multiple-5"):
-        tables.table2(twice)
-    with pytest.raises(QrlibError, match=r"accuracy differ in n \(400, 99\)"):
-        tables.table2(pd.concat([results(), record("other", 0, blur=0.5, n=99)]))
-    other = record("other", 0, blur=0.5)
-    other["strength"] += 1
-    with pytest.raises(QrlibError, match=r"blur 1 differ in strength \(2.0, 3.0\)"):
-        tables.table2(pd.concat([results(), other]))
-    with pytest.raises(QrlibError, match=r"lack the column\(s\) level, n"):
-        tables.table2(results().drop(columns=["level", "n"]))
-    with pytest.raises(QrlibError, match=r"no accuracy results: .*python -m qrlib run PROFILE"):
-        tables.table2(results().iloc[:0])
-
-
-def test_other_metrics_do_not_enter():
-    both = pd.concat([results(), results().assign(metric="psnr", value=30.0)], ignore_index=True)
-    assert cell(tables.table2(both), "noise", "qrnet")["ours"] == pytest.approx(0.82)
-
-
 def test_table3_and_table5():
     small = pd.concat([results(), record("small_qrnet-multiple", 0, noise=0.7, blur=0.5)])
     table = tables.table3(small, comparable=True)
     assert list(table["paper"]) == [0.828, 0.694, 0.761]
     assert list(table["ours"]) == pytest.approx([0.7, 0.5, 0.6])
-    with pytest.raises(QrlibError, match="no accuracy results of small_qrnet-multiple"):
+    with pytest.raises(
+        QrlibError, match="no accuracy results of small_qrnet-multiple, judged by vgg16"
+    ):
         tables.table3(results())
     parts = [
         results().assign(metric="psnr", value=lambda f: f["value"] * 30),
@@ -229,41 +122,6 @@ def test_loss_won_back():
     assert not math.isnan(shares[("qrnet-multiple", "blur")])
 
 
-def test_rendered_beside_each_other():
-    text = tables.table2_styled(results(), comparable=True, label="ours (224 px)").markdown
-    assert "| distortion | method | paper (Caltech101) | ours (224 px) | ours - paper |" in text
-    assert "| Gaussian noise | QRNet | 0.832 | 0.820 ± 0.028 (2) | -0.012 |" in text
-    assert "| Gaussian blur | no restoration | 0.259 | 0.300 (1) | +0.041 |" in text
-    assert "400 test images" in text
-    assert "not comparable" not in text
-
-
-def test_rendered_when_not_comparable():
-    shown = tables.table2_styled(
-        results(dataset="photographs"), label="quick, 64 px", paper_label="paper (Caltech101, VGG)"
-    )
-    assert "| distortion | method | paper (Caltech101, VGG) | quick, 64 px |\n" in shown.markdown
-    assert "| average | QRNet | 0.768 | 0.765 ± 0.021 (2) |\n" in shown.markdown
-    assert "not comparable" in shown.markdown
-    assert "ours - paper" not in shown.markdown + shown.html
-    assert shown.html.count("<tr>") == 13
-    assert '<th scope="col">quick, 64 px</th>' in shown.html
-    assert shown._repr_html_() == shown.html
-    table = tables.table2(results(dataset="photographs"))
-    assert tables.render_markdown(table, label="quick, 64 px") == shown.markdown.replace(
-        ", VGG", ""
-    )
-
-
-def test_text_is_escaped():
-    shown = tables.grid(["a|b", "<b>"], [["1 | 2", "x & y"]], "a < b")
-    assert shown.markdown.splitlines()[0] == r"| a\|b | <b> |"
-    assert r"| 1 \| 2 | x & y |" in shown.markdown
-    assert "&lt;b&gt;" in shown.html
-    assert "x &amp; y" in shown.html
-    assert "<caption>a &lt; b</caption>" in shown.html
-
-
 def test_table1_beside_the_model():
     same = [row.__dict__ for row in reference.TABLE1]
     table = tables.table1(same)
@@ -294,3 +152,95 @@ def test_reading_results_imports_neither_torch_nor_plotting():
     loaded = set(run.stdout.split())
     assert "qrlib.claims" in loaded
     assert not loaded & {"torch", "matplotlib", "seaborn"}
+
+
+def table4_results(**other):
+    made = [
+        record("none", 0, 0.9, 0.6, 0.3, **other),
+        record("finetuned-noise", 0, 0.88, noise=0.83, **other),
+        record("finetuned-blur", 0, 0.88, blur=0.73, **other),
+        record("finetuned-multiple", 0, 0.87, 0.84, 0.74, **other),
+        record("end_to_end-multiple", 0, 0.89, 0.86, 0.80, **other),
+    ]
+    return runs(*made)
+
+
+def test_table4():
+    table = tables.table4(table4_results(), comparable=True)
+    assert list(table["column"].unique()) == list(tables.METHODS4)
+    assert list(table["ours"]) == pytest.approx(
+        [0.6, 0.83, 0.84, 0.86, 0.3, 0.73, 0.74, 0.80, 0.45, 0.78, 0.79, 0.83]
+    )
+    printed = [0.642, 0.831, 0.842, 0.861, 0.259, 0.741, 0.745, 0.807, 0.450, 0.786, 0.793, 0.834]
+    assert list(table["paper"]) == printed
+    assert list(table["difference"]) == pytest.approx(list(table["ours"] - table["paper"]))
+    both = cell(table, "average", "finetuned-single")
+    assert both["records"] == ("finetuned-blur-0.json", "finetuned-noise-0.json")
+    other = tables.table4(table4_results(dataset="caltech256"), comparable=True)
+    assert cell(other, "blur", "end-to-end")["paper"] == 0.497
+    with pytest.raises(QrlibError, match="no accuracy results of finetuned-noise, finetuned-blur"):
+        tables.table4(results())
+
+
+def test_tables_show_one_classifier_of_several():
+    unseen = results(classifier="resnet50")
+    unseen["value"] -= 0.2
+    both = runs(results(), unseen)
+    for table in (tables.table2, tables.levels, tables.clean_accuracy, tables.loss_won_back):
+        with pytest.raises(QrlibError, match="mix classifiers.*from resnet50, vgg16"):
+            table(both)
+    seen = cell(tables.table2(both, classifier="vgg16"), "noise", "qrnet")
+    assert seen["ours"] == pytest.approx(0.82)
+    assert cell(tables.table2(both, classifier="resnet50"), "noise", "qrnet")["ours"] == (
+        pytest.approx(0.62)
+    )
+
+
+def test_levels_of_chosen_restorers_are_the_data_of_figure_6():
+    unseen = [
+        record("none", 0, 0.9, 0.6, 0.3, classifier="resnet50"),
+        record("qrnet-multiple", 0, 0.9, 0.7, 0.5, classifier="resnet50"),
+        record("mqrnet-multiple", 0, 0.9, 0.8, 0.6, classifier="resnet50"),
+    ]
+    frame = runs(results(), *unseen)
+    wanted = selection.restorers_of(tables.METHODS6)
+    found = tables.levels(frame, restorers=wanted, classifier="resnet50")
+    assert list(found["restorer"].unique()) == ["none", "qrnet-multiple", "mqrnet-multiple"]
+    assert len(found) == 3 * 2 * 6
+    blur = found[(found["restorer"] == "mqrnet-multiple") & (found["distortion"] == "blur")]
+    assert list(blur["ours"]) == pytest.approx([0.9, 0.7, 0.65, 0.6, 0.55, 0.5])
+    with pytest.raises(QrlibError, match="no accuracy results of mqrnet-multiple, judged by vgg16"):
+        tables.levels(frame, restorers=wanted, classifier="vgg16")
+
+
+def with_quality(frame):
+    """`frame`, and PSNR and SSIM that follow from its accuracies."""
+    psnr = frame.assign(metric="psnr", value=frame["value"] * 30)
+    ssim = frame.assign(metric="ssim", value=frame["value"] / 2)
+    return runs(frame, psnr[psnr["distortion"] != "clean"], ssim)
+
+
+def test_quality_is_the_data_of_figure_7():
+    found = tables.quality(with_quality(results()))
+    assert list(found["method"].unique()) == ["none", "recnet-multiple", "qrnet"]
+    assert len(found) == 3 * 2 * 5
+    row = found[(found["method"] == "qrnet") & (found["distortion"] == "blur")].iloc[0]
+    assert (row["level"], row["strength"], row["seeds"], row["n"]) == (1, 2.0, 2, 400)
+    assert row["accuracy_values"] == pytest.approx((0.80, 0.82))
+    assert row[["accuracy", "psnr", "ssim"]].tolist() == pytest.approx([0.81, 24.3, 0.405])
+    assert row["psnr_values"] == pytest.approx((24.0, 24.6))
+    with pytest.raises(QrlibError, match="no psnr results"):
+        tables.quality(results())
+    some = with_quality(results())
+    gone = (some["metric"] == "ssim") & (some["seed"] == 1) & (some["restorer"] == "qrnet-multiple")
+    with pytest.raises(QrlibError, match=r"qrnet-multiple on noise have other seeds .*SSIM \[0\]"):
+        tables.quality(some[~gone])
+
+
+def test_clean_accuracy_and_loss_won_back_of_chosen_restorers():
+    wanted = ["none", "qrnet-multiple"]
+    assert list(tables.clean_accuracy(results(), restorers=wanted)["restorer"]) == wanted
+    won = tables.loss_won_back(results(), restorers=wanted)
+    assert set(won["restorer"]) == {"qrnet-multiple"}
+    with pytest.raises(QrlibError, match="no accuracy results of mqrnet-multiple"):
+        tables.clean_accuracy(results(), restorers=["mqrnet-multiple"])

@@ -1,0 +1,64 @@
+"""Results made up for tests, in the shape of `qrlib.store.read`."""
+
+import pandas as pd
+
+from qrlib.selection import LEVELS
+
+SIGMA = {"noise": 20.0, "blur": 2.0}
+
+
+def run(restorer, seed=0, clean=None, noise=None, blur=None, *, slope=0.0, **columns):
+    """Rows of one run; noise and blur are five values, or one that falls by `slope` a level.
+
+    The mean of the five is the one value given.  `columns` are of every row.
+    """
+    cells = [] if clean is None else [("clean", 0, clean)]
+    for distortion, given in (("noise", noise), ("blur", blur)):
+        if given is not None:
+            five = given if isinstance(given, list) else [given + slope * (3 - i) for i in LEVELS]
+            cells += [(distortion, level, five[level - 1]) for level in LEVELS]
+    same = {"profile": "quick", "dataset": "caltech101", "classifier": "vgg16", "n": 400}
+    same |= {"metric": "accuracy", "restorer": restorer, "seed": seed, "device": "a GPU"}
+    same |= {"record": f"{restorer}-{seed}.json"} | columns
+    return pd.DataFrame(
+        {
+            **same,
+            "distortion": distortion,
+            "level": level,
+            "strength": SIGMA.get(distortion, 0.0) * level,
+            "value": value,
+        }
+        for distortion, level, value in cells
+    )
+
+
+def runs(*frames):
+    """Several runs in one frame."""
+    return pd.concat(frames, ignore_index=True)
+
+
+def record(restorer, seed, clean=None, noise=None, blur=None, **other):
+    """Rows of one run: clean accuracy, and five levels around a mean of noise and of blur."""
+    return run(restorer, seed, clean, noise, blur, slope=0.05, **other)
+
+
+def table2_results(**other):
+    """Two seeds of each restorer, one of none."""
+    made = [
+        record("none", 0, 0.9, 0.6, 0.3, **other),
+        record("recnet-noise", 0, 0.88, noise=0.80, **other),
+        record("recnet-noise", 1, 0.86, noise=0.82, **other),
+        record("recnet-blur", 0, 0.88, blur=0.60, **other),
+        record("recnet-blur", 1, 0.88, blur=0.66, **other),
+        record("recnet-multiple", 0, 0.87, 0.78, 0.50, **other),
+        record("recnet-multiple", 1, 0.87, 0.78, 0.52, **other),
+        record("qrnet-multiple", 0, 0.89, 0.80, 0.70, **other),
+        record("qrnet-multiple", 1, 0.91, 0.84, 0.72, **other),
+    ]
+    return runs(*made)
+
+
+def cell(table, row, column):
+    found = table[(table["row"] == row) & (table["column"] == column)]
+    assert len(found) == 1
+    return found.iloc[0]

@@ -1,0 +1,87 @@
+"""Times beside the printed ones; a ratio only of one device."""
+
+import pytest
+from frames import record, run, runs
+from test_sweep import training
+
+from qrlib import selection, timings
+from qrlib.errors import QrlibError
+
+
+def time(restorer, metric, value, seed=0, **columns):
+    """One timing row: noise of level 3."""
+    frame = run(restorer, seed, noise=[value] * 5, metric=metric, **{"n": 256} | columns)
+    return frame[frame["level"] == 3]
+
+
+def results(**columns):
+    return runs(
+        time("none", "milliseconds_per_image", 2.0, **columns),
+        time("qrnet-multiple", "milliseconds_per_image", 3.0, **columns),
+        time("qrnet-multiple", "seconds_per_epoch", 41.5, n=5552, **columns),
+    )
+
+
+def test_table_beside_the_paper():
+    found = timings.table(results())
+    assert list(found["unit"]) == ["s", "ms", "ms", "times"]
+    assert list(found["paper"]) == pytest.approx([167, 8.29, 5.51, 8.29 / 5.51])
+    assert list(found["ours"]) == pytest.approx([41.5, 3.0, 2.0, 1.5])
+    assert list(found["n"]) == [5552, 256, 256, 256]
+    assert set(found["device"]) == {"a GPU"}
+    assert set(found["paper_device"]) == {"GeForce GTX TITAN X"}
+    assert found["records"].iloc[-1] == ("none-0.json", "qrnet-multiple-0.json")
+
+
+def test_mean_over_seeds():
+    more = runs(results(), time("qrnet-multiple", "milliseconds_per_image", 4.0, seed=1))
+    assert timings.table(more)["ours"].iloc[1] == pytest.approx(3.5)
+
+
+def test_devices_do_not_mix():
+    apart = results()
+    apart.loc[apart["restorer"] == "none", "device"] = "a CPU"
+    with pytest.raises(QrlibError, match="timed on a GPU with QRNet and on a CPU without"):
+        timings.table(apart)
+    more = runs(
+        results(), time("qrnet-multiple", "milliseconds_per_image", 4.0, seed=1, device="a CPU")
+    )
+    with pytest.raises(QrlibError, match="of qrnet-multiple was measured on a CPU, a GPU"):
+        timings.table(more)
+    with pytest.raises(QrlibError, match="lack the column device"):
+        timings.table(results().drop(columns="device"))
+
+
+def test_profiles_and_classifiers_do_not_mix():
+    both = runs(results(), results(classifier="resnet50"))
+    with pytest.raises(QrlibError, match="mix classifiers"):
+        timings.table(both)
+    assert len(timings.table(both, classifier="vgg16")) == 4
+    with pytest.raises(QrlibError, match="no seconds_per_epoch results with profile 'other'"):
+        timings.table(results(), profile="other")
+    with pytest.raises(QrlibError, match="no milliseconds_per_image results of none"):
+        timings.table(results()[lambda f: f["restorer"] != "none"])
+
+
+def test_rendered():
+    text = str(timings.render(timings.table(results()), label="ours (a GPU)"))
+    assert "| what | unit | paper (GeForce GTX TITAN X) | ours (a GPU) |" in text
+    assert "| training epoch with QRNet | s | 167 | 41.5 |" in text
+    assert "| classify an image, QRNet in front | ms | 8.29 | 3.00 |" in text
+    assert "| ratio of classifying with QRNet to without | times | 1.50 | 1.50 |" in text
+    assert "Ours: a GPU;" in text
+
+
+def test_seconds_of_training():
+    frame = selection.select(
+        runs(record("qrnet-multiple", 0, 0.9, 0.8, 0.7), record("end_to_end-multiple", 1, 0.9, 0.8))
+    )
+    records = [training("qrnet-multiple", 0.01), training("end_to_end-multiple", 0.01, seed=1)]
+    records[1]["training"]["epochs"][2]["seconds"] = 1000.0  # one epoch that waited for the disk
+    found = timings.of_training(records, ["qrnet-multiple", "end_to_end-multiple"], frame)
+    assert list(found["value"]) == [20.0, 20.0]
+    assert list(found["n"]) == [640, 640]
+    assert list(found["seed"]) == [0, 1]
+    assert len(selection.select(found, metric="seconds_per_epoch")) == 2
+    with pytest.raises(QrlibError, match="no training record qrnet-multiple-vgg16-seed0"):
+        timings.of_training([], ["qrnet-multiple"], frame)
