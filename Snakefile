@@ -28,7 +28,7 @@ BIN = Path(PY).parent
 PLAN = experiments.plan(PROFILE)
 CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant == "none"}
 RESTORERS = {x.recovery_run: x for x in PLAN if x.variant != "none"}
-TIMED = next(x for x in RESTORERS.values() if x.restorer == "qrnet-multiple")
+TIMED = experiments.timed(PROFILE)
 
 RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format

@@ -321,6 +321,11 @@ def plan(profile: profiles.Profile) -> list[Experiment]:
     return runs
 
 
+def timed(profile: profiles.Profile) -> Experiment:
+    """The QRNet whose training and use are timed (Section IV-B1)."""
+    return Experiment(profile, "qrnet", "multiple", profile.seeds[0])
+
+
 def missing(profile: profiles.Profile, part: str) -> list[str]:
     """Names of the records that one of `PARTS` needs and the profile does not have."""
     from qrlib import store

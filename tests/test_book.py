@@ -38,11 +38,19 @@ def test_shows_the_quick_profile() -> None:
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_lists_exactly_the_runs_of_a_profile(name: str) -> None:
-    planned = [x for x in experiments.plan(profiles.load(name)) if x.variant != "none"]
-    runs = [planned[0].classifier_run, *(x.recovery_run for x in planned)]
+def test_lists_exactly_the_pages_of_a_profile(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = profiles.load(name)
+    if name == "quick":
+        plan = experiments.plan(profile)
+        runs = [x.classifier_run if x.variant == "none" else x.recovery_run for x in plan]
+        runs += [experiments.timed(profile).timing_run]
+        pages = experiments.pages(profile, there=False)
+    else:
+        runs = [p.stem for p in (ROOT / "results" / name / "notebooks").glob("*.ipynb")]
+        monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
+        pages = experiments.pages(profile, there=True)
     listed = [file for file in FILES if file.startswith(f"_executed/{name}/")]
-    assert sorted(listed) == sorted(f"_executed/{name}/{run}" for run in (*runs, "recovery"))
+    assert sorted(listed) == sorted(f"_executed/{name}/{page}" for page in (*runs, *pages))
 
 
 def test_pages_are_listed_once_and_titled_apart() -> None:
@@ -59,7 +67,7 @@ def test_every_prose_page_is_listed() -> None:
 
 def test_unnamed_notebooks_are_there() -> None:
     names = [file.split("/")[-1] for file in FILES if file.count("/") == 1 and "_exec" in file]
-    assert {f"{name}.ipynb" for name in [*names, "recovery"]} <= {p.name for p in NOTEBOOKS}
+    assert {f"{name}.ipynb" for name in [*names, *experiments.PAGES]} <= {p.name for p in NOTEBOOKS}
 
 
 def test_the_build_runs_nothing() -> None:
@@ -99,14 +107,18 @@ def test_notebook_is_fit_to_be_shown(path: Path) -> None:
 
 
 def draws(source: str) -> bool:
-    """Whether a cell shows a figure: ends in a call of a plotting function."""
-    plots = ["figure4", "image_strip", "learning_curves", "paper_and_ours", "show", "SVG"]
-    body = ast.parse(source).body
-    last = body[-1] if body else None
-    if not (isinstance(last, ast.Expr) and isinstance(last.value, ast.Call)):
-        return False
-    called = last.value.func
-    return getattr(called, "attr", getattr(called, "id", "")) in plots
+    """Whether a cell shows a figure: calls a plotting function."""
+    calls = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
+    names = {getattr(called, "attr", getattr(called, "id", "")) for called in calls}
+    drawing = {
+        "image_strip",
+        "lambda_sweep",
+        "learning_curves",
+        "paper_and_ours",
+        "samples",
+        "show",
+    }
+    return bool(names & (drawing | {"SVG", "figure4", "figure5", "figure6", "figure7"}))
 
 
 @pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md"], ids=lambda p: p.stem)
