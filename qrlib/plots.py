@@ -1,120 +1,61 @@
-"""Figures: accuracy by level (Figure 4), paper beside ours, learning curves, strips of images.
+"""Figures: accuracy by level (4 to 6), image quality and accuracy (7), tables, learning curves.
 
-Each function returns a matplotlib Figure that pyplot has let go of: a notebook shows it once, as
-the last expression of a cell, and nothing piles up.  Backgrounds are white on purpose, so that a
-figure stays legible on a dark page; text in SVG and PDF stays text.  Only numbers of the results
-are drawn: the paper's Figure 4 prints curves without numbers, so none of its points appear here.
+Each function returns a matplotlib Figure.  Only numbers of the results are drawn: the paper's figures
+print curves without numbers, so none of their points appear here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qrlib import selection, tables
+from qrlib import rendering, selection, tables
 from qrlib.errors import QrlibError
+from qrlib.pictures import image_strip as image_strip  # all that draws can be called from here
+from qrlib.pictures import samples as samples
+from qrlib.style import LOOKS, SPARE, canvas, looks_of
+from qrlib.style import set_style as set_style
 
-#: rcParams of the house style.  7 inches at 100 dpi are 700 pixels; 12 pt survives half of that.
-STYLE: dict[Any, Any] = {
-    "figure.dpi": 100,
-    "savefig.dpi": 200,
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "savefig.facecolor": "white",
-    "savefig.transparent": False,
-    "font.family": "sans-serif",
-    "font.size": 12,
-    "axes.titlesize": 13,
-    "axes.labelsize": 12,
-    "legend.fontsize": 11,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#dddddd",
-    "grid.linewidth": 0.8,
-    "lines.linewidth": 2.0,
-    "lines.markersize": 6,
-    "legend.frameon": False,
-    "svg.fonttype": "none",  # letters, not outlines
-    "pdf.fonttype": 42,
-}
-
-#: Okabe and Ito's palette, told apart with any colour vision; markers and dashes say it again.
-LOOKS: dict[str, dict[str, Any]] = {
-    "none": {"color": "#4d4d4d", "marker": "s", "linestyle": "-"},
-    "recnet-single": {"color": "#E69F00", "marker": "^", "linestyle": "--"},
-    "recnet-multiple": {"color": "#009E73", "marker": "D", "linestyle": "-."},
-    "qrnet": {"color": "#0072B2", "marker": "o", "linestyle": "-"},
-}
-#: For restorers that are no column of Table 2.
-SPARE: tuple[dict[str, Any], ...] = (
-    {"color": "#CC79A7", "marker": "v", "linestyle": (0, (5, 1))},
-    {"color": "#D55E00", "marker": "P", "linestyle": (0, (3, 1, 1, 1))},
-    {"color": "#56B4E9", "marker": "X", "linestyle": (0, (1, 1))},
-)
 AXES = {"noise": "noise σ (of 255)", "blur": "blur σ (pixels)"}
 TITLES = {"noise": "Gaussian noise", "blur": "Gaussian blur"}
+QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 
 
-def set_style() -> None:
-    """Make the house style the default of everything drawn after it."""
-    plt.rcParams.update(STYLE)
-
-
-@contextmanager
-def _figure(
-    rows: int, columns: int, size: tuple[float, float], **options: Any
-) -> Iterator[tuple[Figure, np.ndarray]]:
-    """A styled figure and its axes (rows, columns), closed in pyplot when drawn."""
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            rows, columns, figsize=size, squeeze=False, layout="constrained", **options
-        )
-        try:
-            yield figure, axes
-        finally:
-            plt.close(figure)
-
-
-def figure4(
+def level_curves(
     results: pd.DataFrame,
     *,
+    methods: Sequence[str],
     profile_label: str = "",
-    methods: Sequence[str] = tuple(tables.METHODS),
+    ylabel: str = "accuracy",
     **choice: Any,
 ) -> Figure:
-    """Figure 4: accuracy at each level of noise (left) and blur (right), one line a method.
+    """Accuracy at each level of noise (left) and blur (right), one line a method.
 
     Lines join means over seeds, faint dots are single seeds.  x is sigma, and 0 stands for clean
     images; the dotted level line is the classifier's accuracy on clean images, unrestored.
 
     Args:
         results: frame of `qrlib.store.read`.
+        methods: keys of `qrlib.reference.METHODS`, or names of restorers.
         profile_label: title, which names the profile and its setting.
-        methods: keys of `tables.METHODS`, or names of restorers.
         choice: profile, dataset, classifier, as in `qrlib.selection.select`.
 
     Raises:
         QrlibError: as `qrlib.selection.select`; a method lacks a level.
     """
-    wanted = [selection.restorer_of(m, d) for m in methods for d in ("noise", "blur")]
-    selected = selection.select(results, restorers=["none", *dict.fromkeys(wanted)], **choice)
+    wanted = dict.fromkeys(["none", *selection.restorers_of(methods)])
+    selected = selection.select(results, restorers=wanted, **choice)
     for method in methods:
         for distortion in TITLES:  # a line that lacks a point is refused, not drawn shorter
             selection.by_seed(selected, method, distortion, (0, *selection.LEVELS))
-    data = tables.levels(results, **choice)
-    spare = iter(SPARE)
-    looks = {m: LOOKS[m] if m in LOOKS else next(spare, SPARE[-1]) for m in methods}
-    with _figure(1, 2, (7.0, 4.4), sharey=True) as (figure, axes):
+    data = tables.levels(results, restorers=wanted, **choice)
+    looks = looks_of(methods)
+    with canvas(1, 2, (7.0, 4.4), sharey=True) as (figure, axes):
         for ax, distortion in zip(axes[0], ("noise", "blur"), strict=True):
             here = data[data["distortion"] == distortion]
             clean = here[(here["restorer"] == "none") & (here["level"] == 0)]["ours"].iloc[0]
@@ -124,25 +65,137 @@ def figure4(
             for method in methods:
                 restorer = selection.restorer_of(method, distortion)
                 line = here[here["restorer"] == restorer].sort_values("level")
-                name = tables.METHODS.get(method, method)
-                ax.plot(line["strength"], line["ours"], label=name, **looks[method])
+                ax.plot(
+                    line["strength"], line["ours"], label=rendering.name(method), **looks[method]
+                )
                 for x, values in zip(line["strength"], line["values"], strict=True):
-                    if len(values) > 1:
-                        look = {"color": looks[method]["color"], "alpha": 0.35, "zorder": 1.5}
-                        ax.scatter([x] * len(values), values, s=18, linewidths=0, **look)
+                    _seeds(ax, [x] * len(values), values, looks[method])
             sigmas = sorted(set(here["strength"]))
             ax.set_xticks(sigmas, ["0"] + [f"{round(sigma, 2):g}" for sigma in sigmas[1:]])
             ax.set(title=TITLES[distortion], xlabel=AXES[distortion], ylim=(0, 1))
-        axes[0, 0].set_ylabel("accuracy")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, handlelength=3)
+        axes[0, 0].set_ylabel(ylabel)
+        _legend(figure, axes[0, 0])
         if profile_label:
             figure.suptitle(profile_label)
     return figure
 
 
+def _seeds(ax: Axes, xs: Sequence[float], ys: Sequence[float], look: dict[str, Any]) -> None:
+    """Faint dots, one a seed, where there are several."""
+    if len(ys) > 1:
+        ax.scatter(xs, ys, s=18, linewidths=0, color=look["color"], alpha=0.35, zorder=1.5)
+
+
+def _legend(figure: Figure, ax: Axes, columns: int = 3) -> None:
+    handles, labels = ax.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=3)
+
+
+def figure4(
+    results: pd.DataFrame, *, methods: Sequence[str] = tuple(tables.METHODS), **options: Any
+) -> Figure:
+    """Figure 4: the restorers of Table 2, level by level; `options` of `level_curves`."""
+    return level_curves(results, methods=methods, **options)
+
+
+def figure5(results: pd.DataFrame, **options: Any) -> Figure:
+    """Figure 5: fine-tuned classifiers, and QRNet trained end to end; `options` of `level_curves`."""
+    return level_curves(results, methods=tuple(tables.METHODS4), **options)
+
+
+def figure6(results: pd.DataFrame, *, classifier: str, **options: Any) -> Figure:
+    """Figure 6: QRNet and MQRNet before a classifier that neither was trained with.
+
+    Args:
+        classifier: that unseen one; it stands beside the axis.
+        options: profile_label, profile, dataset, as in `level_curves`.
+    """
+    options |= {"classifier": classifier, "ylabel": f"accuracy of {classifier}"}
+    return level_curves(results, methods=tuple(tables.METHODS6), **options)
+
+
+def figure7(
+    results: pd.DataFrame,
+    *,
+    methods: Sequence[str] = tuple(tables.METHODS7),
+    profile_label: str = "",
+    **choice: Any,
+) -> Figure:
+    """Figure 7: image quality against accuracy, one line a method from level 1 to level 5.
+
+    Noise is above and blur below, PSNR left and SSIM right.  The ends of a line bear the numbers of
+    their levels; faint dots are single seeds.
+
+    Args:
+        results, methods, choice: as in `qrlib.tables.quality`.
+        profile_label: title, which names the profile and its setting.
+    """
+    data = tables.quality(results, methods=methods, **choice)
+    looks = looks_of(methods)
+    with canvas(2, 2, (7.0, 7.2), sharey=True) as (figure, axes):
+        for row, distortion in zip(axes, TITLES, strict=True):
+            here = data[data["distortion"] == distortion]
+            for ax, (metric, xlabel) in zip(row, QUALITY.items(), strict=True):
+                for i, method in enumerate(methods):
+                    line = here[here["method"] == method].sort_values("level")
+                    name, look = rendering.name(method), looks[method]
+                    ax.plot(line[metric], line["accuracy"], label=name, **look)
+                    for point in line.to_dict("records"):
+                        _seeds(ax, point[f"{metric}_values"], point["accuracy_values"], look)
+                    high = -14 if i % 2 else 5  # two lines may end on one point
+                    for point, aside in ((line.iloc[0], 5), (line.iloc[-1], -11)):
+                        ax.annotate(
+                            str(point["level"]),
+                            (point[metric], point["accuracy"]),
+                            (aside, high),
+                            textcoords="offset points",
+                            color=look["color"],
+                            fontsize=11,
+                        )
+                ax.margins(x=0.12)
+                ax.set(title=TITLES[distortion], xlabel=xlabel, ylim=(0, 1))
+            row[0].set_ylabel("accuracy")
+        _legend(figure, axes[0, 0])
+        if profile_label:
+            figure.suptitle(profile_label)
+    return figure
+
+
+def lambda_sweep(table: pd.DataFrame, *, title: str = "") -> Figure:
+    """What lambda changes: test accuracy (left), and the two parts of the validation loss (right).
+
+    Args:
+        table: frame of `qrlib.sweep.table`.
+    """
+    looks = {"noise": LOOKS["recnet-single"], "blur": LOOKS["qrnet"], "average": LOOKS["none"]}
+    rows = table.sort_values("weight")
+    with canvas(1, 2, (7.0, 4.2)) as (figure, axes):
+        left, right = axes[0]
+        for kind, look in looks.items():
+            left.plot(rows["weight"], rows[kind], label=kind, **look)
+            for x, values in zip(rows["weight"], rows[f"{kind}_values"], strict=True):
+                _seeds(left, [x] * len(values), values, look)
+        left.set_xscale("log")
+        left.set_xticks(list(rows["weight"]), [f"{weight:g}" for weight in rows["weight"]])
+        left.minorticks_off()
+        left.set(title="test images", xlabel="λ", ylabel="accuracy", ylim=(0, 1))
+        right.plot(
+            rows["val_quality"], rows["val_classification"], color="#4d4d4d", ls=":", marker="o"
+        )
+        for point in rows.to_dict("records"):
+            at = (point["val_quality"], point["val_classification"])
+            right.annotate(f"λ={point['weight']:g}", at, (6, 6), textcoords="offset points")
+        right.margins(x=0.4, y=0.2)
+        right.xaxis.set_major_locator(MaxNLocator(nbins=4))
+        right.set(title="validation images", xlabel="L1", ylabel="cross entropy")
+        _legend(figure, left)
+        if title:
+            figure.suptitle(title)
+    return figure
+
+
 def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
-    """The cells of `tables.table2`, a line each: the printed number, ours, seeds as faint dots.
+    """The cells of `qrlib.tables.table2`, `table3` or `table4`: the printed number, ours, seeds faint.
 
     Where the frame was made without comparable=True, the legend says so.
     """
@@ -151,7 +204,7 @@ def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
     paper_label = f"paper ({table['paper_dataset'].iloc[0]})"
     paper_label += "" if differ else ", another setting"
     size = (7.0, 1.2 + 0.36 * len(table) + 0.3 * len(groups))
-    with _figure(len(groups), 1, size, sharex=True) as (figure, axes):
+    with canvas(len(groups), 1, size, sharex=True) as (figure, axes):
         for ax, group in zip(axes[:, 0], groups, strict=True):
             cells = table[table["row"] == group].to_dict("records")
             for y, cell in enumerate(cells):
@@ -163,7 +216,7 @@ def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
                 ax.scatter(cell["ours"], low, s=50, color=look["color"], label=label, zorder=3)
                 hollow = {"facecolors": "white", "edgecolors": "black", "marker": "D"}
                 ax.scatter(cell["paper"], y - 0.17, s=36, label=paper_label, zorder=4, **hollow)
-            names = [tables.METHODS.get(cell["column"], cell["column"]) for cell in cells]
+            names = [rendering.name(cell["column"]) for cell in cells]
             ax.set_yticks(range(len(cells)), names)
             ax.set(title=TITLES.get(group, group), xlim=(0, 1), ylim=(len(cells) - 0.5, -0.5))
         axes[-1, 0].set_xlabel("accuracy")
@@ -189,7 +242,7 @@ def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
             f"the history {what}: learning curves need one row an epoch with both losses"
         )
     stages = list(dict.fromkeys(history["stage"])) if "stage" in history.columns else [None]
-    with _figure(1, len(stages), (7.0, 4.0)) as (figure, axes):
+    with canvas(1, len(stages), (7.0, 4.0)) as (figure, axes):
         for ax, stage in zip(axes[0], stages, strict=True):
             rows = history if stage is None else history[history["stage"] == stage]
             rows = rows.sort_values("epoch")
@@ -222,61 +275,3 @@ def _mark_best(ax: Axes, rows: pd.DataFrame) -> None:
         ha="center",
         fontsize=11,
     )
-
-
-def image_strip(
-    images: Sequence[Any],
-    titles: Sequence[str] = (),
-    *,
-    row_titles: Sequence[str] = (),
-    captions: Sequence[str] = (),
-    columns: int | None = None,
-    title: str = "",
-) -> Figure:
-    """Images in a grid, each shown with its own pixels.
-
-    Args:
-        images: arrays (H, W, 3) in [0, 1], row by row.
-        titles: headings of the columns, row_titles of the rows.
-        captions: a text under each image, as many as there are images.
-        columns: images a row; default: as many as there are titles, else all in one row.
-
-    Raises:
-        QrlibError: an image of another shape or range; titles that do not fit the grid.
-    """
-    arrays = [np.asarray(image) for image in images]
-    if not arrays:
-        raise QrlibError("no images to show: pass at least one array of shape (H, W, 3)")
-    for i, array in enumerate(arrays):
-        if array.ndim != 3 or array.shape[2] != 3:
-            raise QrlibError(f"image {i} has shape {array.shape}: images to show are (H, W, 3)")
-        if not (array.min() >= 0 and array.max() <= 1):
-            low, high = float(array.min()), float(array.max())
-            raise QrlibError(f"image {i} spans {low:g} to {high:g}: images to show lie in [0, 1]")
-    columns = columns or len(titles) or len(arrays)
-    rows = -(-len(arrays) // columns)
-    fits = (("titles", titles, columns), ("row_titles", row_titles, rows))
-    for name, texts, count in (*fits, ("captions", captions, len(arrays))):
-        if texts and len(texts) != count:
-            raise QrlibError(f"{len(texts)} {name} for {count}: give one each, or none")
-    ratio = arrays[0].shape[0] / arrays[0].shape[1]
-    side = (7.0 - (0.3 if row_titles else 0)) / columns  # inches
-    height = rows * ((side - 0.08) * ratio + (0.27 if captions else 0.08))
-    height += (0.3 if titles else 0) + (0.35 if title else 0)
-    with _figure(rows, columns, (7.0, height)) as (figure, axes):
-        for i, ax in enumerate(axes.flat):
-            ax.set(xticks=[], yticks=[])
-            ax.grid(False)
-            ax.spines[:].set_visible(False)
-            if i < len(arrays):
-                # As floats, and without smoothing: what is shown is what the classifier got.
-                ax.imshow(arrays[i].astype(float), vmin=0, vmax=1, interpolation="nearest")
-            if i < columns and titles:
-                ax.set_title(titles[i], fontsize=12)
-            if i % columns == 0 and row_titles:
-                ax.set_ylabel(row_titles[i // columns])
-            if captions and i < len(captions):
-                ax.set_xlabel(captions[i], fontsize=11)
-        if title:
-            figure.suptitle(title)
-    return figure

@@ -91,7 +91,9 @@ def _weight(name: str, record: Mapping[str, Any]) -> float:
 def _best(record: Mapping[str, Any], classifier: str) -> dict[str, float]:
     """Epoch and validation losses of the epoch whose weights were kept."""
     training = record["training"]
-    row = next((r for r in training["epochs"] if r["epoch"] == training["best_epoch"]), {})
+    row: dict[str, Any] = next(
+        (r for r in training["epochs"] if r["epoch"] == training["best_epoch"]), {}
+    )
     lacking = [k for k in ("val_quality", f"val_{classifier}", "val_loss") if k not in row]
     if lacking:
         raise QrlibError(

@@ -108,17 +108,10 @@ def test_notebook_is_fit_to_be_shown(path: Path) -> None:
 
 def draws(source: str) -> bool:
     """Whether a cell shows a figure: calls a plotting function."""
+    plots = {"figure4", "figure5", "figure6", "figure7", "level_curves", "lambda_sweep", "samples"}
+    plots |= {"image_strip", "learning_curves", "paper_and_ours", "show", "SVG"}
     calls = [node.func for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)]
-    names = {getattr(called, "attr", getattr(called, "id", "")) for called in calls}
-    drawing = {
-        "image_strip",
-        "lambda_sweep",
-        "learning_curves",
-        "paper_and_ours",
-        "samples",
-        "show",
-    }
-    return bool(names & (drawing | {"SVG", "figure4", "figure5", "figure6", "figure7"}))
+    return bool(plots & {getattr(called, "attr", getattr(called, "id", "")) for called in calls})
 
 
 @pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md"], ids=lambda p: p.stem)

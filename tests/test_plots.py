@@ -8,9 +8,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from frames import run, runs
 from matplotlib.colors import to_rgb
+from test_sweep import training
 
-from qrlib import plots, selection, tables
+from qrlib import plots, rendering, selection, style, sweep, tables
 from qrlib.errors import QrlibError
 
 RESTORERS = ("none", "recnet-noise", "recnet-blur", "recnet-multiple", "qrnet-multiple")
@@ -87,7 +89,7 @@ def test_figure4_lines_differ_in_colour_marker_and_dash():
     assert len({line.get_marker() for line in methods}) == 4
     assert len({line.get_linestyle() for line in methods}) >= 3
     # Told apart without colour too: no two of them are equally light.
-    light = sorted(np.dot(to_rgb(look["color"]), (0.2126, 0.7152, 0.0722)) for look in plots.SPARE)
+    light = sorted(np.dot(to_rgb(look["color"]), (0.2126, 0.7152, 0.0722)) for look in style.SPARE)
     assert min(np.diff(light)) > 0.03
 
 
@@ -180,47 +182,6 @@ def test_learning_curves_refuse_what_they_cannot_draw():
     assert "best epoch" not in lines(silent.axes[0])
 
 
-def test_image_strip_shows_the_pixels():
-    generator = np.random.default_rng(0)
-    images = [generator.random((5, 7, 3), dtype=np.float32) for _ in range(6)]
-    figure = plots.image_strip(
-        images,
-        ["clean", "noise", "QRNet"],
-        row_titles=["one", "two"],
-        captions=list("abcdef"),
-        title="strip",
-    )
-    assert len(figure.axes) == 6
-    for ax, image, caption in zip(figure.axes, images, "abcdef", strict=True):
-        np.testing.assert_array_equal(ax.images[0].get_array(), image)
-        assert ax.get_xlabel() == caption
-    titles = [ax.get_title() for ax in figure.axes]
-    assert titles == ["clean", "noise", "QRNet", "", "", ""]
-    assert [ax.get_ylabel() for ax in figure.axes] == ["one", "", "", "two", "", ""]
-    uneven = plots.image_strip(np.stack(images[:3]), columns=2)
-    assert [len(ax.images) for ax in uneven.axes] == [1, 1, 1, 0]
-
-
-@pytest.mark.parametrize(
-    ("images", "options", "message"),
-    [
-        ([], {}, "no images"),
-        ([np.zeros((3, 4, 4))], {}, r"image 0 has shape \(3, 4, 4\)"),
-        (
-            [np.zeros((4, 4, 3)), np.full((4, 4, 3), 255.0)],
-            {},
-            r"image 1 spans 255 to 255.*\[0, 1\]",
-        ),
-        ([np.full((4, 4, 3), np.nan)], {}, "image 0 spans nan"),
-        ([np.zeros((4, 4, 3))] * 2, {"row_titles": ["a", "b"]}, "2 row_titles for 1"),
-        ([np.zeros((4, 4, 3))] * 2, {"captions": ["a"]}, "1 captions for 2"),
-    ],
-)
-def test_image_strip_refuses(images, options, message):
-    with pytest.raises(QrlibError, match=message):
-        plots.image_strip(images, **options)
-
-
 def test_figures_are_white_and_let_go(tmp_path):
     with plt.rc_context({"figure.facecolor": "black", "savefig.transparent": False}):
         figure = plots.figure4(results())
@@ -239,3 +200,91 @@ def test_set_style_keeps_text_as_text(tmp_path):
     text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
     assert "a legible title</text>" in text
     assert "RecNet (single)</text>" in text
+
+
+def test_figure5_draws_table_4_by_level():
+    restorers = ("none", "finetuned-noise", "finetuned-blur", "finetuned-multiple")
+    frame = results((*restorers, "end_to_end-multiple"))
+    # The single fine-tuned classifiers were evaluated on their own distortion alone.
+    other = {"finetuned-noise": "blur", "finetuned-blur": "noise"}
+    frame = frame[frame["distortion"] != frame["restorer"].map(other)]
+    figure = plots.figure5(frame, profile_label="quick")
+    for ax, kind in zip(figure.axes, ("noise", "blur"), strict=True):
+        drawn = lines(ax)
+        assert set(drawn) == {*tables.METHODS4.values(), "clean, unrestored"}
+        single = frame[(frame["restorer"] == f"finetuned-{kind}") & (frame["level"] > 0)]
+        means = single.groupby("level")["value"].mean()
+        np.testing.assert_allclose(drawn["fine-tuned (single)"].get_ydata()[1:], means)
+    looks = [style.LOOKS[method] for method in tables.METHODS4]
+    assert len({look["color"] for look in looks}) == len({look["marker"] for look in looks}) == 4
+
+
+def test_figure6_shows_the_unseen_classifier_alone():
+    seen = results()
+    unseen = results(("none", "qrnet-multiple", "mqrnet-multiple")).assign(classifier="resnet50")
+    unseen["value"] -= 0.1
+    figure = plots.figure6(runs(seen, unseen), classifier="resnet50")
+    assert set(lines(figure.axes[0])) == {*tables.METHODS6.values(), "clean, unrestored"}
+    np.testing.assert_allclose(lines(figure.axes[0])["no restoration"].get_ydata()[0], 0.8)
+    assert figure.axes[0].get_ylabel() == "accuracy of resnet50"
+    with pytest.raises(QrlibError, match="no accuracy results of mqrnet-multiple, judged by vgg16"):
+        plots.figure6(runs(seen, unseen), classifier="vgg16")
+    with pytest.raises(QrlibError, match="mix classifiers"):
+        plots.figure4(runs(seen, unseen))
+
+
+def with_quality(frame):
+    psnr = frame.assign(metric="psnr", value=frame["value"] * 30)
+    return runs(frame, psnr, frame.assign(metric="ssim", value=frame["value"] ** 2))
+
+
+def test_figure7_draws_quality_against_accuracy():
+    frame = with_quality(results())
+    figure = plots.figure7(frame, profile_label="quick")
+    data = tables.quality(frame)
+    panels = [(d, m) for d in ("noise", "blur") for m in ("psnr", "ssim")]
+    assert len(figure.axes) == 4
+    for ax, (distortion, metric) in zip(figure.axes, panels, strict=True):
+        drawn = lines(ax)
+        assert set(drawn) == set(tables.METHODS7.values())
+        for method, name in tables.METHODS7.items():
+            rows = data[(data["method"] == method) & (data["distortion"] == distortion)]
+            xy = rows[[metric, "accuracy"]].to_numpy()
+            assert len(xy) == 5
+            np.testing.assert_allclose(drawn[name].get_xydata(), xy)
+        assert [text.get_text() for text in ax.texts] == ["1", "5"] * 3
+        assert ax.get_xlabel() == {"psnr": "PSNR (dB)", "ssim": "SSIM"}[metric]
+        dots = np.concatenate([c.get_offsets() for c in ax.collections])
+        assert len(dots) == 2 * 5 * 2  # two restored lines, five levels, two seeds
+    assert [ax.get_title() for ax in figure.axes] == ["Gaussian noise"] * 2 + ["Gaussian blur"] * 2
+    with pytest.raises(QrlibError, match="no psnr results"):
+        plots.figure7(results())
+
+
+def test_lambda_sweep_draws_its_table():
+    made = [
+        run("qrnet-multiple", 0, 0.9, 0.8, 0.7),
+        run("qrnet_lambda_0.1-multiple", 0, 0.9, 0.7, 0.6),
+    ]
+    trained = [training("qrnet-multiple", 0.01, 0, 0.04, 1.5)]
+    trained += [training("qrnet_lambda_0.1-multiple", 0.1, 0, 0.05, 1.4)]
+    figure = plots.lambda_sweep(sweep.table(runs(*made), trained), title="quick")
+    left, right = figure.axes
+    assert left.get_xscale() == "log"
+    np.testing.assert_allclose(lines(left)["noise"].get_xydata(), [[0.01, 0.8], [0.1, 0.7]])
+    np.testing.assert_allclose(lines(left)["average"].get_ydata(), [0.75, 0.65])
+    np.testing.assert_allclose(right.get_lines()[0].get_xydata(), [[0.04, 1.5], [0.05, 1.4]])
+    assert [text.get_text() for text in right.texts] == ["λ=0.01", "λ=0.1"]
+
+
+def test_a_table_with_one_row_of_names_is_drawn():
+    frame = results((*RESTORERS, "small_qrnet-multiple"))
+    figure = plots.paper_and_ours(tables.table3(frame))
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["small QRNet"]
+
+
+def test_every_method_has_a_name_and_a_look():
+    assert set(style.LOOKS) == set(rendering.NAMES) - {"qrnet_unpretrained-multiple"}
+    spare = style.looks_of(["none", "a", "qrnet", "b"])
+    assert spare["none"] == style.LOOKS["none"]
+    assert spare["a"] != spare["b"]
