@@ -17,8 +17,8 @@ _WHERE = {
     "QrlibError": "errors",
 }
 _MODULES = (
-    "claims classifiers data distortions errors evaluation experiments losses models "
-    "plots profiles provenance reference runs store tables training"
+    "claims classifiers data diagrams distortions errors evaluation experiments layers losses "
+    "models plots profiles provenance reference runs store tables training"
 ).split()
 
 __all__ = ["__version__", *_WHERE, *_MODULES]
