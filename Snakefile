@@ -153,7 +153,7 @@ rule overview:
     output:
         "book/_executed/overview.ipynb",
     params:
-        code=provenance.code_hash(["tables", "claims", "plots", "store", "reference"]),
+        code=provenance.code_hash(["tables", "claims", "diagrams", "store", "reference"]),
     log:
         notebook=f"{paths.runs('book')}/logs/overview.ipynb",
     threads: THREADS
@@ -169,7 +169,9 @@ rule page:
     output:
         "book/_executed/{page}.ipynb",
     params:
-        code=provenance.code_hash(["models", "distortions", "evaluation", "losses", "tables", "plots"]),
+        code=provenance.code_hash(
+            ["models", "layers", "distortions", "evaluation", "losses", "tables", "plots", "diagrams"]
+        ),
     log:
         notebook=f"{paths.runs('book')}/logs/{{page}}.ipynb",
     threads: THREADS

@@ -32,7 +32,7 @@ KINDS = {
 
 # Sizes of the picture of a network, in inches.
 BOX, PITCH, JOINT, INSET = 0.26, 0.37, 0.44, 0.15
-LEFT, RIGHT, BREADTH, BETWEEN = 0.72, WIDTH - 0.1, 2.35, 0.3
+LEFT, RIGHT, BREADTH, BETWEEN = 0.72, WIDTH - 0.08, 2.37, 0.3
 
 
 def network(model: QRNet) -> Figure:
@@ -69,7 +69,7 @@ def network(model: QRNet) -> Figure:
                 start, _, breadth = places[source]
                 ends = [(start + breadth, y), (x, y)]
                 arrow(ax, ends, color=edge, name=f"skip-{every[source].channels}")
-                text(ax, (ends[0][0] + x) / 2, y - 0.13, "skip")
+                text(ax, (ends[0][0] + x) / 2, y - 0.14, "skip", size=12)
         x, y, width = places[0]
         text(ax, x + width / 2, y - 0.55, "image, 3 channels")
         arrow(ax, [(x + width / 2, y - 0.44), (x + width / 2, y - BOX / 2)])
@@ -228,14 +228,14 @@ def _data(ax: Axes, y: float) -> None:
         ax,
         (1.36, 0.38),
         (2.94, 0.6),
-        "noise or blur of one level,\ndrawn anew for each batch",
+        "noise or blur of one level,\ndrawn for each batch",
         distortion,
     )
     arrow(ax, [(4.3, 0.38), (4.7, 0.38)])
     box(ax, (4.7, 0.38), (1.1, 0.6), "distorted\n$x$", DATA)
     arrow(ax, [(x + 0.25, 0.68), (x + 0.25, y - 0.35)])
     arrow(ax, [(5.25, 0.68), (5.25, 0.94), (x + 0.65, 0.94), (x + 0.65, y - 0.35)])
-    box(ax, (x, y), (width, 0.7), "batch\n$x^*$ and $x$", DATA)
+    box(ax, (x, y), (width, 0.7), "batch\n$x^*$, $x$", DATA)
     arrow(ax, [(x + width, y), (RESTORER[0], y)])
 
 
@@ -245,7 +245,7 @@ def _restorer(ax: Axes, y: float, called: str) -> None:
     half = width / 2
     outline = [(0, -0.5), (half, -0.28), (width, -0.5), (width, 0.5), (half, 0.28), (0, 0.5)]
     polygon(ax, [(x + dx, y + dy) for dx, dy in outline], TRAINED, "trained:Q")
-    text(ax, x + half, y, "Q", weight="bold", size=15)
+    text(ax, x + half, y, "Q", weight="bold", size=17)
     text(ax, x + half, y - 0.64, called, weight="bold")
     text(ax, x + half, y + 0.64, "trained")
     box(ax, (RESTORED[0], y), (RESTORED[1], 0.6), r"$\tilde{x}$", DATA)
@@ -261,7 +261,7 @@ def _restorer(ax: Axes, y: float, called: str) -> None:
 def _classifier(ax: Axes, y: float, name: str, label: str, fine_tuned: bool) -> None:
     """A classifier: frozen, or frozen up to its fully connected layers."""
     x, width = CLASSIFIER
-    text(ax, x + width / 2, y - 0.54, label, weight="bold")
+    text(ax, x + width / 2, y - 0.58, label, weight="bold")
     count = ARCHITECTURES[name].fully_connected
     parts: list[tuple[float, float, str, dict[str, Any]]] = [(0, 1, "", FROZEN)]
     if fine_tuned:
@@ -301,7 +301,7 @@ def _evaluated(ax: Axes, y: float, source: float, name: str) -> None:
 
 
 def _legend(ax: Axes, y: float, formula: str, frozen: bool) -> None:
-    text(ax, 0.08, y + 0.2, formula, ha="left", size=13)
+    text(ax, 0.08, y + 0.2, formula, ha="left")
     y += 0.62
     arrow(ax, [(0.08, y), (0.5, y)])
     text(ax, 0.58, y, "computed", ha="left")

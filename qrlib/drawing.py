@@ -22,6 +22,7 @@ from qrlib import plots
 WIDTH = 7.0  # inches, as all figures of the book
 INK = "#222222"
 GREY = "#4d4d4d"
+SIZE = 14  # points: diagrams are read word by word, and a phone shows them at less than half
 
 Point = tuple[float, float]
 
@@ -45,7 +46,7 @@ def canvas(height: float) -> Iterator[tuple[Figure, Axes]]:
 
 def text(ax: Axes, x: float, y: float, words: str, **look: Any) -> None:
     """Text centred on a point; `look` as of `matplotlib.text.Text`."""
-    ax.text(x, y, words, **{"ha": "center", "va": "center", "color": INK, **look})
+    ax.text(x, y, words, **{"ha": "center", "va": "center", "color": INK, "size": SIZE, **look})
 
 
 def polygon(ax: Axes, corners: Sequence[Point], look: Mapping[str, Any], name: str = "") -> None:
