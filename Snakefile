@@ -187,7 +187,7 @@ rule story:
     output:
         "book/_executed/{story}.ipynb",
     params:
-        code=provenance.code_hash(READERS),
+        code=provenance.code_hash([*READERS, "diagrams"]),
     log:
         notebook=f"{paths.runs('book')}/logs/{{story}}.ipynb",
     threads: THREADS
@@ -203,7 +203,9 @@ rule page:
     output:
         "book/_executed/{page}.ipynb",
     params:
-        code=provenance.code_hash(["models", "distortions", "evaluation", "losses", "tables", "plots"]),
+        code=provenance.code_hash(
+            ["models", "layers", "distortions", "evaluation", "losses", "tables", "plots", "diagrams"]
+        ),
     log:
         notebook=f"{paths.runs('book')}/logs/{{page}}.ipynb",
     threads: THREADS
