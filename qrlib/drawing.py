@@ -1,4 +1,4 @@
-"""Boxes, arrows and text of diagrams, in inches, with the house style of `qrlib.plots`.
+"""Boxes, arrows and text of diagrams, in inches, with the house style of `qrlib.style`.
 
 A part that tests or readers of the SVG want to find carries a name: matplotlib's gid, which becomes
 the id of its group in SVG.
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 
-from qrlib import plots
+from qrlib import style
 
 WIDTH = 7.0  # inches, as all figures of the book
 INK = "#222222"
@@ -33,7 +33,7 @@ def canvas(height: float) -> Iterator[tuple[Figure, Axes]]:
 
     One unit of its only, invisible axes is one inch; the origin is at the top left, y points down.
     """
-    with plt.rc_context(plots.STYLE):
+    with plt.rc_context(style.STYLE):
         figure = plt.figure(figsize=(WIDTH, height))
         try:
             ax = figure.add_axes((0, 0, 1, 1))
