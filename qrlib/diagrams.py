@@ -20,7 +20,7 @@ from qrlib.layers import Layer, layers
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 
-#: Kind of layer -> tint and outline, from Okabe and Ito's palette; all carry black text.
+# Kind of layer -> tint and outline, from Okabe and Ito's palette; all carry black text.
 KINDS = {
     "conv": ("#cfe5f3", "#0072B2"),
     "pool": ("#fdf0d5", "#E69F00"),
@@ -69,7 +69,7 @@ def network(model: QRNet) -> Figure:
                 start, _, breadth = places[source]
                 ends = [(start + breadth, y), (x, y)]
                 arrow(ax, ends, color=edge, name=f"skip-{every[source].channels}")
-                text(ax, (ends[0][0] + x) / 2, y - 0.14, "skip", size=12)
+                text(ax, (ends[0][0] + x) / 2, y - 0.16, "skip", size=12)
         x, y, width = places[0]
         text(ax, x + width / 2, y - 0.55, "image, 3 channels")
         arrow(ax, [(x + width / 2, y - 0.44), (x + width / 2, y - BOX / 2)])
@@ -137,7 +137,7 @@ FROZEN = {"fc": "#eeeeee", "ec": GREY, "ls": (0, (3, 2)), "lw": 1.8}
 TRAINED = {"fc": "#cfe5f3", "ec": "#0072B2", "ls": "-", "lw": 2.4}
 DATA = {"fc": "#f4f4f4", "ec": GREY, "lw": 1.2}
 JUDGE = {"fc": "#fbe3d6", "ec": "#D55E00", "lw": 1.2}
-#: What the paper calls network and loss, with no, one and several classifiers.
+# What the paper calls network and loss, with no, one and several classifiers.
 CALLED = (
     ("RecNet", r"$Loss = L_q$"),
     ("QRNet", r"$Loss_{single} = L_q + \lambda L_r$   (equation 4)"),
