@@ -14,13 +14,12 @@ import re
 import sys
 from pathlib import Path
 
-from qrlib import experiments, paths, profiles, provenance
+from qrlib import experiments, paths, profiles, provenance, sections
 
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
 # Real runs whose records are part of the project; the book shows them beside the quick profile.
-COMMITTED = [p for p in profiles.names() if p != NAME and any(paths.results(p).glob("records/evaluation-*.json"))
-             and p not in ("quick", "smoke")]
+COMMITTED = [p for p in sections.recorded() if p not in (NAME, "quick", "smoke")]
 THREADS = PROFILE.threads or workflow.cores
 PY = sys.executable
 BIN = Path(PY).parent
@@ -40,7 +39,7 @@ PAPERMILL = f"{PY} -m papermill --log-output --no-progress-bar --autosave-cell-e
 wildcard_constraints:
     classifier="|".join(CLASSIFIERS),
     run="|".join(map(re.escape, RESTORERS)),
-    results="|".join(experiments.PAGES),
+    results="|".join(sections.PAGES),
     story="overview|does_it_hold|left_open",
     page="method|distortions",
 
@@ -73,7 +72,7 @@ def before(x):
 
 def result_pages(profile):
     """The results notebooks of a profile: all that were planned here, else all that records allow."""
-    pages = experiments.pages(profiles.load(profile), there=profile != NAME)
+    pages = sections.pages(profiles.load(profile), there=profile != NAME)
     return expand("book/_executed/{profile}/{page}.ipynb", profile=profile, page=pages)
 
 

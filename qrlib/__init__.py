@@ -17,9 +17,9 @@ _WHERE = {
     "QrlibError": "errors",
 }
 _MODULES = (
-    "claims classifiers data diagrams distortions errors evaluation experiments latency layers losses "
-    "measuring models plots profiles provenance reference rendering runs samples selection store sweep "
-    "tables timings training"
+    "claims classifiers data diagrams distortions errors evaluation experiments latency layers "
+    "losses measuring models plots profiles provenance reference rendering runs samples sections "
+    "selection store sweep tables timings training"
 ).split()
 
 __all__ = ["__version__", *_WHERE, *_MODULES]

@@ -101,14 +101,6 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 assert tuple(PARTS) == profiles.PARTS
 
-#: The results notebooks, and the part whose records each is made from.
-PAGES = {
-    "recovery": "table2",
-    "end_to_end": "table4",
-    "classifier_change": "figure6",
-    "image_quality": "table2",
-}
-
 #: Settings of the profile that a classifier has, by the part it plays.
 ROLES = ("classifier", "second_classifier", "unseen_classifier")
 #: Restorers that the unseen classifier judges as well (Figure 6).
@@ -324,28 +316,3 @@ def plan(profile: profiles.Profile) -> list[Experiment]:
 def timed(profile: profiles.Profile) -> Experiment:
     """The QRNet whose training and use are timed (Section IV-B1)."""
     return Experiment(profile, "qrnet", "multiple", profile.seeds[0])
-
-
-def missing(profile: profiles.Profile, part: str) -> list[str]:
-    """Names of the records that one of `PARTS` needs and the profile does not have."""
-    from qrlib import store
-
-    choose("part", part, PARTS)
-    if part not in profile.parts:
-        return [f"{part} of profile {profile.name}"]
-    role = "unseen_classifier" if part == "figure6" else "classifier"
-    wanted = []
-    for x in plan(profile):
-        shown = (
-            x.variant == "none" or (x.variant, x.distortions) in PARTS[part] or part == "figure6"
-        )
-        if shown and role in x.judges:
-            wanted.append(x.judged_by(role).evaluation_run)
-    return [name for name in wanted if not store.path(profile.name, name).is_file()]
-
-
-def pages(profile: profiles.Profile, *, there: bool) -> list[str]:
-    """Results notebooks of a profile: those that it plans, or those whose records are all there."""
-    if there:
-        return [page for page, part in PAGES.items() if not missing(profile, part)]
-    return [page for page, part in PAGES.items() if part in profile.parts]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from qrlib import experiments, models, profiles, store, tables, weights
+from qrlib import experiments, models, profiles, sections, store, tables, weights
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -44,11 +44,11 @@ def test_lists_exactly_the_pages_of_a_profile(name: str, monkeypatch: pytest.Mon
         plan = experiments.plan(profile)
         runs = [x.classifier_run if x.variant == "none" else x.recovery_run for x in plan]
         runs += [experiments.timed(profile).timing_run]
-        pages = experiments.pages(profile, there=False)
+        pages = sections.pages(profile, there=False)
     else:
         runs = [p.stem for p in (ROOT / "results" / name / "notebooks").glob("*.ipynb")]
         monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
-        pages = experiments.pages(profile, there=True)
+        pages = sections.pages(profile, there=True)
     listed = [file for file in FILES if file.startswith(f"_executed/{name}/")]
     assert sorted(listed) == sorted(f"_executed/{name}/{page}" for page in (*runs, *pages))
 
@@ -67,7 +67,7 @@ def test_every_prose_page_is_listed() -> None:
 
 def test_unnamed_notebooks_are_there() -> None:
     names = [file.split("/")[-1] for file in FILES if file.count("/") == 1 and "_exec" in file]
-    assert {f"{name}.ipynb" for name in [*names, *experiments.PAGES]} <= {p.name for p in NOTEBOOKS}
+    assert {f"{name}.ipynb" for name in [*names, *sections.PAGES]} <= {p.name for p in NOTEBOOKS}
 
 
 def test_the_build_runs_nothing() -> None:

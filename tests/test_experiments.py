@@ -18,6 +18,7 @@ from qrlib import (
     profiles,
     runs,
     samples,
+    sections,
     store,
     weights,
 )
@@ -79,10 +80,10 @@ def test_a_plan_leaves_out_what_the_profile_does(monkeypatch):
     assert {x.seed for x in plan if x.variant == "recnet"} == {0, 1}
     assert {x.seed for x in plan if x.variant == "finetuned"} == {0}
     assert next(x for x in plan if x.variant == "qrnet").judges == ("classifier",)
-    assert experiments.pages(profile, there=False) == ["recovery", "end_to_end", "image_quality"]
-    assert experiments.pages(profile, there=True) == []  # nothing has run
-    assert experiments.missing(profile, "figure6")
-    assert "evaluation-none-small_vgg" in experiments.missing(profile, "table4")
+    assert sections.pages(profile, there=False) == ["recovery", "end_to_end", "image_quality"]
+    assert sections.pages(profile, there=True) == []  # nothing has run
+    assert sections.missing(profile, "figure6")
+    assert "evaluation-none-small_vgg" in sections.missing(profile, "table4")
 
 
 def test_lambda_of_each_variant():
