@@ -1,257 +1,123 @@
-"""The paper's claims that Table 2 and Figure 4 carry, each checked on our results.
+"""Does it hold?  The paper's claims (`qrlib.sentences`), each judged on our results.
 
-The rule.  A claim compares two accuracies, left and right.  d is left - right (+ a margin, where
-the claim allows one), averaged over the seeds that both sides have; "none" is not trained and is
-paired with every seed.  The verdict is
-
-- "too close to call" if the seeds' differences do not all have one sign, or if d is closer to 0 than
-  one standard error, sqrt(p1 (1 - p1) / n + p2 (1 - p2) / n), of two accuracies p1 and p2 measured on
-  n images;
-- else "holds" if d > 0 and "does not hold" if d < 0.
-
-The error treats the n test images as independent draws for either side.  Both sides saw the same
-images, and a mean over levels saw each of them several times, so the error is rather too large:
-the rule calls less than it could.  Several comparisons in one claim must all hold; one that does
-not decides it.  What the paper states for one split and one run, this checks for our runs.
+The rule, and what each verdict means, is in `qrlib.checking`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from qrlib import reference, selection, tables
-from qrlib.errors import QrlibError
+from qrlib import profiles, reference, store
+from qrlib.checking import CLOSE as CLOSE
+from qrlib.checking import FAILS as FAILS
+from qrlib.checking import HOLDS as HOLDS
+from qrlib.checking import NOT_RUN as NOT_RUN
+from qrlib.checking import Claim
+from qrlib.checking import standard_error as standard_error
+from qrlib.checking import verdict as verdict
+from qrlib.errors import choose
+from qrlib.evidence import WORDS, Evidence
 from qrlib.rendering import Rendered, grid
+from qrlib.sentences import CLAIMS as CLAIMS
 
-HOLDS, FAILS, CLOSE = "holds", "does not hold", "too close to call"
-#: The upper two of five levels; the paper speaks of high levels without saying which.
-HIGH = (4, 5)
-#: At most 3 points of accuracy lost on clean images is our reading of "without degrading".
-CLEAN_MARGIN = 0.03
-
-
-@dataclass(frozen=True)
-class Side:
-    """An accuracy: of a method of Table 2 on "clean", "noise", "blur" or their "average"."""
-
-    method: str
-    distortion: str
-    levels: tuple[int, ...] = selection.LEVELS
-
-    def printed(self, dataset: str) -> float | None:
-        """The paper's number, or None where it prints none (clean images; single levels)."""
-        if self.distortion == "clean" or self.levels != selection.LEVELS:
-            return None
-        return reference.printed(2, dataset, self.distortion, self.method)
-
-    def measured(self, selected: pd.DataFrame) -> pd.Series:
-        """Ours, one value a seed."""
-        return selection.seed_means(selected, self.method, self.distortion, self.levels)
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """left > right - margin."""
-
-    left: Side
-    right: Side
-    margin: float = 0.0
-
-    def measured(self, selected: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-        """Both sides, seed by seed."""
-        left, right = self.left.measured(selected), self.right.measured(selected)
-        if self.left.method == "none" and self.right.method != "none":
-            left = pd.Series(left.mean(), index=right.index)
-        elif self.right.method == "none" and self.left.method != "none":
-            right = pd.Series(right.mean(), index=left.index)
-        both = left.index.intersection(right.index)
-        if both.empty:
-            raise QrlibError(
-                f"{self.left.method} (seeds {list(left.index)}) and {self.right.method} (seeds "
-                f"{list(right.index)}) have no seed in common, and claims compare seed by seed: "
-                "run one with a seed of the other"
-            )
-        return left[both], right[both]
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One claim: `text` is our paraphrase, `where` its place in the paper."""
-
-    id: str
-    text: str
-    where: str
-    comparisons: tuple[Comparison, ...]
-
-    def printed(self, dataset: str) -> list[tuple[float, float]]:
-        """The paper's pairs of numbers, left and right; empty where it prints none."""
-        pairs = [(c.left.printed(dataset), c.right.printed(dataset)) for c in self.comparisons]
-        return [(one, two) for one, two in pairs if one is not None and two is not None]
-
-    def check(self, results: pd.DataFrame, **choice: Any) -> dict[str, Any]:
-        """Judge the claim on `results`; `choice` as in `tables.select`.
-
-        Returns:
-            pairs (our mean accuracies, left and right, one pair a comparison), n, and of the
-            comparison that decides: difference, standard_error, seeds, verdict.
-        """
-        selected = selection.select(results, restorers=NEEDED, **choice)
-        n = int(selected["n"].iloc[0])
-        pairs, judged = [], []
-        for comparison in self.comparisons:
-            left, right = comparison.measured(selected)
-            differences = list(left - right + comparison.margin)
-            error = standard_error(left.mean(), right.mean(), n)
-            pairs.append((left.mean(), right.mean()))
-            judged.append(
-                {
-                    "difference": math.fsum(differences) / len(differences),
-                    "standard_error": error,
-                    "seeds": len(differences),
-                    "verdict": verdict(differences, error),
-                }
-            )
-        # The worst verdict decides, and among equals the smallest difference.
-        rank = (FAILS, CLOSE, HOLDS).index
-        decides = min(judged, key=lambda one: (rank(one["verdict"]), one["difference"]))
-        return {"pairs": pairs, "n": n, **decides}
-
-
-def standard_error(p1: float, p2: float, n: int) -> float:
-    """Sampling error of the difference of two accuracies, each measured on n independent images.
-
-    >>> round(standard_error(0.5, 0.5, 200), 3)
-    0.05
-    """
-    return math.sqrt(p1 * (1 - p1) / n + p2 * (1 - p2) / n)
-
-
-def verdict(differences: Sequence[float], error: float) -> str:
-    """The rule of this module's docstring for the differences of the seeds.
-
-    >>> verdict([0.04, 0.06], 0.05), verdict([0.04, -0.01], 0.001), verdict([-0.2], 0.05)
-    ('holds', 'too close to call', 'does not hold')
-    """
-    mean = math.fsum(differences) / len(differences)
-    if min(differences) <= 0 <= max(differences) or abs(mean) < error:
-        return CLOSE
-    return HOLDS if mean > 0 else FAILS
-
-
-def _beats(
-    one: str, other: str, distortion: str, levels: tuple[int, ...] = selection.LEVELS
-) -> Comparison:
-    return Comparison(Side(one, distortion, levels), Side(other, distortion, levels))
-
-
-_ON = {"noise": "on noise", "blur": "on blur", "average": "averaged over noise and blur"}
-
-
-def _claims() -> Iterable[Claim]:
-    text, table = "Section IV-B1", "Section IV-B1, Table 2"
-    yield Claim(
-        "blur-hurts-more",
-        "Blur costs the plain classifier more accuracy than noise does.",
-        "Sections IV-B1 and IV-D, Table 2",
-        (Comparison(Side("none", "noise"), Side("none", "blur")),),
-    )
-    for distortion in ("noise", "blur"):
-        yield Claim(
-            f"qrnet-beats-none-{distortion}",
-            f"Restoring with QRNet is better than not restoring, {_ON[distortion]}.",
-            table,
-            (_beats("qrnet", "none", distortion),),
-        )
-    for kind, name in (("multiple", "RecNet (multiple)"), ("single", "RecNet (single)")):
-        for distortion in ("noise", "blur", "average"):
-            yield Claim(
-                f"qrnet-beats-recnet-{kind}-{distortion}",
-                f"QRNet is better than {name}, {_ON[distortion]}.",
-                table,
-                (_beats("qrnet", f"recnet-{kind}", distortion),),
-            )
-    yield Claim(
-        "recnet-single-beats-multiple-average",
-        "One RecNet for each distortion is better than one for both, averaged over noise and blur.",
-        table,
-        (_beats("recnet-single", "recnet-multiple", "average"),),
-    )
-    yield Claim(
-        "restorers-beat-none-average",
-        "Each restorer is better than none, averaged over noise and blur.",
-        table,
-        tuple(_beats(method, "none", "average") for method in tables.METHODS if method != "none"),
-    )
-    for distortion in ("noise", "blur"):
-        yield Claim(
-            f"recnet-single-beats-multiple-high-{distortion}",
-            f"At high levels, one RecNet for {distortion} alone is better than one for both.",
-            f"{text}, Figure 4",
-            (_beats("recnet-single", "recnet-multiple", distortion, HIGH),),
-        )
-        yield Claim(
-            f"qrnet-beats-recnet-single-high-{distortion}",
-            f"At high levels, QRNet is better than the RecNet for {distortion} alone.",
-            f"{text}, Figure 4",
-            (_beats("qrnet", "recnet-single", distortion, HIGH),),
-        )
-    yield Claim(
-        "qrnet-keeps-clean",
-        f"QRNet does little harm to clean images: at most {CLEAN_MARGIN} of accuracy is lost.",
-        "Section III-D (of the reconstruction; the margin is ours)",
-        (Comparison(Side("qrnet", "clean"), Side("none", "clean"), CLEAN_MARGIN),),
-    )
-
-
-CLAIMS: tuple[Claim, ...] = tuple(_claims())
-
-#: Restorers that the claims are about.
-NEEDED = tuple(
-    dict.fromkeys(selection.restorer_of(m, d) for m in tables.METHODS for d in ("noise", "blur"))
-)
-
-
-def _numbers(pairs: Iterable[tuple[float, float]]) -> str:
-    return "; ".join(f"{one:.3f} vs {two:.3f}" for one, two in pairs)
+VERDICTS = (HOLDS, FAILS, CLOSE, NOT_RUN)
 
 
 def check(
-    results: pd.DataFrame, *, paper_dataset: str | None = None, **choice: Any
+    results: pd.DataFrame,
+    *,
+    times: pd.DataFrame | None = None,
+    training: Sequence[Mapping[str, Any]] = (),
+    unseen: str | None = None,
+    ids: Iterable[str] | None = None,
+    paper_dataset: str | None = None,
+    **choice: Any,
 ) -> pd.DataFrame:
     """Every claim, judged on our results.
 
     Args:
         results: frame of `qrlib.store.read`.
-        paper_dataset: whose printed numbers to show; default as in `tables.table2`.
-        choice: profile, dataset, classifier, as in `tables.select`.
+        times: frame of ``qrlib.store.read(profile, kind="timing")``.
+        training: ``qrlib.store.read_records(profile, "recovery")``, for the time of an epoch.
+        unseen: the classifier that no restorer was trained with; default as in
+            `qrlib.evidence.Evidence`.
+        ids: which claims, in the paper's order whatever the order here; default: all.
+        paper_dataset: whose printed numbers to show; default as in `qrlib.tables.table2`.
+        choice: profile, dataset, classifier, as in `qrlib.selection.select`.
 
     Returns:
-        One claim a row: id, claim, where, paper and ours (texts "left vs right"), difference and
-        standard_error (of the comparison that decides), seeds, n, verdict.
+        One claim a row: id, claim, where, how (what is compared), paper and ours (texts "left vs
+        right"), difference and standard_error (of the comparison that decides), seeds (how many), n
+        (test images), verdict (one of `VERDICTS`), lacks (what was not run, in words).
+
+    Raises:
+        QrlibError: as `qrlib.selection.select`; an unknown id; a level lacks of what was run; two
+            restorers share no seed.
     """
-    dataset = str(selection.select(results, restorers=NEEDED, **choice)["dataset"].iloc[0])
-    theirs = paper_dataset or reference.DATASETS.get(dataset, "Caltech101")
+    evidence = Evidence(results, times=times, training=training, unseen=unseen, **choice)
+    theirs = paper_dataset or reference.DATASETS.get(evidence.dataset, "Caltech101")
+    wanted = [claim.id for claim in CLAIMS]
+    if ids is not None:
+        wanted = [choose("claim", name, wanted) for name in ids]
     rows = []
-    for claim in CLAIMS:
-        found = claim.check(results, **choice)
-        row = {"id": claim.id, "claim": claim.text, "where": claim.where}
-        row["paper"] = _numbers(claim.printed(theirs)) or "no number printed"
-        rows.append(row | {"ours": _numbers(found.pop("pairs"))} | found)
+    for claim in (claim for claim in CLAIMS if claim.id in wanted):
+        found = claim.check(evidence)
+        row = {"id": claim.id, "claim": claim.text, "where": claim.where, "how": claim.how}
+        row["paper"] = _numbers(claim, claim.printed(theirs)) or "no number printed"
+        row["ours"] = _numbers(claim, found.pop("pairs"), "nothing in common") or NOT_RUN
+        lacks = ", ".join(found.pop("lacks"))
+        rows.append(row | found | {"n": evidence.n, "lacks": lacks})
     return pd.DataFrame(rows)
+
+
+def of_profile(profile: profiles.Profile) -> pd.DataFrame:
+    """`check` on all records of a profile: evaluations, times and trainings."""
+    times = None
+    if store.read_records(profile.name, "timing"):
+        times = store.read(profile.name, kind="timing")
+    return check(
+        store.read(profile.name),
+        times=times,
+        training=store.read_records(profile.name, "recovery"),
+        unseen=profile.unseen_classifier.name,
+        **profile.choice,
+    )
+
+
+def _numbers(claim: Claim, pairs: Sequence[tuple[float, float] | None], none: str = "") -> str:
+    """Pairs as text, each with the digits of its metric; `none` stands for a pair that is None."""
+    texts = []
+    for comparison, pair in zip(claim.comparisons, pairs, strict=False):
+        digits = WORDS[comparison.metric][1]
+        texts.append(none if pair is None else " vs ".join(f"{p:.{digits}f}" for p in pair))
+    return "; ".join(text for text in texts if text)
+
+
+def counts(found: pd.DataFrame) -> dict[str, int]:
+    """How many claims of a frame of `check` got each verdict, in the order of `VERDICTS`."""
+    there = found["verdict"].value_counts().to_dict()
+    return {kind: int(there.get(kind, 0)) for kind in VERDICTS}
+
+
+def render(found: pd.DataFrame, *, label: str = "ours", paper_label: str = "paper") -> Rendered:
+    """A frame of `check`, or some of its rows, for reading.
+
+    Where a claim was not run, what lacks stands in place of our numbers.
+    """
+    rows = []
+    for row in found.to_dict("records"):
+        ours = f"lacks {row['lacks']}" if row["verdict"] == NOT_RUN else row["ours"]
+        rows.append([row["claim"], row["where"], row["how"], row["paper"], ours, row["verdict"]])
+    caption = ", ".join(f"{count} {kind}" for kind, count in counts(found).items())
+    headings = ["claim", "where", "compared", paper_label, label, "verdict"]
+    return grid(headings, rows, f"Verdicts: {caption}.")
 
 
 def check_styled(
     results: pd.DataFrame, *, label: str = "ours", paper_label: str = "paper", **options: Any
 ) -> Rendered:
     """`check` (with its `options`) for reading."""
-    found = check(results, **options)
-    shown = found[["claim", "where", "paper", "ours", "verdict"]].astype(str)
-    counts = found["verdict"].value_counts().to_dict()
-    caption = ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in (HOLDS, FAILS, CLOSE))
-    headings = ["claim", "where", paper_label, label, "verdict"]
-    return grid(headings, shown.to_numpy().tolist(), f"Verdicts: {caption}.")
+    return render(check(results, **options), label=label, paper_label=paper_label)

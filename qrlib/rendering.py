@@ -17,9 +17,11 @@ NAMES = {
     "small_qrnet": "small QRNet",
     "finetuned-single": "fine-tuned (single)",
     "finetuned-multiple": "fine-tuned (multiple)",
-    "end-to-end": "QRNet, end to end",
+    "end-to-end": "QRNet (end-to-end)",
     "mqrnet": "MQRNet",
-    "qrnet_unpretrained-multiple": "QRNet, not pretrained",
+    "qrnet_unpretrained-multiple": "QRNet (not pretrained)",
+    "qrnet_lambda_0.1-multiple": "QRNet (λ=0.1)",
+    "qrnet_lambda_0.001-multiple": "QRNet (λ=0.001)",
 }
 _ROWS = {"noise": "Gaussian noise", "blur": "Gaussian blur", "average": "average"}
 
@@ -28,7 +30,7 @@ def name(method: str) -> str:
     """What tables and figures call a method; one without a name of its own goes by its key.
 
     >>> name("end-to-end"), name("recnet-noise")
-    ('QRNet, end to end', 'recnet-noise')
+    ('QRNet (end-to-end)', 'recnet-noise')
     """
     return NAMES.get(method, method)
 

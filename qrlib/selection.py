@@ -124,7 +124,10 @@ def by_seed(
     wanted = selected["distortion"].isin([distortion, "clean"]) & selected["level"].isin(levels)
     rows = selected[(selected["restorer"] == restorer) & wanted]
     if rows.empty:
-        raise QrlibError(f"no results of {restorer} on {distortion}: {how_to_make(selected)}")
+        which = "" if levels in (LEVELS, (0,)) else f" at level {', '.join(map(str, levels))}"
+        raise QrlibError(
+            f"no results of {restorer} on {distortion}{which}: {how_to_make(selected)}"
+        )
     wide = rows.pivot(index="seed", columns="level", values="value").reindex(columns=list(levels))
     for seed, row in wide.iterrows():
         gaps = [str(level) for level in levels if pd.isna(row[level])]

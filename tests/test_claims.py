@@ -1,58 +1,83 @@
-"""Claims: the rule at its boundaries, and verdicts on results made to support or deny them."""
+"""Claims: verdicts on results that were made to support or deny them."""
 
 import math
 
-import pandas as pd
 import pytest
+from frames import run, runs
+from test_sweep import training
+from test_timings import time
 
-from qrlib import claims, reference, tables
-from qrlib.claims import CLOSE, FAILS, HOLDS
+from qrlib import claims, reference
+from qrlib.claims import CLOSE, FAILS, HOLDS, NOT_RUN
 from qrlib.errors import QrlibError
+from qrlib.evidence import Evidence
 
 N = 1735
+WHOSE = {"profile": "caltech101", "dataset": "caltech101", "classifier": "vgg16", "n": N}
 
 
-def run(restorer, seed, clean, noise, blur, n=N):
-    """Rows of one run; noise and blur are one accuracy for all levels, or five."""
-    cells = [("clean", 0, clean)]
-    for distortion, values in (("noise", noise), ("blur", blur)):
-        five = values if isinstance(values, list) else [values] * 5
-        cells += [(distortion, level, value) for level, value in enumerate(five, start=1)]
-    rows = [
-        {
-            "profile": "caltech101",
-            "dataset": "caltech101",
-            "restorer": restorer,
-            "classifier": "vgg16",
-            "distortion": distortion,
-            "level": level,
-            "strength": float(level),
-            "seed": seed,
-            "metric": "accuracy",
-            "value": value,
-            "n": n,
-            "record": f"{restorer}-{seed}.json",
-        }
-        for distortion, level, value in cells
-    ]
-    return pd.DataFrame(rows)
+def made(name, *found, **columns):
+    """Runs of one restorer: seed, accuracy on clean images, on noise, on blur."""
+    return [run(name.replace("_", "-"), *one, **(WHOSE | columns)) for one in found]
 
 
 def results(**changes):
-    """One run of everything with the accuracies of Table 2; a change replaces a restorer's runs.
+    """One run of each restorer of Table 2 with its accuracies; a change replaces a restorer's runs.
 
     The single networks are as good as chance on the distortion they have not seen, which no claim
     may look at.
     """
-    runs = {
+    given = {
         "none": [(0, 0.90, 0.642, 0.259)],
         "recnet_noise": [(0, 0.89, 0.828, 0.01)],
         "recnet_blur": [(0, 0.89, 0.01, 0.684)],
         "recnet_multiple": [(0, 0.89, 0.819, 0.571)],
         "qrnet_multiple": [(0, 0.89, 0.832, 0.705)],
     } | changes
-    frames = [run(name.replace("_", "-"), *one) for name, found in runs.items() for one in found]
-    return pd.concat(frames, ignore_index=True)
+    return runs(*(one for name, found in given.items() for one in made(name, *found)))
+
+
+UNSEEN = {"classifier": "resnet50"}
+
+
+def everything(**changes):
+    """All that the paper reports, with the printed accuracies and qualities where there are some."""
+    given = {
+        "small_qrnet-multiple": [(0, 0.89, 0.828, 0.694)],
+        "finetuned-noise": [(0, 0.89, 0.831)],
+        "finetuned-blur": [(0, 0.89, None, 0.741)],
+        "finetuned-multiple": [(0, 0.89, 0.842, 0.745)],
+        "end_to_end-multiple": [(0, 0.89, 0.861, 0.807)],
+        "qrnet_lambda_0.1-multiple": [(0, 0.89, 0.830, 0.710)],
+        "qrnet_lambda_0.001-multiple": [(0, 0.89, 0.831, 0.700)],
+    } | changes
+    extra = [run(name, *one, **WHOSE) for name, found in given.items() for one in found]
+    other = WHOSE | UNSEEN
+    extra += [
+        run("none", 0, 0.92, 0.5, 0.3, **other),
+        run("qrnet-multiple", 0, 0.9, 0.7, 0.5, **other),
+    ]
+    extra += [run("mqrnet-multiple", 0, 0.9, 0.75, 0.6, **other)]
+    psnr = {
+        "none": ([26.0, 24.0, 22.0, 8.0, 6.0], [24.0, 22.0, 20.0, 18.0, 15.0]),
+        "recnet-multiple": ([30.0, 28.0, 26.0, 22.0, 20.0], [26.0, 24.0, 22.0, 20.0, 18.0]),
+        "qrnet-multiple": ([30.0, 28.0, 26.0, 22.0, 20.0], [26.0, 24.0, 22.0, 20.0, 18.0]),
+    }
+    for name, (noise, blur) in psnr.items():
+        extra.append(run(name, 0, None, noise, blur, metric="psnr", **WHOSE))
+        five = [[value / 40 for value in values] for values in (noise, blur)]
+        extra.append(run(name, 0, None, *five, metric="ssim", **WHOSE))
+    return runs(results(), *extra)
+
+
+def times(**changes):
+    given = {"none": 5.51, "qrnet-multiple": 8.29, "end_to_end-multiple": 8.3} | changes
+    each = [time(name, "milliseconds_per_image", ms, **WHOSE) for name, ms in given.items()]
+    return runs(*each)
+
+
+def trained():
+    return [training("qrnet-multiple", 0.01), training("end_to_end-multiple", 0.01)]
 
 
 def verdicts(**changes):
@@ -62,38 +87,128 @@ def verdicts(**changes):
 
 def test_ids_are_unique_and_cover_the_paper():
     ids = [claim.id for claim in claims.CLAIMS]
-    assert len(ids) == len(set(ids)) == 16
-    assert {"blur-hurts-more", "qrnet-keeps-clean", "restorers-beat-none-average"} <= set(ids)
+    assert len(ids) == len(set(ids)) == 63
     for other in ("none", "recnet-single", "recnet-multiple"):
         for distortion in ("noise", "blur"):
             assert f"qrnet-beats-{other}-{distortion}" in ids
     assert all(claim.where.startswith("Section") for claim in claims.CLAIMS)
-    assert claims.NEEDED == (
-        "none",
-        "recnet-noise",
-        "recnet-blur",
-        "recnet-multiple",
-        "qrnet-multiple",
-    )
+    where = " ".join(claim.where for claim in claims.CLAIMS)
+    for place in ("I ", "III-A", "III-D", "IV-A", "IV-B1", "IV-B2", "IV-C", "IV-D"):
+        assert place in where
+    for place in (
+        "Table 2",
+        "Table 3",
+        "Table 4",
+        "Table 5",
+        *(f"Figure {i}" for i in (4, 5, 6, 7)),
+    ):
+        assert place in where
 
 
 @pytest.mark.parametrize("dataset", ["Caltech101", "Caltech256"])
-def test_the_printed_numbers_bear_out_every_claim_made_with_numbers(dataset):
-    pairs = [pair for claim in claims.CLAIMS for pair in claim.printed(dataset)]
-    assert len(pairs) == 13
-    assert all(left > right for left, right in pairs)
+def test_the_printed_numbers_bear_out_the_claims(dataset):
+    failing = []
+    for claim in claims.CLAIMS:
+        pairs = zip(claim.comparisons, claim.printed(dataset), strict=True)
+        held = [
+            pair[0] - pair[1] + comparison.margin > 0
+            for comparison, pair in pairs
+            if pair is not None and comparison.relation == ">"
+        ]
+        if held and not (any if claim.one_suffices else all)(held):
+            failing.append(claim.id)
+    # On Caltech256 fine-tuning on noise alone is better: "in most cases" counts both data sets.
+    assert failing == (["finetuned-multiple-mostly-better"] if dataset == "Caltech256" else [])
+
+
+def test_every_printed_number_of_tables_2_4_and_5_is_in_a_claim():
+    pairs = [p for c in claims.CLAIMS for p in c.printed("Caltech101") if p is not None]
+    used = {number for pair in pairs for number in pair}
+    cells = [*reference.TABLE2, *reference.TABLE4, *reference.TABLE5]
+    assert {cell.value for cell in cells if cell.dataset == "Caltech101"} <= used
+    assert (0.832, 0.828) in pairs
+    assert (0.861, 0.842) in pairs
+    assert (8.29, 5.51) in pairs
+    assert (23.30, 15.29) in pairs
+
+
+def test_every_claim_holds_where_the_results_were_made_so():
+    found = claims.check(
+        everything(), times=times(), training=trained(), classifier="vgg16"
+    ).set_index("id")
+    # What the records cannot bear out: the other data set, and the lines made up for Figure 7.
+    assert claims.counts(found)[NOT_RUN] == 3
+    assert found.loc["end-to-end-trains-as-fast", "ours"] == "20.0 vs 20.0"
+    assert found.loc["qrnet-takes-longer", "ours"] == "8.29 vs 5.51"
+    assert found.loc["qrnet-takes-longer", "paper"] == "8.29 vs 5.51"
+    assert found.loc["mqrnet-beats-qrnet-unseen-blur", "ours"] == "0.600 vs 0.500"
+    assert found.loc["qrnet-improves-quality-blur", "ours"] == "22.00 vs 19.80; 0.550 vs 0.495"
+    assert found.loc["qrnet-improves-quality-blur", "paper"] == "20.85 vs 19.77; 0.700 vs 0.656"
+    assert found.loc["end-to-end-gains-most-on-blur", "paper"] == "0.062 vs 0.019"
+    assert found.loc["equal-psnr-recnet-less-accurate-blur", "ours"] == "0.705 vs 0.571"
+    held = found[found["verdict"] == HOLDS].index
+    assert {
+        "distortions-hurt", "finetuning-insufficient-blur", "qrnet-beats-none-every-level",
+        "lambda-similar", "small-qrnet-only-slightly", "end-to-end-beats-finetuned-blur",
+        "end-to-end-trains-as-fast", "end-to-end-classifies-as-fast", "unseen-poor-when-severe",
+        "mqrnet-beats-qrnet-unseen-noise", "qrnet-improves-quality-noise",
+        "ssim-accuracy-similar-restored", "qrnet-takes-longer",
+    } <= set(held)  # fmt: skip
+    assert found.loc["small-qrnet-less-accurate", "verdict"] == CLOSE  # as are the printed numbers
+    # Lines that lie level are straight, whatever their PSNR.
+    assert found.loc["psnr-accuracy-not-linear", "verdict"] == FAILS
+
+
+def test_what_was_not_run_is_named():
+    found = claims.check(results()).set_index("id")
+    silent = found[found["verdict"] == NOT_RUN]
+    assert silent.loc["small-qrnet-less-accurate", "lacks"] == "small_qrnet-multiple"
+    assert silent.loc["end-to-end-beats-finetuned-noise", "lacks"] == (
+        "end_to_end-multiple, finetuned-noise, finetuned-multiple"
+    )
+    assert silent.loc["mqrnet-beats-qrnet-unseen-noise", "lacks"] == (
+        "mqrnet-multiple under an unseen classifier, qrnet-multiple under an unseen classifier"
+    )
+    assert silent.loc["qrnet-improves-quality-noise", "lacks"] == (
+        "qrnet-multiple (PSNR), none (PSNR), qrnet-multiple (SSIM), none (SSIM)"
+    )
+    assert silent.loc["caltech256-end-to-end-on-blur", "lacks"] == "results on Caltech256"
+    assert silent.loc["qrnet-takes-longer", "lacks"] == (
+        "qrnet-multiple (ms an image), none (ms an image)"
+    )
+    assert "s an epoch" in silent.loc["end-to-end-trains-as-fast", "lacks"]
+    assert set(silent["ours"]) == {"not run"}
+    assert silent["difference"].isna().all()
+    ran = found[found["verdict"] != NOT_RUN]
+    assert len(ran) == 25
+    assert set(ran["lacks"]) == {""}
+    assert set(found["n"]) == {N}
+
+
+def test_one_lacking_restorer_silences_only_its_claims():
+    some = results()
+    found = claims.check(some[some["restorer"] != "recnet-blur"]).set_index("id")["verdict"]
+    assert found["qrnet-beats-recnet-single-blur"] == NOT_RUN
+    assert found["qrnet-beats-recnet-single-average"] == NOT_RUN
+    assert found["qrnet-beats-recnet-single-noise"] == CLOSE
+    assert found["qrnet-beats-recnet-multiple-blur"] == HOLDS
+
+
+def test_caltech256_has_claims_of_its_own():
+    other = claims.check(results().assign(dataset="caltech256")).set_index("id")
+    assert other.loc["caltech256-qrnet-beats-all", "verdict"] == CLOSE  # against RecNet (single)
+    assert other.loc["caltech256-recnet-single-beats-multiple", "paper"] == (
+        "0.496 vs 0.473; 0.328 vs 0.242"
+    )
 
 
 def test_where_figure_4_prints_no_number_none_is_shown():
     found = claims.check(results()).set_index("id")
-    silent = found[found["paper"] == "no number printed"].index
-    assert sorted(silent) == sorted(
-        [
-            "qrnet-keeps-clean",
-            *(f"recnet-single-beats-multiple-high-{d}" for d in ("noise", "blur")),
-            *(f"qrnet-beats-recnet-single-high-{d}" for d in ("noise", "blur")),
-        ]
-    )
+    silent = set(found[found["paper"] == "no number printed"].index)
+    assert {name for name in found.index if "high" in name or "unseen" in name} <= silent
+    assert {"qrnet-keeps-clean", "lambda-similar", "psnr-accuracy-differs"} <= silent
+    numbers = found[found["where"].str.contains("Table [2-5]")]
+    assert silent & set(numbers.index) == set()
     assert found.loc["qrnet-beats-none-blur", "paper"] == "0.705 vs 0.259"
     three = "0.756 vs 0.450; 0.694 vs 0.450; 0.768 vs 0.450"
     assert found.loc["restorers-beat-none-average", "paper"] == three
@@ -130,19 +245,44 @@ def test_numbers_of_a_row():
 
 def test_what_speaks_against_a_claim_is_reported():
     found = verdicts(qrnet_multiple=[(0, 0.80, 0.5, 0.2)])
-    assert [kind for kind in found if found[kind] == FAILS] == [
-        "qrnet-beats-none-noise",
-        "qrnet-beats-none-blur",
-        *(
-            f"qrnet-beats-recnet-{k}-{d}"
-            for k in ("multiple", "single")
-            for d in ("noise", "blur", "average")
-        ),
+    both, all_three = ("noise", "blur"), ("noise", "blur", "average")
+    assert {kind for kind in found if found[kind] == FAILS} == {
+        *(f"qrnet-beats-none-{d}" for d in both),
+        *(f"qrnet-beats-none-high-{d}" for d in both),
+        *(f"qrnet-beats-recnet-{k}-{d}" for k in ("multiple", "single") for d in all_three),
+        *(f"qrnet-beats-recnet-single-high-{d}" for d in both),
+        "qrnet-beats-recnet-multiple-high-blur",
+        "qrnet-beats-none-every-level",
         "restorers-beat-none-average",
-        *(f"qrnet-beats-recnet-single-high-{d}" for d in ("noise", "blur")),
         "qrnet-keeps-clean",
-    ]
+    }
     assert found["recnet-single-beats-multiple-average"] == HOLDS
+
+
+def test_seeds_that_disagree_leave_a_claim_open():
+    seeds = [(0, 0.9, 0.90, 0.80), (1, 0.9, 0.60, 0.80)]  # on noise one seed wins, one loses
+    found = verdicts(qrnet_multiple=seeds)
+    assert found["qrnet-beats-none-noise"] == CLOSE
+    assert found["qrnet-beats-none-blur"] == HOLDS
+
+
+def test_where_one_suffices_the_better_decides():
+    tuned = {"finetuned-multiple": [(0, 0.89, 0.95, 0.5)]}  # better on noise, worse on blur
+    found = claims.check(everything(**tuned), classifier="vgg16").set_index("id")
+    row = found.loc["finetuned-single-not-always-better"]
+    assert (row["verdict"], row["ours"]) == (HOLDS, "0.950 vs 0.831; 0.500 vs 0.741")
+    assert row["difference"] == pytest.approx(0.119)
+    row = found.loc["finetuned-multiple-mostly-better"]
+    assert row["verdict"] == FAILS
+    assert row["difference"] == pytest.approx(-0.241)
+    assert " or " in found.loc["finetuned-single-not-always-better", "how"]
+
+
+def test_similar_means_both_ways():
+    for accuracy, judged in ((0.92, FAILS), (0.62, FAILS), (0.80, CLOSE), (0.77, HOLDS)):
+        more = everything(**{"qrnet_lambda_0.1-multiple": [(0, 0.9, accuracy, accuracy)]})
+        found = claims.check(more, classifier="vgg16").set_index("id")
+        assert found.loc["lambda-similar", "verdict"] == judged
 
 
 def test_one_of_several_comparisons_decides():
@@ -163,27 +303,6 @@ def test_one_of_several_comparisons_decides():
     row = claims.check(results(**seeds)).set_index("id").loc["restorers-beat-none-average"]
     assert (row["verdict"], row["seeds"]) == (CLOSE, 2)
     assert row["difference"] == pytest.approx((0.4 + 0.85) / 2 - 0.4505)
-
-
-def test_boundary_of_one_standard_error():
-    error = claims.standard_error(0.5, 0.5, 200)
-    assert error == pytest.approx(0.05)
-    assert claims.verdict([0.05], 0.05) == HOLDS
-    assert claims.verdict([0.0499], 0.05) == CLOSE
-    assert claims.verdict([-0.0499], 0.05) == CLOSE
-    assert claims.verdict([-0.05], 0.05) == FAILS
-    assert claims.verdict([0.0], 0.0) == CLOSE
-
-
-def test_seeds_that_disagree_are_too_close_to_call():
-    assert claims.verdict([0.3, 0.3, -0.001], 0.01) == CLOSE
-    assert claims.verdict([0.3, 0.3, 0.0], 0.01) == CLOSE
-    assert claims.verdict([-0.3, -0.3, 0.001], 0.01) == CLOSE
-    assert claims.verdict([0.3, 0.3, 0.001], 0.01) == HOLDS
-    seeds = [(0, 0.9, 0.90, 0.80), (1, 0.9, 0.60, 0.80)]  # on noise one seed wins, one loses
-    found = verdicts(qrnet_multiple=seeds)
-    assert found["qrnet-beats-none-noise"] == CLOSE
-    assert found["qrnet-beats-none-blur"] == HOLDS
 
 
 def test_seeds_are_paired_and_none_goes_with_each():
@@ -233,31 +352,64 @@ def test_clean_claim_allows_three_points():
 
 def test_a_claim_can_be_checked_alone():
     claim = next(claim for claim in claims.CLAIMS if claim.id == "blur-hurts-more")
-    found = claim.check(results())
+    found = claim.check(Evidence(results()))
     assert found["verdict"] == HOLDS
     assert found["pairs"] == [pytest.approx((0.642, 0.259))]
     assert claim.printed("Caltech101") == [(0.642, 0.259)]
+    assert claim.how == "accuracy: no restoration (noise) > no restoration (blur)"
 
 
-def test_refusals_of_tables_hold_here():
-    both = pd.concat([results(), results().assign(profile="quick")], ignore_index=True)
+def test_chosen_claims():
+    found = claims.check(results(), ids=["qrnet-keeps-clean", "blur-hurts-more"])
+    assert list(found["id"]) == ["blur-hurts-more", "qrnet-keeps-clean"]
+    with pytest.raises(
+        QrlibError, match="unknown claim 'blur-hurts' .did you mean 'blur-hurts-more"
+    ):
+        claims.check(results(), ids=["blur-hurts"])
+
+
+def test_mixed_results_are_refused():
+    both = runs(results(), results().assign(profile="quick"))
     with pytest.raises(QrlibError, match="mix profiles"):
         claims.check(both)
     assert len(claims.check(both, profile="quick")) == len(claims.CLAIMS)
+    with pytest.raises(QrlibError, match="mix classifiers.*resnet50, vgg16"):
+        claims.check(everything())
+    with pytest.raises(QrlibError, match="no accuracy results with profile 'other'"):
+        claims.check(results(), profile="other")
+
+
+def test_results_with_a_hole_are_refused():
     some = results()
-    with pytest.raises(QrlibError, match=r"no accuracy results of recnet-blur, .* run caltech101"):
-        claims.check(some[some["restorer"] != "recnet-blur"])
+    hole = (some["restorer"] == "qrnet-multiple") & (some["distortion"] == "blur")
+    with pytest.raises(QrlibError, match="no results of qrnet-multiple on blur at level 5"):
+        claims.check(some[~(hole & (some["level"] == 5))])
 
 
-def test_styled():
+def test_rendered():
     shown = claims.check_styled(results(), label="caltech101, 1 seed", paper_label="paper's own")
-    assert "| claim | where | paper's own | caltech101, 1 seed | verdict |" in shown.markdown
+    headings = "| claim | where | compared | paper's own | caltech101, 1 seed | verdict |"
+    assert headings in shown.markdown
     assert shown.html.count("<tr>") == 1 + len(claims.CLAIMS)
-    found = claims.check(results())["verdict"].value_counts()
-    assert f"Verdicts: {found[HOLDS]} holds, 0 does not hold, {found[CLOSE]} too close" in str(
+    found = claims.check(results())
+    kinds = found["verdict"].value_counts()
+    assert f"Verdicts: {kinds[HOLDS]} holds, 0 does not hold, {kinds[CLOSE]} too close" in str(
         shown
     )
+    assert f"{kinds[NOT_RUN]} not run." in str(shown)
+    assert "| lacks small_qrnet-multiple | not run |" in str(shown)
+    part = claims.render(found[found["where"].str.contains("Table 2")])
+    assert "Figure 4 |" not in str(part)
 
 
-def test_methods_of_the_claims_are_those_of_table_2():
-    assert {cell.method for cell in reference.TABLE2} == set(tables.METHODS)
+def test_methods_of_the_claims_are_the_papers():
+    sides = {
+        method
+        for claim in claims.CLAIMS
+        for comparison in claim.comparisons
+        for method in getattr(getattr(comparison, "left", None), "parts", ())
+    }
+    assert sides <= set(reference.METHODS) | {
+        "qrnet_lambda_0.1-multiple",
+        "qrnet_lambda_0.001-multiple",
+    }

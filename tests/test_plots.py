@@ -12,7 +12,7 @@ from frames import run, runs
 from matplotlib.colors import to_rgb
 from test_sweep import training
 
-from qrlib import plots, rendering, selection, style, sweep, tables
+from qrlib import plots, reference, rendering, selection, style, sweep, tables
 from qrlib.errors import QrlibError
 
 RESTORERS = ("none", "recnet-noise", "recnet-blur", "recnet-multiple", "qrnet-multiple")
@@ -284,7 +284,7 @@ def test_a_table_with_one_row_of_names_is_drawn():
 
 
 def test_every_method_has_a_name_and_a_look():
-    assert set(style.LOOKS) == set(rendering.NAMES) - {"qrnet_unpretrained-multiple"}
+    assert set(style.LOOKS) == set(reference.METHODS) <= set(rendering.NAMES)
     spare = style.looks_of(["none", "a", "qrnet", "b"])
     assert spare["none"] == style.LOOKS["none"]
     assert spare["a"] != spare["b"]

@@ -1,0 +1,327 @@
+"""What a claim compares: numbers of methods, and lines of Figure 7.
+
+Each kind of comparison measures two numbers a seed and their error; `qrlib.checking` judges them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from qrlib import reference, rendering, selection, timings
+from qrlib.checking import allowance, sign, standard_error
+from qrlib.errors import QrlibError
+from qrlib.evidence import TIMES, WORDS, Evidence, Need
+from qrlib.selection import LEVELS
+
+#: The upper two of five levels; the paper speaks of high levels without saying which.
+HIGH = (4, 5)
+#: Accuracies no farther apart than this are our reading of "similar" and "slightly less", and those
+#: farther apart of "different" and "insufficient".
+SIMILAR = 0.03
+#: Standard deviation over images of a restorer's change, dB and SSIM.
+SPREAD = {"psnr": 4.0, "ssim": 0.1}
+#: Share of a time by which it may be off.
+TIME_ERROR = 0.05
+
+
+@dataclass(frozen=True)
+class Side:
+    """A number: of a method on "clean", "noise", "blur" or their "average", mean over levels.
+
+    Attributes:
+        method: key of `qrlib.reference.METHODS`, or a restorer.
+        metric: key of `WORDS`.
+        over: if given, the number is the gain over this method.
+        unseen: whether under the classifier that no restorer was trained with.
+    """
+
+    method: str
+    distortion: str
+    levels: tuple[int, ...] = LEVELS
+    metric: str = "accuracy"
+    over: str = ""
+    unseen: bool = False
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.method, self.over) if self.over else (self.method,)
+
+    @property
+    def untrained(self) -> bool:
+        """Whether it is the same for every seed."""
+        return set(self.parts) == {"none"}
+
+    def needs(self) -> Iterator[Need]:
+        """The rows without which it cannot be measured."""
+        kinds = ("noise", "blur") if self.distortion == "average" else (self.distortion,)
+        for method in self.parts:
+            for kind in kinds:
+                yield self.metric, self.unseen, selection.restorer_of(method, kind)
+
+    def printed(self, dataset: str) -> float | None:
+        """The paper's number, or None where it prints none (clean images; single levels)."""
+        found = [self._printed(dataset, method) for method in self.parts]
+        if any(value is None for value in found):
+            return None
+        return found[0] - found[1] if self.over else found[0]  # type: ignore[operator]
+
+    def _printed(self, dataset: str, method: str) -> float | None:
+        if self.metric in TIMES:
+            restorer = selection.restorer_of(method, self.distortion)
+            for metric, timed, name in timings.TIMED.values():
+                if (metric, timed) == (self.metric, restorer):
+                    return float(reference.setting(name))
+            return None
+        if self.unseen or self.levels != LEVELS:
+            return None
+        return reference.find(dataset, self.distortion, method, self.metric)
+
+    def measured(self, evidence: Evidence) -> pd.Series:
+        """Ours, one value a seed."""
+        values = [self._measured(evidence, method) for method in self.parts]
+        if len(values) == 1:
+            return values[0]
+        one, other = _paired(values[0], values[1], [method == "none" for method in self.parts])
+        return one - other
+
+    def _measured(self, evidence: Evidence, method: str) -> pd.Series:
+        rows = evidence.rows(self.metric, self.unseen)
+        assert rows is not None  # asked only if nothing lacks
+        if self.metric in TIMES:
+            restorer = selection.restorer_of(method, self.distortion)
+            return timings.of(rows, self.metric, restorer).set_index("seed")["value"]
+        return selection.seed_means(rows, method, self.distortion, self.levels)
+
+    def variance(self, evidence: Evidence) -> float:
+        """Of the mean over seeds, by the rule of this module."""
+        rows = evidence.rows(self.metric, self.unseen)
+        assert rows is not None
+        n = int(rows["n"].iloc[0])
+        total = 0.0
+        for method in self.parts:
+            if self.metric == "accuracy":
+                p = self._measured(evidence, method).mean()
+                total += p * (1 - p) / n
+            elif self.metric in TIMES:
+                total += (TIME_ERROR * self._measured(evidence, method).mean()) ** 2
+            else:
+                total += SPREAD[self.metric] ** 2 / (2 * n)
+        return total
+
+    @property
+    def place(self) -> str:
+        """What it is measured on, in words; "" for times, which are of one setting."""
+        if self.metric in TIMES:
+            return ""
+        words = self.distortion
+        if self.levels != LEVELS:
+            words += f" {'level' if len(self.levels) == 1 else 'levels'} "
+            words += " and ".join(map(str, self.levels))
+        return words + (", unseen classifier" if self.unseen else "")
+
+    @property
+    def who(self) -> str:
+        """Whose it is, in words."""
+        words = [rendering.name(method) for method in self.parts]
+        return f"gain of {words[0]} over {words[1]}" if self.over else words[0]
+
+
+def _paired(left: pd.Series, right: pd.Series, untrained: Sequence[bool]) -> list[pd.Series]:
+    """Both on the seeds that both have; an untrained side has its one value at every seed."""
+    if untrained[0] and not untrained[1]:
+        left = pd.Series(left.mean(), index=right.index)
+    elif untrained[1] and not untrained[0]:
+        right = pd.Series(right.mean(), index=left.index)
+    both = left.index.intersection(right.index)
+    return [left[both], right[both]]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two sides in a relation (">", "similar" or "differs"); a margin of a time is a share of right."""
+
+    left: Side
+    right: Side
+    margin: float = 0.0
+    relation: str = ">"
+
+    @property
+    def metric(self) -> str:
+        return self.left.metric
+
+    def needs(self) -> Iterator[Need]:
+        yield from self.left.needs()
+        yield from self.right.needs()
+
+    def printed(self, dataset: str) -> tuple[float, float] | None:
+        one, two = self.left.printed(dataset), self.right.printed(dataset)
+        return None if one is None or two is None else (one, two)
+
+    def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
+        """Both sides, seed by seed."""
+        left, right = self.left.measured(evidence), self.right.measured(evidence)
+        one, two = _paired(left, right, [self.left.untrained, self.right.untrained])
+        if one.empty:
+            raise QrlibError(
+                f"{self.left.method} (seeds {list(left.index)}) and {self.right.method} (seeds "
+                f"{list(right.index)}) have no seed in common, and claims compare seed by seed: "
+                "run one with a seed of the other"
+            )
+        return one, two
+
+    def error(self, evidence: Evidence) -> float:
+        return math.sqrt(self.left.variance(evidence) + self.right.variance(evidence))
+
+    def words(self) -> tuple[str, str]:
+        """Where it is measured, and the relation."""
+        left, right = self.left.who, self.right.who
+        metric, place = WORDS[self.metric][0], self.left.place
+        if place == self.right.place:
+            where = ", ".join(filter(None, (metric, place)))
+        else:
+            where = metric
+            left, right = f"{left} ({place})", f"{right} ({self.right.place})"
+        return where, f"{left} {sign(self)} {right}{allowance(self)}"
+
+
+def beats(
+    one: str, other: str, distortion: str, levels: tuple[int, ...] = LEVELS, **side: Any
+) -> Comparison:
+    """One method > another, on one distortion; `side` as the fields of `Side`."""
+    left, right = (Side(method, distortion, levels, **side) for method in (one, other))
+    return Comparison(left, right)
+
+
+def _lines(evidence: Evidence, method: str, distortion: str, quality: str) -> list[pd.DataFrame]:
+    """Quality and accuracy, one row a seed and one column a level, on the seeds that have both."""
+    frames = []
+    for metric in (quality, "accuracy"):
+        rows = evidence.rows(metric)
+        assert rows is not None  # asked only if nothing lacks
+        frames.append(selection.by_seed(rows, method, distortion))
+    both = frames[0].index.intersection(frames[1].index)
+    return [frame.loc[both] for frame in frames]
+
+
+def _needs(method: str, distortion: str, quality: str) -> Iterator[Need]:
+    restorer = selection.restorer_of(method, distortion)
+    yield "accuracy", False, restorer
+    yield quality, False, restorer
+
+
+@dataclass(frozen=True)
+class AtEqualQuality:
+    """Accuracies of two methods where their images have the same PSNR or SSIM.
+
+    Both lines are interpolated between their levels, and compared over the range of quality that they
+    share, at its ends and at the levels of either within it.  Where they share none, nothing can be
+    said: no seed is left, which is too close to call.
+
+    Attributes:
+        relation, margin: as in `qrlib.checking.Comparison`.
+    """
+
+    one: str
+    other: str
+    distortion: str
+    quality: str
+    relation: str = ">"
+    margin: float = 0.0
+    metric: str = "accuracy"
+
+    def needs(self) -> Iterator[Need]:
+        for method in (self.one, self.other):
+            yield from _needs(method, self.distortion, self.quality)
+
+    def printed(self, dataset: str) -> None:
+        """The paper prints no numbers of Figure 7."""
+
+    def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
+        """Mean accuracies over the shared range, one value a seed; only seeds with such a range."""
+        q1, a1 = _lines(evidence, self.one, self.distortion, self.quality)
+        q2, a2 = _lines(evidence, self.other, self.distortion, self.quality)
+        if self.one == "none":
+            q1, a1 = (_repeated(frame, q2.index) for frame in (q1, a1))
+        elif self.other == "none":
+            q2, a2 = (_repeated(frame, q1.index) for frame in (q2, a2))
+        left, right = {}, {}
+        for seed in q1.index.intersection(q2.index):
+            x1, x2 = q1.loc[seed].to_numpy(), q2.loc[seed].to_numpy()
+            low, high = max(x1.min(), x2.min()), min(x1.max(), x2.max())
+            if low > high:
+                continue
+            levels = np.concatenate([x1, x2])
+            x = np.unique([low, high, *levels[(levels >= low) & (levels <= high)]])
+            left[seed] = _broken_line(x, x1, a1.loc[seed].to_numpy()).mean()
+            right[seed] = _broken_line(x, x2, a2.loc[seed].to_numpy()).mean()
+        return pd.Series(left, dtype=float), pd.Series(right, dtype=float)
+
+    def error(self, evidence: Evidence) -> float:
+        left, right = self.measured(evidence)
+        return standard_error(left.mean(), right.mean(), evidence.n)
+
+    def words(self) -> tuple[str, str]:
+        """Where it is measured, and the relation."""
+        names = [rendering.name(method) for method in (self.one, self.other)]
+        where = f"accuracy at equal {WORDS[self.quality][0]}, {self.distortion}"
+        return where, f"{names[0]} {sign(self)} {names[1]}{allowance(self)}"
+
+
+def _broken_line(x: np.ndarray, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
+    """The line through (xs, ys), in any order, at x."""
+    order = np.argsort(xs)
+    return np.interp(x, xs[order], ys[order])
+
+
+def _repeated(frame: pd.DataFrame, seeds: pd.Index) -> pd.DataFrame:
+    """The one run of what is not trained, for every seed."""
+    return pd.DataFrame([frame.mean()] * len(seeds), index=seeds)
+
+
+@dataclass(frozen=True)
+class Bend:
+    """How far a method's line leaves the straight one between its ends, where it does most.
+
+    Left is the accuracy there, right that of the straight line at the same quality.
+    """
+
+    method: str
+    distortion: str
+    quality: str
+    margin: float
+    relation: str = "differs"
+    metric: str = "accuracy"
+
+    def needs(self) -> Iterator[Need]:
+        yield from _needs(self.method, self.distortion, self.quality)
+
+    def printed(self, dataset: str) -> None:
+        """The paper prints no numbers of Figure 7."""
+
+    def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
+        """At the level that lies farthest from the straight line in the mean over seeds."""
+        quality, accuracy = _lines(evidence, self.method, self.distortion, self.quality)
+        first, last = quality.columns[0], quality.columns[-1]
+        slope = (accuracy[last] - accuracy[first]) / (quality[last] - quality[first])
+        straight = quality.sub(quality[first], axis=0).mul(slope, axis=0)
+        straight = straight.add(accuracy[first], axis=0)
+        away = (accuracy - straight).dropna().mean().abs()
+        if away.isna().all():  # one quality at both ends: no line to leave
+            return pd.Series(dtype=float), pd.Series(dtype=float)
+        return accuracy[away.idxmax()], straight[away.idxmax()]
+
+    def error(self, evidence: Evidence) -> float:
+        left, right = self.measured(evidence)
+        return standard_error(left.mean(), min(1.0, max(0.0, right.mean())), evidence.n)
+
+    def words(self) -> tuple[str, str]:
+        """Where it is measured, and the relation."""
+        where = f"accuracy against {WORDS[self.quality][0]}, {self.distortion}"
+        name = rendering.name(self.method)
+        return where, f"{name} {sign(self)} a straight line{allowance(self)}"

@@ -1,0 +1,177 @@
+"""What claims compare, by hand: sides and their errors, lines of Figure 7."""
+
+import math
+
+import pytest
+from frames import run, runs
+from test_timings import time
+
+from qrlib import checking
+from qrlib.checking import CLOSE, FAILS, HOLDS
+from qrlib.comparisons import AtEqualQuality, Bend, Comparison, Side, beats
+from qrlib.evidence import Evidence
+
+N = 400
+
+
+def quality(name, seed, accuracy, psnr):
+    """One run on noise, with a PSNR at each level."""
+    return runs(
+        run(name, seed, 0.9, accuracy, 0.5),
+        run(name, seed, None, psnr, 20.0, metric="psnr"),
+    )
+
+
+def test_a_gain_is_paired_by_seed():
+    rows = runs(
+        run("none", 0, 0.9, 0.6, 0.3),
+        *(run("qrnet-multiple", s, 0.9, 0.7 + 0.1 * s, 0.8) for s in (0, 1)),
+    )
+    evidence = Evidence(rows)
+    gain = Side("qrnet", "noise", over="none")
+    assert list(gain.measured(evidence)) == pytest.approx([0.1, 0.2])
+    # 0.75 and 0.6 are the means of the two parts
+    assert gain.variance(evidence) == pytest.approx((0.75 * 0.25 + 0.6 * 0.4) / N)
+    assert gain.printed("Caltech101") == pytest.approx(0.19)
+    assert gain.who == "gain of QRNet over no restoration"
+    found = checking.judge(Comparison(Side("qrnet", "blur", over="none"), gain), evidence)
+    assert found["pair"] == pytest.approx((0.5, 0.15))
+    assert (found["seeds"], found["verdict"]) == (2, HOLDS)
+
+
+def test_accuracy_errors_are_those_of_two_shares():
+    evidence = Evidence(
+        runs(run("none", 0, 0.9, 0.6, 0.3), run("qrnet-multiple", 0, 0.9, 0.8, 0.7))
+    )
+    one = beats("qrnet", "none", "blur")
+    assert one.error(evidence) == pytest.approx(checking.standard_error(0.7, 0.3, N))
+    assert list(one.needs()) == [
+        ("accuracy", False, "qrnet-multiple"),
+        ("accuracy", False, "none"),
+    ]
+    both = Side("recnet-single", "average", unseen=True)
+    assert list(both.needs()) == [
+        ("accuracy", True, "recnet-noise"),
+        ("accuracy", True, "recnet-blur"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("psnr", "judged"), [(20.5, HOLDS), (20.1, CLOSE), (19.9, CLOSE), (19.5, FAILS)]
+)
+def test_quality_is_judged_by_the_spread_over_images(psnr, judged):
+    evidence = Evidence(
+        runs(quality("none", 0, 0.5, 20.0), quality("qrnet-multiple", 0, 0.7, psnr))
+    )
+    compared = beats("qrnet", "none", "noise", metric="psnr")
+    assert compared.error(evidence) == pytest.approx(4.0 / math.sqrt(N))  # 0.2 dB
+    assert checking.judge(compared, evidence)["verdict"] == judged
+    gains = Comparison(*(Side("qrnet", d, metric="psnr", over="none") for d in ("noise", "blur")))
+    assert gains.error(evidence) == pytest.approx(math.sqrt(2) * 4.0 / math.sqrt(N))
+
+
+@pytest.mark.parametrize(("ms", "judged"), [(8.0, HOLDS), (5.2, CLOSE), (4.8, CLOSE), (3.0, FAILS)])
+def test_times_are_known_to_a_share(ms, judged):
+    times = runs(
+        time("none", "milliseconds_per_image", 5.0),
+        time("qrnet-multiple", "milliseconds_per_image", ms),
+    )
+    evidence = Evidence(run("none", 0, 0.9, 0.6, 0.3), times=times)
+    compared = beats("qrnet", "none", "noise", metric="milliseconds_per_image")
+    assert compared.error(evidence) == pytest.approx(0.05 * math.hypot(ms, 5.0))
+    assert checking.judge(compared, evidence)["verdict"] == judged
+    assert compared.printed("Caltech101") == (8.29, 5.51)
+
+
+@pytest.mark.parametrize(("ms", "judged"), [(5.0, HOLDS), (5.4, CLOSE), (4.0, FAILS), (7.0, FAILS)])
+def test_a_margin_of_a_time_is_a_share(ms, judged):
+    times = runs(
+        time("none", "milliseconds_per_image", 5.0),
+        time("qrnet-multiple", "milliseconds_per_image", ms),
+    )
+    evidence = Evidence(run("none", 0, 0.9, 0.6, 0.3), times=times)
+    sides = (Side(m, "noise", metric="milliseconds_per_image") for m in ("qrnet", "none"))
+    compared = Comparison(*sides, 0.1, "similar")
+    assert checking.judge(compared, evidence)["verdict"] == judged
+    assert compared.words() == ("ms an image", "QRNet ≈ no restoration within 10%")
+
+
+def two_lines():
+    """Accuracies that rise by 0.1 in 2 dB; QRNet's line lies 0.2 above RecNet's, 2 dB to the right."""
+    return runs(
+        quality("recnet-multiple", 0, [0.6, 0.5, 0.4, 0.3, 0.2], [28.0, 26.0, 24.0, 22.0, 20.0]),
+        quality("qrnet-multiple", 0, [0.9, 0.8, 0.7, 0.6, 0.5], [30.0, 28.0, 26.0, 24.0, 22.0]),
+    )
+
+
+def test_accuracy_at_equal_quality_by_hand():
+    compared = AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr")
+    found = checking.judge(compared, Evidence(two_lines()))
+    # shared: 22 to 28 dB, where QRNet has 0.5 to 0.8 and RecNet 0.3 to 0.6
+    assert found["pair"] == pytest.approx((0.65, 0.45))
+    assert found["standard_error"] == pytest.approx(checking.standard_error(0.65, 0.45, N))
+    assert found["verdict"] == HOLDS
+    turned = AtEqualQuality("recnet-multiple", "qrnet", "noise", "psnr")
+    assert checking.judge(turned, Evidence(two_lines()))["verdict"] == FAILS
+    similar = AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr", "similar", 0.03)
+    assert checking.judge(similar, Evidence(two_lines()))["verdict"] == FAILS
+    assert similar.words() == (
+        "accuracy at equal PSNR, noise",
+        "QRNet ≈ RecNet (multiple) within 0.03",
+    )
+
+
+def test_interpolation_between_levels():
+    rows = runs(
+        quality("recnet-multiple", 0, [0.8, 0.6, 0.4, 0.2, 0.0], [25.0, 24.0, 23.0, 22.0, 21.0]),
+        quality("qrnet-multiple", 0, [0.9, 0.9, 0.9, 0.9, 0.8], [23.5, 23.5, 23.5, 23.5, 22.5]),
+    )
+    found = checking.judge(
+        AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr"), Evidence(rows)
+    )
+    # at 22.5, 23 and 23.5 dB: 0.8, 0.85, 0.9 against 0.3, 0.4, 0.5
+    assert found["pair"] == pytest.approx((0.85, 0.4))
+
+
+def test_nothing_in_common_is_too_close_to_call():
+    apart = runs(
+        quality("none", 0, 0.5, [15.0, 14.0, 13.0, 12.0, 11.0]),
+        quality("qrnet-multiple", 0, 0.8, [25.0, 24.0, 23.0, 22.0, 21.0]),
+    )
+    found = checking.judge(AtEqualQuality("qrnet", "none", "noise", "psnr"), Evidence(apart))
+    assert (found["pair"], found["seeds"], found["verdict"]) == (None, 0, CLOSE)
+
+
+def test_the_unrestored_line_goes_with_each_seed():
+    rows = runs(
+        quality("none", 0, [0.5, 0.4, 0.3, 0.2, 0.1], [26.0, 24.0, 22.0, 20.0, 18.0]),
+        *(
+            quality("qrnet-multiple", s, [0.8 + s / 10] * 5, [27.0, 25.0, 23.0, 21.0, 19.0])
+            for s in (0, 1)
+        ),
+    )
+    for one, other in (("qrnet", "none"), ("none", "qrnet")):
+        found = checking.judge(AtEqualQuality(one, other, "noise", "psnr"), Evidence(rows))
+        assert found["seeds"] == 2
+        assert max(found["pair"]) == pytest.approx(0.85)
+
+
+def test_bend():
+    psnr = [28.0, 26.0, 24.0, 22.0, 20.0]
+    straight = quality("qrnet-multiple", 0, [0.9, 0.8, 0.7, 0.6, 0.5], psnr)
+    bend = Bend("qrnet", "noise", "psnr", 0.03)
+    found = checking.judge(bend, Evidence(straight))
+    assert found["difference"] == pytest.approx(-0.03)
+    assert found["verdict"] == FAILS or found["standard_error"] > 0.03
+    curved = quality("qrnet-multiple", 0, [0.9, 0.88, 0.86, 0.7, 0.5], psnr)
+    found = checking.judge(bend, Evidence(curved))
+    # the line falls by 0.1 a level, so the third is 0.16 above it and the others less
+    assert found["pair"] == pytest.approx((0.86, 0.70))
+    assert found["verdict"] == HOLDS
+    assert bend.words()[1] == "QRNet ≠ a straight line by more than 0.03"
+
+
+def test_a_line_of_equal_quality_has_no_bend_to_judge():
+    flat = quality("qrnet-multiple", 0, [0.9, 0.8, 0.7, 0.6, 0.5], [20.0] * 5)
+    found = checking.judge(Bend("qrnet", "noise", "psnr", 0.03), Evidence(flat))
+    assert (found["pair"], found["verdict"]) == (None, CLOSE)
