@@ -18,7 +18,7 @@ _WHERE = {
 }
 _MODULES = (
     "claims classifiers data distortions errors evaluation experiments losses models "
-    "plots profiles provenance reference runs store tables training"
+    "photo plots profiles provenance recover reference runs store tables training"
 ).split()
 
 __all__ = ["__version__", *_WHERE, *_MODULES]
