@@ -18,8 +18,8 @@ _WHERE = {
 }
 _MODULES = (
     "claims classifiers data diagrams distortions errors evaluation experiments latency layers "
-    "losses measuring models plots profiles provenance reference rendering runs samples sections "
-    "selection store sweep tables timings training"
+    "losses measuring models photo plots profiles provenance recover reference rendering runs "
+    "samples sections selection store sweep tables timings training"
 ).split()
 
 __all__ = ["__version__", *_WHERE, *_MODULES]

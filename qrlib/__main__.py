@@ -18,6 +18,26 @@ def main(argv: list[str] | None = None) -> int:
     for command in (run, book):
         command.add_argument("--cores", type=int, help="processor cores to use (default: all)")
         command.add_argument("--dry-run", action="store_true", help="show what would run")
+    recover = commands.add_parser(
+        "recover", help="restore a photograph of your own with a trained network"
+    )
+    recover.add_argument("photo", help="what Pillow reads: JPEG, PNG, TIFF, WebP, ...")
+    recover.add_argument(
+        "--out", required=True, help="file to write: .png, .jpg, .webp or .tif decides the format"
+    )
+    recover.add_argument("--profile", help="whose network (default: the best that is shipped)")
+    recover.add_argument("--variant", default="qrnet", help="default: %(default)s")
+    recover.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    recover.add_argument(
+        "--tile",
+        type=int,
+        default=512,
+        help="pixels a side of what is restored at a time; less needs less memory (default: 512)",
+    )
+    recover.add_argument("--overwrite", action="store_true", help="replace the file --out names")
+    recover.add_argument(
+        "--max-pixels", type=int, help="accept photographs of up to so many (default: 178,956,970)"
+    )
     publish = commands.add_parser("publish", help="(for the Snakefile) move a finished notebook")
     publish.add_argument("notebook")
     publish.add_argument("profile")
@@ -32,9 +52,12 @@ def main(argv: list[str] | None = None) -> int:
     assemble.add_argument("profiles", nargs="+")
     arguments = parser.parse_args(argv)
 
-    from qrlib import graph
-
     try:
+        if arguments.command == "recover":
+            return _recover(arguments)
+
+        from qrlib import graph
+
         if arguments.command == "run":
             return graph.run(arguments.profile, "all", arguments.cores, arguments.dry_run)
         if arguments.command == "book":
@@ -48,6 +71,23 @@ def main(argv: list[str] | None = None) -> int:
     except QrlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    return 0
+
+
+def _recover(arguments: argparse.Namespace) -> int:
+    from qrlib.recover import recover_file
+
+    report = recover_file(
+        arguments.photo,
+        arguments.out,
+        profile=arguments.profile,
+        variant=arguments.variant,
+        seed=arguments.seed,
+        tile=arguments.tile,
+        overwrite=arguments.overwrite,
+        max_pixels=arguments.max_pixels,
+    )
+    print(report)
     return 0
 
 
