@@ -3,9 +3,9 @@
 A claim compares numbers, left and right, over the seeds that both have; "none" is not trained and is
 paired with every seed.  A relation makes a difference d of them, seed by seed:
 
-- left > right:   d = left - right (+ a margin, where the claim allows one)
-- left similar:   d = margin - |left - right|
-- left differs:   d = |left - right| - margin
+- ``left > right``: d = left - right, plus a margin where the claim allows one
+- "similar": d = margin minus the distance of left and right
+- "differs": d = their distance minus the margin
 
 The verdict is
 
@@ -14,18 +14,18 @@ The verdict is
   closer to 0 than the error below;
 - else "holds" if d > 0 and "does not hold" if d < 0.
 
-Several comparisons in one claim must all hold, and the one that holds least decides; where the paper
-says that one of them suffices, the one that holds most decides.
+Several comparisons in one claim must all hold, and the worst verdict decides; where the paper says that
+one of them suffices, the best does.  Among equal verdicts it is d in units of its error that decides.
 
 The error of d is one standard error, put together from both sides:
 
 - of an accuracy p, p (1 - p) / n for n test images.  That treats the images as drawn anew for each
   side and level, though both sides saw the same ones: it is rather too large, and the rule calls
   less than it could.
-- of PSNR and SSIM, `qrlib.comparisons.SPREAD`^2 / n for a difference of two restorers.  Records hold
-  means, not single images, so the spread of the images' differences is not known from them; `SPREAD`
-  is what we measured between QRNet's output and its input, averaged over levels (1.0 and 3.4 dB, 0.055
-  and 0.028 for noise and blur, on 320 crops of photographs), rounded up.
+- of PSNR and SSIM, ``SPREAD**2 / n`` for a difference of two restorers (`qrlib.comparisons.SPREAD`).
+  Records hold means, not single images, so the spread of the images' differences is not known from
+  them; the number is what we measured between QRNet's output and its input, averaged over levels (1.0
+  and 3.4 dB, 0.055 and 0.028 for noise and blur, on 320 crops of photographs), rounded up.
 - of a time, 5 percent of it.
 
 What the paper states for one split and one run, this checks for our runs.
@@ -188,8 +188,12 @@ class Claim:
             return {"pairs": [], "lacks": lacks, **found}
         judged = [judge(comparison, evidence) for comparison in self.comparisons]
         pairs = [one.pop("pair") for one in judged]
-        # Among equal verdicts the smallest difference decides, or the largest where one suffices.
-        rank = (FAILS, CLOSE, HOLDS).index
-        select = max if self.one_suffices else min
-        decides = select(judged, key=lambda one: (rank(one["verdict"]), one["difference"]))
+        decides = (max if self.one_suffices else min)(judged, key=_strength)
         return {"pairs": pairs, "lacks": [], **decides}
+
+
+def _strength(judged: dict[str, Any]) -> tuple[int, float]:
+    """Verdict first, then the difference in units of its error: accuracies and dB do not compare."""
+    difference, error = judged["difference"], judged["standard_error"]
+    ratio = difference / error if error > 0 else math.copysign(math.inf, difference)
+    return (FAILS, CLOSE, HOLDS).index(judged["verdict"]), ratio

@@ -223,8 +223,7 @@ class AtEqualQuality:
     share, at its ends and at the levels of either within it.  Where they share none, nothing can be
     said: no seed is left, which is too close to call.
 
-    Attributes:
-        relation, margin: as in `qrlib.checking.Comparison`.
+    Relation and margin are those of `Comparison`.
     """
 
     one: str

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from qrlib import style
 from qrlib.errors import QrlibError
 
-#: Sign and colour of an answer under an image: the sign alone tells as well.
+#: Sign and colour of an answer under an image; the sign alone tells as well.
 RIGHT, WRONG = ("✓", "#00588a"), ("✗", "#a84300")
 #: More images than this in a row are too small on a phone.
 MOST_COLUMNS = 5

@@ -17,7 +17,7 @@ from qrlib import selection
 from qrlib.errors import QrlibError
 from qrlib.rendering import Rendered, grid
 
-#: The sweep's restorers: the profile's own QRNet, and those that say their lambda in their name.
+#: Restorers that say their lambda in their name; the profile's own QRNet is the other one.
 NAMED = re.compile(r"qrnet_lambda_(\d+(?:\.\d+)?)-multiple")
 OWN = "qrnet-multiple"
 

@@ -35,8 +35,8 @@ METHODS = _named("none", "recnet-single", "recnet-multiple", "qrnet")
 METHODS4 = _named("none", "finetuned-single", "finetuned-multiple", "end-to-end")
 #: The lines of Figure 6, under a classifier that no restorer was trained with.
 METHODS6 = _named("none", "qrnet", "mqrnet")
-#: The lines of Figure 7.  The paper calls one "RecNet", without saying which: we take the one that was
-#: trained as QRNet is, on both distortions.
+#: The lines of Figure 7.  Where the paper says "RecNet" and not which, this is the one that was trained
+#: as QRNet is, on both distortions.
 METHODS7 = _named("none", "recnet-multiple", "qrnet")
 _AVERAGED = ("noise", "blur", "average")
 
