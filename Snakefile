@@ -18,7 +18,7 @@ from qrlib import experiments, paths, profiles, provenance
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
 # Real runs whose records are part of the project; the book shows them beside the quick profile.
-COMMITTED = [p for p in profiles.names() if p != NAME and any(paths.results(p).glob("records/*.json"))
+COMMITTED = [p for p in profiles.names() if p != NAME and any(paths.results(p).glob("records/evaluation-*.json"))
              and p not in ("quick", "smoke")]
 THREADS = PROFILE.threads or workflow.cores
 PY = sys.executable

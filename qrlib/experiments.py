@@ -36,6 +36,7 @@ CODE = {
     "classifier": ("training.classifier", "classifiers", "data"),
     "recovery": ("training.recovery", "models", "classifiers", "data"),
     "evaluation": ("evaluation", "models", "classifiers", "data"),
+    "conventions": ("conventions",),
 }
 
 

@@ -15,6 +15,7 @@ import torch
 
 from qrlib import (
     classifiers,
+    conventions,
     data,
     distortions,
     evaluation,
@@ -185,6 +186,43 @@ def evaluate(
         "training": None,
     }
     return results, store.write(record)
+
+
+def measure_conventions(
+    experiment: Experiment, splits: data.Splits, images: int | None = None, seed: int = 0
+) -> tuple[list[dict[str, Any]], Path]:
+    """PSNR and SSIM of distorted test images under each convention, and their record's path.
+
+    Args:
+        experiment: any of the profile; no network takes part.
+        images, seed: how many test images, chosen at random; None takes all.
+    """
+    profile = experiment.profile
+    chosen = conventions.available(splits)
+    started = time.monotonic()
+    rows = conventions.measure(
+        splits, chosen, blur_scale=profile.data.blur_scale, images=images, seed=seed
+    )
+    seconds = time.monotonic() - started
+    record = {
+        "schema": store.SCHEMA,
+        "kind": "conventions",
+        "name": "conventions",
+        "profile": profile.name,
+        "config": {
+            "data": dataclasses.asdict(profile.data),
+            "images": images,
+            "seed": seed,
+            "conventions": {c.name: dataclasses.asdict(c) for c in chosen},
+        },
+        "provenance": _provenance(
+            "conventions", splits, {}, seconds, f"CPU ({torch.get_num_threads()} threads)"
+        ),
+        "results": [],
+        "conventions": rows,
+        "training": None,
+    }
+    return rows, store.write(record)
 
 
 def ship_weights(experiment: Experiment, net: QRNet) -> Path:

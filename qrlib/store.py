@@ -13,7 +13,7 @@ from qrlib import files, paths
 from qrlib.errors import QrlibError, choose
 
 SCHEMA = 1
-KINDS = ("classifier", "recovery", "evaluation")
+KINDS = ("classifier", "recovery", "evaluation", "conventions")
 
 _RESULT = {
     "type": "object",
@@ -29,6 +29,22 @@ _RESULT = {
         "seed": {"type": "integer"},
         "metric": {"enum": ["accuracy", "psnr", "ssim"]},
         "value": {"type": "number"},
+        "n": {"type": "integer", "minimum": 1},
+    },
+}
+_CONVENTION = {
+    "type": "object",
+    "required": "convention factor distortion level strength metric value error n".split(),
+    "additionalProperties": False,
+    "properties": {
+        "convention": {"type": "string", "minLength": 1},
+        "factor": {"type": "string", "minLength": 1},
+        "distortion": {"enum": ["noise", "blur"]},
+        "level": {"type": "integer", "minimum": 1},
+        "strength": {"type": "number", "minimum": 0},
+        "metric": {"enum": ["psnr", "ssim"]},
+        "value": {"type": "number"},
+        "error": {"type": "number", "minimum": 0},
         "n": {"type": "integer", "minimum": 1},
     },
 }
@@ -49,8 +65,13 @@ _RECORD = {
             ),
         },
         "results": {"type": "array", "items": _RESULT},
+        "conventions": {"type": "array", "items": _CONVENTION, "minItems": 1},
         "training": {"type": ["object", "null"]},
     },
+    # Measured conventions concern no classifier and no restorer: they are no results, and theirs alone.
+    "if": {"properties": {"kind": {"const": "conventions"}}},
+    "then": {"required": ["conventions"]},
+    "else": {"properties": {"conventions": False}},
 }
 
 
@@ -116,6 +137,21 @@ def read(profile: str) -> pd.DataFrame:
             f"profile {profile!r} has no evaluation yet; run `python -m qrlib run {profile}`"
         )
     return pd.DataFrame(rows)
+
+
+def read_conventions(profile: str) -> pd.DataFrame:
+    """What `qrlib.conventions.measure` found for a profile, one row a number.
+
+    Raises:
+        QrlibError: not measured yet.
+    """
+    found = read_records(profile, "conventions")
+    if not found:
+        raise QrlibError(
+            f"profile {profile!r} has no measured conventions yet; run "
+            f"`papermill notebooks/conventions.ipynb out.ipynb -p profile {profile}`"
+        )
+    return pd.DataFrame(found[0]["conventions"])
 
 
 def _read(file: Path) -> dict[str, Any]:
