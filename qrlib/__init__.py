@@ -17,9 +17,10 @@ _WHERE = {
     "QrlibError": "errors",
 }
 _MODULES = (
-    "claims classifiers data diagrams distortions errors evaluation experiments latency layers "
-    "losses measuring models photo plots profiles provenance recover reference rendering runs "
-    "samples sections selection store sweep tables timings training"
+    "agreement checking claims classifiers conventions data diagrams distortions errors "
+    "evaluation experiments latency layers losses measuring models photo plots profiles "
+    "provenance recover reference rendering runs samples schema sections selection similarity "
+    "store style sweep tables timings training"
 ).split()
 
 __all__ = ["__version__", *_WHERE, *_MODULES]

@@ -114,6 +114,7 @@ CODE = {
     "recovery": ("training.recovery", "models", "classifiers", "data"),
     "evaluation": ("evaluation", "samples", "models", "classifiers", "data"),
     "timing": ("latency", "models", "classifiers", "data"),
+    "conventions": ("conventions",),
 }
 
 

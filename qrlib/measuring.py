@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from qrlib import (
     classifiers,
+    conventions,
     data,
     distortions,
     evaluation,
@@ -134,3 +138,40 @@ def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
             "training": None,
         }
     )
+
+
+def measure_conventions(
+    experiment: Experiment, splits: data.Splits, images: int | None = None, seed: int = 0
+) -> tuple[list[dict[str, Any]], Path]:
+    """PSNR and SSIM of distorted test images under each convention, and their record's path.
+
+    Args:
+        experiment: any of the profile; no network takes part.
+        images, seed: how many test images, chosen at random; None takes all.
+    """
+    profile = experiment.profile
+    chosen = conventions.available(splits)
+    started = time.monotonic()
+    rows = conventions.measure(
+        splits, chosen, blur_scale=profile.data.blur_scale, images=images, seed=seed
+    )
+    seconds = time.monotonic() - started
+    record = {
+        "schema": store.SCHEMA,
+        "kind": "conventions",
+        "name": "conventions",
+        "profile": profile.name,
+        "config": {
+            "data": dataclasses.asdict(profile.data),
+            "images": images,
+            "seed": seed,
+            "conventions": {c.name: dataclasses.asdict(c) for c in chosen},
+        },
+        "provenance": runs.provenance_of(
+            "conventions", splits, {}, seconds, f"CPU ({torch.get_num_threads()} threads)"
+        ),
+        "results": [],
+        "conventions": rows,
+        "training": None,
+    }
+    return rows, store.write(record)

@@ -11,112 +11,15 @@ import pandas as pd
 
 from qrlib import files, paths
 from qrlib.errors import QrlibError, choose
-
-SCHEMA = 1
-KINDS = ("classifier", "recovery", "evaluation", "timing")
-#: Kind of record -> the metrics of its results.
-METRICS = {
-    "evaluation": ("accuracy", "psnr", "ssim"),
-    "timing": ("milliseconds_per_image", "seconds_per_epoch"),
-}
-
-_RESULT = {
-    "type": "object",
-    "required": "dataset restorer classifier distortion level strength seed metric value n".split(),
-    "additionalProperties": False,
-    "properties": {
-        "dataset": {"type": "string"},
-        "restorer": {"type": "string"},
-        "classifier": {"type": "string"},
-        "distortion": {"enum": ["clean", "noise", "blur"]},
-        "level": {"type": "integer", "minimum": 0},
-        "strength": {"type": "number", "minimum": 0},
-        "seed": {"type": "integer"},
-        "metric": {"enum": [metric for metrics in METRICS.values() for metric in metrics]},
-        "value": {"type": "number"},
-        "n": {"type": "integer", "minimum": 1},
-    },
-}
-_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-_SAMPLES = {
-    "type": "object",
-    "required": "file sha256 side ids labels cases answers".split(),
-    "additionalProperties": False,
-    "properties": {
-        "file": {"type": "string", "pattern": r"^samples/[^/\\]+\.webp$"},
-        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-        "side": {"type": "integer", "minimum": 1},
-        "ids": _TEXTS,
-        "labels": _TEXTS,
-        "cases": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["distortion", "level", "strength"],
-                "additionalProperties": False,
-                "properties": {
-                    name: _RESULT["properties"][name]  # type: ignore[index]
-                    for name in ("distortion", "level", "strength")
-                },
-            },
-        },
-        "answers": {
-            "type": "array",
-            "items": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["answer", "confidence"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "answer": {"type": "string"},
-                        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
-                    },
-                },
-            },
-        },
-    },
-}
-_RECORD = {
-    "type": "object",
-    "required": "schema kind name profile config provenance results training".split(),
-    "additionalProperties": False,
-    "properties": {
-        "schema": {"const": SCHEMA},
-        "kind": {"enum": list(KINDS)},
-        "name": {"type": "string", "minLength": 1},
-        "profile": {"type": "string", "minLength": 1},
-        "config": {"type": "object"},
-        "provenance": {
-            "type": "object",
-            "required": (
-                "git_commit git_dirty code versions device seconds manifest weights".split()
-            ),
-        },
-        "results": {"type": "array", "items": _RESULT},
-        "training": {"type": ["object", "null"]},
-        "samples": _SAMPLES,
-    },
-    "allOf": [
-        {
-            "if": {"properties": {"kind": {"const": kind}}},
-            "then": {
-                "properties": {
-                    "results": {"items": {"properties": {"metric": {"enum": list(metrics)}}}}
-                }
-            },
-        }
-        for kind, metrics in METRICS.items()
-    ],
-    "if": {"properties": {"kind": {"not": {"const": "evaluation"}}}},
-    "then": {"not": {"required": ["samples"]}},
-}
+from qrlib.schema import KINDS as KINDS
+from qrlib.schema import METRICS as METRICS
+from qrlib.schema import RECORD
+from qrlib.schema import SCHEMA as SCHEMA
 
 
 @functools.cache
 def _validator() -> Any:
-    return jsonschema.Draft202012Validator(_RECORD)
+    return jsonschema.Draft202012Validator(RECORD)
 
 
 def path(profile: str, name: str) -> Path:
@@ -196,6 +99,21 @@ def read(profile: str, kind: str = "evaluation") -> pd.DataFrame:
             f"profile {profile!r} has no {kind} yet; run `python -m qrlib run {profile}`"
         )
     return pd.DataFrame(rows)
+
+
+def read_conventions(profile: str) -> pd.DataFrame:
+    """What `qrlib.conventions.measure` found for a profile, one row a number.
+
+    Raises:
+        QrlibError: not measured yet.
+    """
+    found = read_records(profile, "conventions")
+    if not found:
+        raise QrlibError(
+            f"profile {profile!r} has no measured conventions yet; run "
+            f"`papermill notebooks/conventions.ipynb out.ipynb -p profile {profile}`"
+        )
+    return pd.DataFrame(found[0]["conventions"])
 
 
 def _read(file: Path) -> dict[str, Any]:
