@@ -83,17 +83,25 @@ def project(tmp_path_factory):
 
 def test_every_run_leaves_a_record_and_a_notebook(project):
     records = {name: json.loads(text) for name, text in project.records().items()}
-    plan = experiments.plan(profiles.load("quick"))
+    profile = profiles.load("quick")
+    plan = experiments.plan(profile)
+    expected = {f"{experiments.timed(profile).timing_run}.json": "timing"}
     for x in plan:
         if x.variant == "none":
-            assert records[f"{x.classifier_run}.json"]["kind"] == "classifier"
+            expected[f"{x.classifier_run}.json"] = "classifier"
         else:
+            expected[f"{x.recovery_run}.json"] = "recovery"
+        for role in x.judges:
+            expected[f"{x.judged_by(role).evaluation_run}.json"] = "evaluation"
+    assert {name: record["kind"] for name, record in records.items()} == expected
+    for x in plan:
+        if x.what.learns == ("restorer",) and x.what.convs_per_block == 2:
             assert records[f"{x.recovery_run}.json"]["training"]["parameters"] == 1_941_139
-        if x.variant != "pretrained":
-            assert records[f"{x.evaluation_run}.json"]["results"]
-    assert len(records) == 2 * len(plan) - len(profiles.load("quick").seeds)
+    assert all(r["results"] for r in records.values() if r["kind"] == "evaluation")
     notebooks = list((project.root / "results" / "quick" / "notebooks").glob("*.ipynb"))
-    assert len(notebooks) == len(plan)
+    assert len(notebooks) == len(plan) + 1
+    sheets = {p.stem for p in (project.root / "results" / "quick" / "samples").iterdir()}
+    assert {"evaluation-none-small_vgg", "evaluation-qrnet-multiple-small_vgg-seed0"} <= sheets
 
 
 def test_the_strict_book_has_every_page_of_its_table_of_contents(project):
@@ -120,9 +128,10 @@ def test_nothing_runs_again_when_nothing_changed(project):
 @pytest.mark.parametrize(
     ("module", "again"),
     [
-        ("tables", {"all", "results", "overview", "page", "book"}),
-        ("models", {"all", "classifier", "restorer", "results", "overview", "page", "book"}),
-        ("claims", {"all", "results", "overview", "book"}),
+        ("tables", {"all", "results", "story", "page", "book"}),
+        ("models", {"all", "classifier", "restorer", "timing", "results", "story", "page", "book"}),
+        ("claims", {"all", "results", "story", "book"}),
+        ("latency", {"all", "timing", "results", "story", "book"}),
     ],
 )
 def test_a_change_of_code_concerns_what_depends_on_it(project, module, again):
@@ -144,8 +153,10 @@ def test_another_classifier_concerns_every_restorer_judged_by_it(project):
     try:
         profile.write_text(yaml.safe_dump(changed))
         done = project.python("qrlib", "run", "quick", "--dry-run")
-        seeds = profiles.load("quick").seeds
-        assert re.search(rf"^restorer +{4 * len(seeds)}$", done.stdout, re.MULTILINE)
+        judged = [x for x in experiments.plan(profiles.load("quick")) if x.judges]
+        count = sum(x.variant != "none" for x in judged)
+        assert re.search(rf"^restorer +{count}$", done.stdout, re.MULTILINE)
+        assert re.search(r"^classifier +1$", done.stdout, re.MULTILINE)
     finally:
         profile.write_text(before)
 
@@ -210,5 +221,8 @@ def test_a_wrong_parameter_is_refused_before_anything_is_trained(project):
         "-p", "variant", "qrnt",
     )  # fmt: skip
     assert done.returncode != 0
-    assert "did you mean 'qrnet'?); valid: none, pretrained, recnet, qrnet" in done.stdout
+    assert (
+        "did you mean 'qrnet'?); valid: none, pretrained, recnet, qrnet, small_pretrained"
+        in done.stdout
+    )
     assert project.records() == records

@@ -1,0 +1,61 @@
+"""Which records allow which pages, and which profiles are shown."""
+
+from __future__ import annotations
+
+import pytest
+
+from qrlib import paths, profiles, sections
+from qrlib.errors import QrlibError
+from qrlib.experiments import plan
+
+
+def pretend(profile, part="table2"):
+    """Empty files in place of the records that a part needs."""
+    for name in sections.missing(profile, part):
+        path = paths.results(profile.name) / "records" / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_each_part_needs_its_own_records():
+    smoke = profiles.load("smoke")
+    seen = {part: set(sections.missing(smoke, part)) for part in profiles.PARTS}
+    assert "evaluation-small_qrnet-multiple-small_vgg-seed0" in seen["table3"]
+    assert seen["figure6"] == {
+        f"evaluation-{who}"
+        for who in (
+            "none-small_resnet",
+            "qrnet-multiple-small_resnet-seed0",
+            "mqrnet-multiple-small_resnet-seed0",
+        )
+    }
+    everything = {x.judged_by(role).evaluation_run for x in plan(smoke) for role in x.judges}
+    unjudged = {"evaluation-none-small_inception", "evaluation-mqrnet-multiple-small_vgg-seed0"}
+    assert set().union(*seen.values()) == everything - unjudged
+    with pytest.raises(QrlibError, match="unknown part 'table9'"):
+        sections.missing(smoke, "table9")
+
+
+def test_pages_follow_the_records():
+    smoke = profiles.load("smoke")
+    assert sections.pages(smoke, there=True) == []
+    assert sections.pages(smoke, there=False) == list(sections.PAGES)
+    pretend(smoke)
+    assert sections.pages(smoke, there=True) == ["recovery", "image_quality"]
+    pretend(smoke, "figure6")
+    assert "classifier_change" in sections.pages(smoke, there=True)
+
+
+def test_profiles_with_records_are_shown_the_papers_setting_first(monkeypatch):
+    assert sections.with_records() == []
+    assert sections.recorded() == []
+    for name in ("quick", "smoke", "caltech101", "caltech101-cpu"):
+        pretend(profiles.load(name))
+    shown = [p.name for p in sections.with_records()]
+    assert shown == ["caltech101", "caltech101-cpu", "quick"]
+    assert set(sections.recorded()) == {*shown, "smoke"}
+    assert [p.name for p in sections.with_records(["smoke"])] == ["smoke"]
+    monkeypatch.setenv("QRLIB_PROFILE", "smoke")
+    assert [p.name for p in sections.with_records()] == ["smoke"]
+    monkeypatch.delenv("QRLIB_PROFILE")
+    assert sections.with_records(part="lambda") == []
