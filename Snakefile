@@ -20,6 +20,8 @@ PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
 # Real runs whose records are part of the project; the book shows them beside the quick profile.
 COMMITTED = [p for p in sections.recorded() if p not in (NAME, "quick", "smoke")]
+NOTEBOOKS = [p for p in profiles.names() if any(paths.results(p).glob("notebooks/*.ipynb"))
+             and p not in (NAME, "quick", "smoke")]
 THREADS = PROFILE.threads or workflow.cores
 PY = sys.executable
 BIN = Path(PY).parent
@@ -96,7 +98,7 @@ rule book:
         "_build/html/index.html",
     threads: workflow.cores
     shell:
-        "{PY} -m qrlib assemble {NAME} {COMMITTED} && "
+        "{PY} -m qrlib assemble {NAME} {NOTEBOOKS} && "
         "{BIN}/jupyter-book build book --config _config.yml --path-output . --all -W --keep-going -n --quiet"
 
 
@@ -156,7 +158,7 @@ rule timing:
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
-READERS = ["tables", "sweep", "timings", "claims", "plots", "store", "reference", "samples"]
+READERS = ["agreement", "tables", "sweep", "timings", "claims", "plots", "store", "reference", "samples"]
 
 
 rule results:
@@ -182,6 +184,7 @@ rule story:
     input:
         [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
         STAMP(TIMED.timing_run),
+        [str(p) for p in sorted(paths.results().glob("*/records/conventions.json"))],
         notebook="notebooks/{story}.ipynb",
     output:
         "book/_executed/{story}.ipynb",
