@@ -32,7 +32,8 @@ def compare(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns convention, factor, distortion, metric, value, error, n, paper, gap (value - paper) and
-        distance (|gap| in standard errors of the difference); four rows a convention, ours first.
+        distance (the gap's size in standard errors of the difference); four rows a convention, ours
+        first.
 
     Raises:
         QrlibError: a number lacks for a convention.

@@ -85,7 +85,8 @@ VARIANTS = {
     ),
 }
 
-#: What of the paper needs which networks, beside what those start from: (variant, distortions).
+#: The networks of each part of the paper, as pairs of variant and distortions; what they start from
+#: comes along.
 PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "table2": (
         ("recnet", "noise"), ("recnet", "blur"), ("recnet", "multiple"), ("qrnet", "multiple"),

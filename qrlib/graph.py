@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from qrlib import files, paths, profiles
+from qrlib import files, paths, profiles, sections
 from qrlib.errors import QrlibError
 
 #: Lines of a run that tell a person how far it is; the log file has all of them.
@@ -50,9 +50,7 @@ def run(profile: str, target: str, cores: int | None = None, dry_run: bool = Fal
         _explain(log)
     elif not dry_run:
         print(f"records: {_shown(paths.results(profile) / 'records')}")
-        print(
-            f"results notebook: {_shown(root / 'book' / '_executed' / profile / 'recovery.ipynb')}"
-        )
+        print(f"results notebooks: {_shown(root / 'book' / '_executed' / profile)}")
     return status
 
 
@@ -173,7 +171,7 @@ def assemble(names: list[str]) -> None:
         target.mkdir(parents=True, exist_ok=True)
         wanted = {p.name: p for p in (paths.results(name) / "notebooks").glob("*.ipynb")}
         for old in target.glob("*.ipynb"):
-            if old.name not in wanted and old.name != "recovery.ipynb":
+            if old.name not in wanted and old.stem not in sections.PAGES:
                 old.unlink()
         for file, source in wanted.items():
             shutil.copyfile(source, target / file)
