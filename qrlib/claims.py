@@ -24,6 +24,8 @@ from qrlib.rendering import Rendered, grid
 from qrlib.sentences import CLAIMS as CLAIMS
 
 VERDICTS = (HOLDS, FAILS, CLOSE, NOT_RUN)
+#: What stands before a verdict, so that a long table can be skimmed.
+SIGNS = {HOLDS: "✓", FAILS: "✗", CLOSE: "≈", NOT_RUN: "–"}
 
 
 def check(
@@ -110,14 +112,9 @@ def render(found: pd.DataFrame, *, label: str = "ours", paper_label: str = "pape
     rows = []
     for row in found.to_dict("records"):
         ours = f"lacks {row['lacks']}" if row["verdict"] == NOT_RUN else row["ours"]
-        rows.append([row["claim"], row["where"], row["how"], row["paper"], ours, row["verdict"]])
+        claim = f"{row['claim'].rstrip('.')} ({row['where']})."
+        verdict = f"{SIGNS[row['verdict']]} {row['verdict']}"
+        rows.append([claim, row["how"], row["paper"], ours, verdict])
     caption = ", ".join(f"{count} {kind}" for kind, count in counts(found).items())
-    headings = ["claim", "where", "compared", paper_label, label, "verdict"]
+    headings = ["claim", "compared", paper_label, label, "verdict"]
     return grid(headings, rows, f"Verdicts: {caption}.")
-
-
-def check_styled(
-    results: pd.DataFrame, *, label: str = "ours", paper_label: str = "paper", **options: Any
-) -> Rendered:
-    """`check` (with its `options`) for reading."""
-    return render(check(results, **options), label=label, paper_label=paper_label)

@@ -398,8 +398,10 @@ def test_results_with_a_hole_are_refused():
 
 
 def test_rendered():
-    shown = claims.check_styled(results(), label="caltech101, 1 seed", paper_label="paper's own")
-    headings = "| claim | where | compared | paper's own | caltech101, 1 seed | verdict |"
+    shown = claims.render(
+        claims.check(results()), label="caltech101, 1 seed", paper_label="paper's own"
+    )
+    headings = "| claim | compared | paper's own | caltech101, 1 seed | verdict |"
     assert headings in shown.markdown
     assert shown.html.count("<tr>") == 1 + len(claims.CLAIMS)
     found = claims.check(results())
@@ -408,9 +410,10 @@ def test_rendered():
         shown
     )
     assert f"{kinds[NOT_RUN]} not run." in str(shown)
-    assert "| lacks small_qrnet-multiple | not run |" in str(shown)
+    assert "| lacks small_qrnet-multiple | – not run |" in str(shown)
     part = claims.render(found[found["where"].str.contains("Table 2")])
-    assert "Figure 4 |" not in str(part)
+    assert "Table 2)" in str(part)
+    assert "Figure 4)" not in str(part)
 
 
 def test_methods_of_the_claims_are_the_papers():

@@ -320,4 +320,5 @@ def device_name() -> str:
     """The GPU's name, or "CPU" with the number of threads in use."""
     if torch.cuda.is_available():
         return torch.cuda.get_device_name()
-    return f"CPU ({torch.get_num_threads()} threads)"
+    threads = torch.get_num_threads()
+    return f"CPU ({threads} thread{'s' if threads > 1 else ''})"
