@@ -100,6 +100,7 @@ def test_notebook_is_fit_to_be_shown(path: Path) -> None:
             continue
         # Only what is compared is kept, and what is to be compared is there.
         assert bool(cell["outputs"]) == ("NBVAL_CHECK_OUTPUT" in source) == ("keep_output" in tag)
+        assert not cell["outputs"] or cell["execution_count"], "nbval takes it for a cell never run"
         if draws(source):
             shown = cell["metadata"].get("mystnb", {})
             assert shown.get("figure", {}).get("caption", "").endswith("."), source

@@ -131,7 +131,7 @@ def test_nothing_runs_again_when_nothing_changed(project):
         ("tables", {"all", "results", "story", "page", "book"}),
         ("models", {"all", "classifier", "restorer", "timing", "results", "story", "page", "book"}),
         ("claims", {"all", "results", "story", "book"}),
-        ("latency", {"all", "timing", "results", "story", "book"}),
+        ("latency", {"all", "timing", "story", "book"}),
     ],
 )
 def test_a_change_of_code_concerns_what_depends_on_it(project, module, again):
@@ -139,8 +139,9 @@ def test_a_change_of_code_concerns_what_depends_on_it(project, module, again):
     before = path.read_text()
     try:
         path.write_text(before + "\n\nCHANGED = 1\n")
-        assert set(project.planned()) <= again
-        assert {"results", "book"} <= set(project.planned())
+        planned = set(project.planned())
+        assert planned <= again
+        assert planned >= again & {"results", "timing", "story", "book"}
     finally:
         path.write_text(before)
 
@@ -185,7 +186,8 @@ def test_a_failing_run_keeps_its_notebook_and_the_earlier_records(project):
         done = project.python("qrlib", "run", "quick")
         assert done.returncode != 0
         assert "lower the learning rate" in done.stdout
-        logs = list((project.root / "runs" / "quick" / "logs").glob("classifier*.ipynb"))
+        logs = (project.root / "runs" / "quick" / "logs").glob("classifier*.ipynb")
+        logs = [path for path in logs if path.stat().st_size]  # Snakemake leaves empty ones behind
         assert len(logs) == 1
         assert "QrlibError" in logs[0].read_text()
         assert project.records() == records
