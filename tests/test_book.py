@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from qrlib import experiments, models, profiles, sections, store, tables, weights
+from qrlib import agreement, experiments, models, profiles, sections, store, tables, weights
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -147,3 +147,11 @@ def test_the_readme_shows_the_numbers_of_the_records(committed: None) -> None:
             cells = table[table["row"] == distortion].set_index("column")[whose]
             numbers = " | ".join(f"{cells[method]:.3f}" for method in tables.METHODS)
             assert f"| {distortion}, {whose} | {numbers} |" in text
+
+
+def test_the_readme_tells_the_distance_of_the_record(committed: None) -> None:
+    compared = agreement.compare(store.read_conventions("caltech101"))
+    distances = agreement.distances(compared)
+    assert distances.index[0] == "resize nearest, window uniform, data range 2"
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert f"all four within {distances.iloc[0]:.1f} standard errors" in text
