@@ -107,14 +107,15 @@ def counts(found: pd.DataFrame) -> dict[str, int]:
 def render(found: pd.DataFrame, *, label: str = "ours", paper_label: str = "paper") -> Rendered:
     """A frame of `check`, or some of its rows, for reading.
 
-    Where a claim was not run, what lacks stands in place of our numbers.
+    The verdict stands first, where a phone shows it.  Where a claim was not run, what lacks stands
+    in place of our numbers.
     """
     rows = []
     for row in found.to_dict("records"):
         ours = f"lacks {row['lacks']}" if row["verdict"] == NOT_RUN else row["ours"]
         claim = f"{row['claim'].rstrip('.')} ({row['where']})."
         verdict = f"{SIGNS[row['verdict']]} {row['verdict']}"
-        rows.append([claim, row["how"], row["paper"], ours, verdict])
+        rows.append([verdict, claim, row["how"], row["paper"], ours])
     caption = ", ".join(f"{count} {kind}" for kind, count in counts(found).items())
-    headings = ["claim", "compared", paper_label, label, "verdict"]
+    headings = ["verdict", "claim", "compared", paper_label, label]
     return grid(headings, rows, f"Verdicts: {caption}.")

@@ -74,7 +74,8 @@ def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:
     """A square RGB image as uint8 (3, size, size); antialiased bilinear.
 
     "squash" scales each side by its own factor, which keeps the whole object; the paper does not
-    say, as the usual Keras loader squashes too (but by nearest neighbour).  "crop" keeps the shape and cuts the centre.
+    say, and the usual Keras loader squashes too, though by nearest neighbour.  "crop" keeps the shape
+    and cuts the centre.
     Grey images get three equal channels; transparency is laid over white.
     """
     image = ImageOps.exif_transpose(image)
