@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from qrlib import files, paths, profiles, sections
+from qrlib import files, forking, paths, profiles, sections
 from qrlib.errors import QrlibError
 
 #: Lines of a run that tell a person how far it is; the log file has all of them.
@@ -29,7 +30,7 @@ def run(profile: str, target: str, cores: int | None = None, dry_run: bool = Fal
     One run at a time in a checkout: a second waits for the first.  The lock is the system's and ends
     with its process, unlike Snakemake's own, which outlives a kill.
     """
-    profiles.load(profile)  # refuses an unknown one before anything starts
+    settings = profiles.load(profile)  # refuses an unknown one before anything starts
     root = paths.root()
     lock = FileLock(root / ".snakemake" / "qrlib.lock")
     Path(lock.lock_file).parent.mkdir(exist_ok=True)
@@ -40,12 +41,20 @@ def run(profile: str, target: str, cores: int | None = None, dry_run: bool = Fal
         lock.acquire()
     with lock:
         drop_stale_stamps(profile)
+        cores = cores or os.cpu_count() or 1
         command = [sys.executable, "-m", "snakemake", target, "--nolock", "--rerun-incomplete"]
         command += ["--rerun-triggers", "mtime", "params", "input"]
-        command += ["--cores", str(cores or os.cpu_count() or 1), "--quiet", "rules"]
+        command += ["--cores", str(cores), "--quiet", "rules"]
         command += ["--config", f"profile={profile}", *(["--dry-run"] if dry_run else [])]
         log = paths.runs(profile) / "logs" / "run.log"
-        status = _follow(command, log, everything=dry_run)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "QRLIB_ROOT": str(paths.root())}
+        with contextlib.ExitStack() as stack:
+            if forking.usable() and not dry_run:
+                threads = settings.threads or cores
+                kernels = forking.server(threads, log.with_name("kernels.log"))
+                environment |= stack.enter_context(kernels)
+            status = _follow(command, environment, log, everything=dry_run)
     if status:
         _explain(log)
     elif not dry_run:
@@ -54,10 +63,8 @@ def run(profile: str, target: str, cores: int | None = None, dry_run: bool = Fal
     return status
 
 
-def _follow(command: list[str], log: Path, everything: bool) -> int:
+def _follow(command: list[str], environment: dict[str, str], log: Path, everything: bool) -> int:
     """Run a command with all it says in `log`; print what tells of progress."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "QRLIB_ROOT": str(paths.root())}
     with log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
             command,

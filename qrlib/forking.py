@@ -1,0 +1,213 @@
+"""Kernels that start in an instant: forked from one process that has imported everything.
+
+Importing torch, Lightning and their companions takes ten seconds of a processor, and a graph of runs
+starts a kernel per notebook.  `server` keeps a process that imports them once and forks a kernel for
+each `python -m qrlib.forking python -m ipykernel_launcher -f file`.  That client stands for the kernel:
+it hands over its folder, environment and streams, passes signals on, and ends with the kernel's status.
+If either goes away, so does the other.
+
+A forked kernel computes what a fresh one does; only the imports are not repeated.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import importlib
+import json
+import os
+import runpy
+import select
+import shutil
+import signal
+import socket
+import socketserver
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+#: Names the server's socket to its clients.
+SOCKET = "QRLIB_KERNELS"
+#: What the notebooks import; but not matplotlib's inline backend, which binds itself to the kernel that
+#: imports it.
+PRELOAD = (
+    "ipykernel.kernelapp matplotlib.pyplot pandas seaborn qrlib.diagrams qrlib.measuring qrlib.plots "
+    "qrlib.rendering qrlib.runs qrlib.tables"
+).split()
+_LENGTH = struct.Struct("!Q")
+
+
+def usable() -> bool:
+    """Whether forking is safe and worth it: on Linux without an NVIDIA driver.
+
+    CUDA does not survive a fork, and work for a GPU takes so long that imports do not count.
+    """
+    return sys.platform == "linux" and not Path("/proc/driver/nvidia").exists()
+
+
+@contextlib.contextmanager
+def server(threads: int, log: Path, preload: Sequence[str] = PRELOAD) -> Iterator[dict[str, str]]:
+    """Keep a server while the block runs; yields the environment that makes notebooks use it.
+
+    Kernels that still run when the block ends are ended.
+
+    Args:
+        threads: of each kernel; numerical libraries read it when they are imported.
+        log: file for what the server itself has to say.
+        preload: modules to import.
+    """
+    folder = tempfile.mkdtemp(prefix="qrlib-kernels-")  # only its owner may enter
+    path = os.path.join(folder, "socket")
+    environment = {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as a kernel sets it
+        "PYTHONWARNINGS": "ignore",
+    }
+    with log.open("w", encoding="utf-8") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "qrlib.forking", "--serve", path, *preload],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,  # Ctrl-C is for the runs: they end their kernels in order
+        )
+    try:
+        yield {SOCKET: path, "JUPYTER_DEFAULT_PROVISIONER_NAME": "qrlib-forked"}
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()  # tells it to end, as does the end of this process
+        process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class _Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
+    max_children = 1_000  # Snakemake decides how many run at a time
+    request_queue_size = 64  # clients wait here while the imports run
+    block_on_close = False
+
+    def service_actions(self) -> None:
+        """Between requests: collect kernels that ended, and end with whoever started this process."""
+        super().service_actions()
+        if select.select([sys.stdin], [], [], 0)[0]:
+            raise EOFError
+
+
+class _Kernel(socketserver.BaseRequestHandler):
+    """One client; handled in a process of its own, which becomes the kernel."""
+
+    server: _Server
+
+    def handle(self) -> None:
+        connection: socket.socket = self.request
+        (length,), streams = _receive(connection)
+        with connection.makefile("rb") as file:
+            asked: dict[str, Any] = json.loads(file.read(length))
+        self.server.socket.close()
+        os.setsid()
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
+            os.close(stream)
+        _become(asked)
+        connection.sendall(_LENGTH.pack(os.getpid()))
+        threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
+        try:
+            runpy.run_module(asked["argv"][0], run_name="__main__", alter_sys=True)
+            status = 0
+        except SystemExit as end:
+            status = end.code if isinstance(end.code, int) else int(end.code is not None)
+        except BaseException:
+            traceback.print_exc()
+            status = 1
+        # The mix-in leaves by os._exit, which does none of this.
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        connection.sendall(_LENGTH.pack(status))
+
+
+def _become(asked: dict[str, Any]) -> None:
+    """Take on the folder, environment and arguments of the client, and chance of its own."""
+    os.chdir(asked["folder"])
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    os.environ["JPY_PARENT_PID"] = str(os.getppid())  # ipykernel ends when this process is gone
+    sys.argv = list(asked["argv"])
+    sys.path[0] = os.getcwd()  # as `python -m` has it
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()
+    threads = os.environ.get("OMP_NUM_THREADS", "")
+    if "torch" in sys.modules and threads.isdigit():
+        sys.modules["torch"].set_num_threads(int(threads))
+
+
+def _end_with(connection: socket.socket) -> None:
+    """End this kernel, and what it started, when its client is gone."""
+    with contextlib.suppress(OSError):
+        connection.recv(1)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _receive(connection: socket.socket) -> tuple[tuple[int], list[int]]:
+    header, streams, _, _ = socket.recv_fds(connection, _LENGTH.size, 3)
+    return _LENGTH.unpack(header), streams
+
+
+def _serve(path: str, preload: Sequence[str]) -> None:
+    """Fork a kernel for each client, until standard input ends."""
+    with _Server(path, _Kernel) as kernels:
+        # A graph with nothing to do asks for no kernel, and should not wait for imports.
+        if sys.stdin in select.select([kernels.socket, sys.stdin], [], [])[0]:
+            return
+        for name in preload:
+            importlib.import_module(name)
+        gc.collect()
+        gc.freeze()  # else the first collection in a kernel copies every page that it inherits
+        try:
+            kernels.serve_forever(poll_interval=0.2)
+        except EOFError:
+            for pid in kernels.active_children or ():
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
+
+
+def _run(command: list[str]) -> int:
+    """Stand for a kernel: start it, pass signals on, return its status."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    asked = {"argv": command[2:], "folder": os.getcwd(), "environment": dict(os.environ)}
+    message = json.dumps(asked).encode()
+    try:
+        connection.connect(os.environ[SOCKET])
+        socket.send_fds(connection, [_LENGTH.pack(len(message))], [0, 1, 2])
+        connection.sendall(message)
+        (pid,) = _LENGTH.unpack(connection.recv(_LENGTH.size, socket.MSG_WAITALL))
+    except (OSError, KeyError, struct.error) as error:
+        print(
+            f"no process to fork a kernel from ({error!r}); starting a fresh one", file=sys.stderr
+        )
+        os.execv(command[0], command)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda passed, _: os.killpg(pid, passed))
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        select.select([os.pidfd_open(pid)], [], [])
+    status = b""
+    with contextlib.suppress(BlockingIOError):
+        status = connection.recv(_LENGTH.size, socket.MSG_DONTWAIT)
+    # One that was killed says nothing; so does a shell name the signal.
+    return _LENGTH.unpack(status)[0] % 256 if status else 128 + signal.SIGKILL
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--serve":
+        _serve(sys.argv[2], sys.argv[3:])
+    else:
+        sys.exit(_run(sys.argv[1:]))
