@@ -171,6 +171,43 @@ def summary(values: pd.Series) -> dict[str, Any]:
     }
 
 
+def common_means(
+    results: pd.DataFrame,
+    methods: Mapping[str, str],
+    distortions: Sequence[str] = ("noise", "blur", "average"),
+    **choice: Any,
+) -> tuple[pd.DataFrame, list[int]]:
+    """Methods side by side, over the seeds that all of them have.
+
+    Args:
+        methods: label -> method.  Without a restorer there is one seed, which stands for all.
+        distortions: as in `seed_means`.
+        choice: profile, dataset, classifier, metric, as in `select`.
+
+    Returns:
+        A row a label, a column a distortion; and the seeds.
+
+    Raises:
+        QrlibError: the methods have no seed in common.
+    """
+    restorers = [restorer_of(m, d) for m in methods.values() for d in ("noise", "blur")]
+    selected = select(results, restorers=restorers, **choice)
+    means = {
+        label: pd.DataFrame({d: seed_means(selected, method, d) for d in distortions}).dropna()
+        for label, method in methods.items()
+    }
+    trained = [set(found.index) for label, found in means.items() if methods[label] != "none"]
+    seeds = sorted(set.intersection(*trained)) if trained else [0]
+    if not seeds:
+        has = "; ".join(f"{label}: {list(found.index)}" for label, found in means.items())
+        raise QrlibError(f"no seed in common ({has}): {how_to_make(selected)}")
+    rows = {
+        label: found.mean() if methods[label] == "none" else found.loc[seeds].mean()
+        for label, found in means.items()
+    }
+    return pd.DataFrame(rows).T, seeds
+
+
 def training_of(
     records: Sequence[Mapping[str, Any]], restorer: str, classifier: str, seed: int
 ) -> Mapping[str, Any]:

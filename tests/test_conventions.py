@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import statistics
 
 import cv2
 import numpy as np
@@ -352,15 +353,30 @@ def test_distances_are_in_errors_of_the_difference():
     mine = frame[frame["convention"] == "ours"]
     np.testing.assert_allclose(mine["value"], off)
     np.testing.assert_allclose(mine["gap"], [0.3, 0, 0, -0.02], atol=1e-9)
-    expected = [0.3 / (0.1 * 2**0.5), 0, 0, 0.02 / (0.005 * 2**0.5)]
+    # 100 images of 8,677, and a fifth of them, each drawn without replacement.
+    paired = (1 - 100 / 8677 + 0.8 * 100 / (0.2 * 8677)) ** 0.5
+    expected = [0.3 / (0.1 * paired), 0, 0, 0.02 / (0.005 * paired)]
     np.testing.assert_allclose(mine["distance"], expected, atol=1e-9)
     ranked = agreement.distances(frame)
     assert list(ranked.index) == ["the papers", "ours"]
-    assert ranked["ours"] == pytest.approx(0.02 / (0.005 * 2**0.5))
+    assert ranked["ours"] == pytest.approx(0.02 / (0.005 * paired))
     assert agreement.shifts(frame)["the papers"] == pytest.approx(ranked["ours"])
     text = agreement.table(frame, "Four numbers.").markdown
     assert "| paper, Table 5 | 15.29 | 0.330 | 19.77 | 0.656 |  |" in text
     assert text.index("| the papers | 15.29") < text.index("| ours | 15.59 | 0.330")
+
+
+def test_the_error_of_a_difference_is_that_of_two_draws_without_replacement():
+    chance = np.random.default_rng(0)
+    images = chance.normal(size=agreement.IMAGES)
+    share = round(reference.setting("test share") * agreement.IMAGES)
+    drawn = [
+        chance.permutation(images)[:1000].mean() - chance.permutation(images)[:share].mean()
+        for _ in range(4000)
+    ]
+    doubt = agreement._doubt(images.std() / 1000**0.5, 1000)
+    assert doubt == pytest.approx(np.std(drawn), rel=0.05)  # four standard errors of 4,000 draws
+    assert statistics.NormalDist().cdf(agreement.AGREE) == pytest.approx((1 + 0.95**0.25) / 2)
 
 
 def test_the_conclusion_follows_the_numbers():

@@ -4,6 +4,7 @@ The copy's quick profile is the smoke profile with the quick profile's seeds, so
 and page of `make book` takes part.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -15,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from qrlib import experiments, profiles
+from qrlib import experiments, forking, profiles
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = "Snakefile _config.yml pyproject.toml book notebooks profiles qrlib results".split()
@@ -78,7 +79,15 @@ def project(tmp_path_factory):
     done = project.python("qrlib", "book")
     assert done.returncode == 0, done.stdout[-6000:]
     project.output = done.stdout
-    return project
+    # Tests that execute notebooks by themselves need not import everything for each.
+    with contextlib.ExitStack() as stack:
+        if forking.usable():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(root)
+                patch.setenv("PYTHONPATH", str(root))
+                kernels = stack.enter_context(forking.server(1, root / "kernels.log"))
+            project.environment |= kernels
+        yield project
 
 
 def test_every_run_leaves_a_record_and_a_notebook(project):

@@ -11,9 +11,9 @@ from typing import Any
 import matplotlib
 import pandas as pd
 import pytest
-from frames import table2_results
+from frames import record, table2_results
 
-from qrlib import profiles, rendering, store
+from qrlib import experiments, profiles, rendering, sections, store
 from qrlib.errors import QrlibError
 
 matplotlib.use("agg")
@@ -43,43 +43,55 @@ def write_records(owner: str, **changed: str) -> None:
     others = [qrnet.assign(restorer=f"{name}-multiple") for name in OTHERS]
     frame = pd.concat([frame, *others])
     judge = profiles.load("quick").classifier.name
-    fields = "dataset restorer classifier distortion level strength seed metric value n".split()
     for (restorer, seed), rows in frame.groupby(["restorer", "seed"]):
         name = f"evaluation-{restorer}-{judge}" + ("" if restorer == "none" else f"-seed{seed}")
-        content = {
-            "schema": store.SCHEMA,
-            "kind": "evaluation",
-            "name": name,
-            "profile": "quick",
-            "config": {},
-            "provenance": {
-                "git_commit": None, "git_dirty": None, "code": "0", "versions": {}, "device": "CPU",
-                "seconds": 1.0, "manifest": "0", "weights": {},
-            },
-            "results": json.loads(rows[fields].to_json(orient="records")),
-            "training": None,
-        }  # fmt: skip
-        path = store.write(content)
+        path = write_record("quick", name, rows)
+        content = json.loads(path.read_text())
         path.write_text(json.dumps(content | {"profile": owner}))
 
 
-def execute(path: Path) -> None:
-    """Run the code of a notebook for the quick profile, as papermill does."""
+def write_record(profile: str, name: str, rows: pd.DataFrame) -> Path:
+    fields = "dataset restorer classifier distortion level strength seed metric value n".split()
+    return store.write(
+        {
+            "schema": store.SCHEMA,
+            "kind": "evaluation",
+            "name": name,
+            "profile": profile,
+            "config": {},
+            "provenance": {
+                "git_commit": None,
+                "git_dirty": None,
+                "code": "0",
+                "versions": {},
+                "device": "CPU",
+                "seconds": 1.0,
+                "manifest": "0",
+                "weights": {},
+            },
+            "results": json.loads(rows[fields].to_json(orient="records")),
+            "training": None,
+        }
+    )
+
+
+def execute(path: Path, profile: str = "quick") -> None:
+    """Run the code of a notebook for a profile, as papermill does."""
     names: dict[str, Any] = {"display": print}
     for cell in cells(path):
         exec("".join(cell["source"]), names)
         if "parameters" in cell["metadata"].get("tags", []):
-            names |= {"profile": "quick", "profiles": ["quick"]}
+            names |= {"profile": profile, "profiles": [profile]}
 
 
 @pytest.fixture
 def rendered(monkeypatch):
-    """The captions of the tables that were rendered."""
+    """The captions, and before them the headings, of the tables that were rendered."""
     captions: list[str] = []
     real = rendering.grid
 
     def grid(headings, rows, caption):
-        captions.append(caption)
+        captions.extend([" | ".join(headings), caption])
         return real(headings, rows, caption)
 
     for module in ("rendering", "tables", "claims"):
@@ -113,4 +125,37 @@ def test_a_table_is_rendered_from_a_profiles_own_records(name, rendered):
     write_records("quick")
     with contextlib.redirect_stdout(io.StringIO()):
         execute(NOTEBOOKS / f"{name}.ipynb")
-    assert any("400 test images" in caption for caption in rendered)
+    assert any("400 test images" in text for text in rendered)
+
+
+FULL = [
+    pytest.param(name, page, id=f"{name}-{page}")
+    for name in profiles.names()
+    if name not in ("quick", "smoke")  # the end-to-end tests run these
+    for page in sections.pages(profiles.load(name), there=False)
+]
+
+
+@pytest.mark.parametrize(("name", "page"), FULL)
+def test_every_results_page_that_a_profile_plans_can_be_made_from_its_records(name, page, rendered):
+    """Else hours of training would end in a page that fails."""
+    profile = profiles.load(name)
+    for x in experiments.plan(profile):
+        for role in x.judges:
+            judge = x.judged_by(role)
+            same = {"dataset": profile.data.dataset, "classifier": judge.classifier.name}
+            quality = {"psnr": 20.0, "ssim": 0.5}
+            rows = [
+                record(x.restorer, x.seed, *values, **same, metric=metric)
+                for metric, values in [
+                    ("accuracy", (0.8, 0.6, 0.5)),
+                    *((metric, (value,) * 3) for metric, value in quality.items()),
+                ]
+            ]
+            write_record(name, judge.evaluation_run, pd.concat(rows))
+    with contextlib.redirect_stdout(io.StringIO()):
+        execute(NOTEBOOKS / f"{page}.ipynb", name)
+    paper = "paper (Caltech256)" if name == "caltech256" else "paper (Caltech101)"
+    if page in ("recovery", "end_to_end"):
+        assert any(paper in text for text in rendered)
+    assert rendered

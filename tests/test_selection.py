@@ -105,3 +105,23 @@ def test_level_0_is_the_clean_images():
     frame = runs(run("none", 0, 0.9, [0.5, 0.4, 0.3, 0.2, 0.1], 0.7))
     means = selection.seed_means(selection.select(frame), "none", "noise", (4, 5))
     assert list(means) == pytest.approx([0.15])
+
+
+def test_methods_side_by_side_have_the_same_seeds():
+    frame = pd.concat([results(), record("other-multiple", 1, noise=0.6, blur=0.4)])
+    alone = record("other-multiple", 7, noise=0.1, blur=0.1)
+    frame = pd.concat([frame, alone], ignore_index=True)
+    methods = {"Nothing": "none", "QRNet": "qrnet", "Other": "other-multiple"}
+    means, seeds = selection.common_means(frame, methods)
+    assert seeds == [1]  # of qrnet's seeds and {1, 7}
+    assert list(means.index) == list(methods)
+    assert list(means) == ["noise", "blur", "average"]
+    assert means.loc["Other"].tolist() == pytest.approx([0.6, 0.4, 0.5])
+    one = selection.seed_means(selection.select(frame), "qrnet", "noise")
+    assert len(one) > 1
+    assert means.loc["QRNet", "noise"] == one.loc[1]
+    none = selection.seed_means(selection.select(frame), "none", "blur")
+    assert means.loc["Nothing", "blur"] == pytest.approx(none.mean())
+    without = frame[(frame["restorer"] != "other-multiple") | (frame["seed"] == 7)]
+    with pytest.raises(QrlibError, match=r"no seed in common \(.*Other: \[7\]"):
+        selection.common_means(without, methods)

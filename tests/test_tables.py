@@ -82,6 +82,15 @@ def test_table3_and_table5():
     assert "| PSNR, Gaussian noise | no restoration | 15.29 | 18.00 (1) | +2.71 |" in str(
         tables.render(quality)
     )
+    # The paper prints both for Caltech101 alone: beside Caltech256 they stand without differences.
+    for make, of_101 in ((tables.table3, small), (tables.table5, pd.concat(parts))):
+        of_256 = of_101.assign(dataset="caltech256")
+        other = make(of_256, comparable=True)
+        assert other["difference"].isna().all()
+        assert other["paper"].notna().all()
+        assert "paper (Caltech101)" in str(tables.render(other))
+        both = pd.concat([of_101, of_256])
+        assert make(both, comparable=True, dataset="caltech101")["difference"].notna().all()
 
 
 def test_levels_are_the_data_of_figure_4():
