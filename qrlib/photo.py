@@ -10,7 +10,8 @@ An upright 8-bit image is what the networks take, so whatever a file holds is tu
 - transparency, of whatever form, becomes an alpha channel of 8 bits;
 - of several frames or pages the first is read.
 
-The colour profile is kept (but not that of CMYK); other metadata, such as the place, are not.
+The colour profile is kept where it is of the colours that are written (grey or RGB, so not of CMYK or
+Lab); other metadata, such as the place, are not.
 """
 
 from __future__ import annotations
@@ -147,8 +148,10 @@ def _decode(image: Image.Image, path: Path) -> Photo:
             alpha[rows] = both[..., -1]
         else:
             pixels[rows] = np.asarray(band.convert("L" if grey else "RGB"))
-    profile = None if image.mode == "CMYK" else image.info.get("icc_profile")
-    return Photo(pixels, alpha, profile)
+    profile = image.info.get("icc_profile")
+    # Bytes 16 to 19 of a profile name the colours that it is of (ICC.1, section 7.2).
+    fits = profile is not None and profile[16:20] == (b"GRAY" if grey else b"RGB ")
+    return Photo(pixels, alpha, profile if fits else None)
 
 
 def bands(height: int, width: int) -> Iterator[slice]:

@@ -137,7 +137,7 @@ def test_colour_keys_become_an_alpha_channel(tmp_path):
 
 def test_cmyk_becomes_rgb_without_its_profile(tmp_path):
     image = Image.fromarray(RGB).convert("CMYK")
-    path = saved(tmp_path, image, "ink.tif", icc_profile=b"of inks")
+    path = saved(tmp_path, image, "ink.tif", icc_profile=icc(b"CMYK"))
     read = photo.read(path)
     np.testing.assert_array_equal(read.pixels, RGB)  # this formula undoes its inverse
     assert read.icc_profile is None
@@ -263,26 +263,42 @@ def test_no_memory_to_decode_is_no_damage(tmp_path, monkeypatch):
         photo.read(path)
 
 
+@pytest.mark.parametrize(
+    ("mode", "colours", "kept"),
+    [("RGB", b"RGB ", True), ("L", b"GRAY", True), ("LAB", b"Lab ", False), ("L", b"RGB ", False)],
+)
+def test_a_profile_is_kept_only_with_the_colours_that_it_is_of(tmp_path, mode, colours, kept):
+    image = Image.new(mode, (4, 4))
+    read = photo.read(saved(tmp_path, image, "in.tif", icc_profile=icc(colours)))
+    assert read.icc_profile == (icc(colours) if kept else None)
+
+
+def icc(colours):
+    """A colour profile as far as its header tells."""
+    return b"\0" * 16 + colours + b"and so on"
+
+
 @pytest.mark.parametrize("ending", [".png", ".tif", ".tiff", ".PNG"])
 @pytest.mark.parametrize("pixels", [RGB, GREY], ids=["rgb", "grey"])
 @pytest.mark.parametrize("alpha", [None, ALPHA], ids=["opaque", "alpha"])
 def test_lossless_formats_keep_everything(tmp_path, ending, pixels, alpha):
-    written = photo.Photo(pixels, alpha, b"a colour profile")
+    profile = icc(b"GRAY" if pixels.ndim == 2 else b"RGB ")
+    written = photo.Photo(pixels, alpha, profile)
     photo.write(written, tmp_path / f"out{ending}")
     read = photo.read(tmp_path / f"out{ending}")
     np.testing.assert_array_equal(read.pixels, pixels)
     np.testing.assert_array_equal(read.alpha, alpha)
-    assert read.icc_profile == b"a colour profile"
+    assert read.icc_profile == profile
     assert os.listdir(tmp_path) == [f"out{ending}"]
 
 
 @pytest.mark.parametrize("ending", [".jpg", ".jpeg", ".webp"])
 def test_lossy_formats_come_near(tmp_path, ending):
-    photo.write(photo.Photo(RGB, None, b"a colour profile"), tmp_path / f"out{ending}")
+    photo.write(photo.Photo(RGB, None, icc(b"RGB ")), tmp_path / f"out{ending}")
     read = photo.read(tmp_path / f"out{ending}")
     error = np.square(read.pixels.astype(float) - RGB).mean()
     assert 10 * np.log10(255**2 / error) > 36
-    assert read.icc_profile == b"a colour profile"
+    assert read.icc_profile == icc(b"RGB ")
     with Image.open(tmp_path / f"out{ending}") as image:
         assert image.format == ("WEBP" if ending == ".webp" else "JPEG")
 
