@@ -11,13 +11,24 @@ The verdict is
 
 - "not run" if restorers, a classifier or a data set that the claim is about have no results;
 - else "too close to call" if the seeds' differences do not all have one sign, or if their mean is
-  closer to 0 than the error below;
+  nearer to 0 than `threshold` standard errors;
 - else "holds" if d > 0 and "does not hold" if d < 0.
 
-Several comparisons in one claim must all hold, and the worst verdict decides; where the paper says that
-one of them suffices, the best does.  Among equal verdicts it is d in units of its error that decides.
+`threshold` is that of the usual two-sided test: of differences that are none, 5 in 100 are called.
+Between claims nothing is corrected: of sixty about what is in truth alike, three would be called.
 
-The error of d is one standard error, put together from both sides:
+Several comparisons in one claim must all hold, and the worst verdict decides; where the paper says
+that one of them suffices, the best does.  Among equal verdicts it is d in units of its error that
+decides.  A verdict that any one of k comparisons brings about has k chances to come by luck: "does
+not hold" where all must hold, "holds" where one suffices.  Its threshold is the higher one at which
+all k together come to 5 in 100 (Sidak's correction).  The other verdict needs every comparison to
+pass, and no correction.
+
+The error of d is one standard error.  From one seed it is that of the choice of test images alone,
+and says nothing of what another training would change.  From k seeds whose differences have the
+standard deviation s, s / sqrt(k) is added to it, as the root of the sum of squares; from two or three
+seeds that is rough, so they must agree about the sign as well.  The part of the test images is put
+together from both sides:
 
 - of an accuracy p, p (1 - p) / n for n test images.  That treats the images as drawn anew for each
   side and level, though both sides saw the same ones: it is rather too large, and the rule calls
@@ -34,6 +45,7 @@ What the paper states for one split and one run, this checks for our runs.
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -43,6 +55,8 @@ import pandas as pd
 from qrlib import reference
 from qrlib.evidence import TIMES, Evidence, Need
 
+#: How often a two-sided test calls a difference that is none.
+CHANCE = 0.05
 HOLDS, FAILS, CLOSE, NOT_RUN = "holds", "does not hold", "too close to call", "not run"
 
 
@@ -88,37 +102,75 @@ def standard_error(p1: float, p2: float, n: int) -> float:
     return math.sqrt(p1 * (1 - p1) / n + p2 * (1 - p2) / n)
 
 
-def verdict(differences: Sequence[float], error: float) -> str:
+def threshold(chances: int = 1) -> float:
+    """Standard errors from 0 beyond which a difference is called.
+
+    Args:
+        chances: how many comparisons could bring the verdict about, each by itself.
+
+    >>> [round(threshold(k), 2) for k in (1, 2, 10)]
+    [1.96, 2.24, 2.8]
+    """
+    each = 1 - (1 - CHANCE) ** (1 / chances)
+    return statistics.NormalDist().inv_cdf(1 - each / 2)
+
+
+def in_errors(difference: float, error: float) -> float:
+    """A difference in units of its error; infinite where there is no error.
+
+    >>> in_errors(-0.03, 0.02), in_errors(0.1, 0.0), in_errors(0.0, 0.0)
+    (-1.5, inf, 0.0)
+    """
+    if error > 0:
+        return difference / error
+    return math.copysign(math.inf, difference) if difference else 0.0
+
+
+def verdict(
+    differences: Sequence[float], error: float, *, to_hold: int = 1, to_fail: int = 1
+) -> str:
     """The rule of this module's docstring for the differences of the seeds.
 
-    >>> verdict([0.04, 0.06], 0.05), verdict([0.04, -0.01], 0.001), verdict([-0.2], 0.05)
+    Args:
+        to_hold, to_fail: chances of either verdict, as in `threshold`.
+
+    >>> verdict([0.04, 0.06], 0.02), verdict([0.14, -0.01], 0.001), verdict([-0.2], 0.05)
     ('holds', 'too close to call', 'does not hold')
+    >>> verdict([-0.2], 0.09), verdict([-0.2], 0.09, to_fail=10)
+    ('does not hold', 'too close to call')
     """
-    if not differences:
+    if not differences or not agree(differences):
         return CLOSE
-    mean = math.fsum(differences) / len(differences)
-    if min(differences) <= 0 <= max(differences) or abs(mean) < error:
-        return CLOSE
-    return HOLDS if mean > 0 else FAILS
+    distance = in_errors(math.fsum(differences) / len(differences), error)
+    if distance >= threshold(to_hold):
+        return HOLDS
+    return FAILS if distance <= -threshold(to_fail) else CLOSE
 
 
-def judge(compared: Compared, evidence: Evidence) -> dict[str, Any]:
+def agree(differences: Sequence[float]) -> bool:
+    """Whether all seeds' differences have one sign.
+
+    >>> agree([0.1, 0.2]), agree([-0.1, 0.2]), agree([0.1, 0.0])
+    (True, False, False)
+    """
+    return min(differences) > 0 or max(differences) < 0
+
+
+def judge(
+    compared: Compared, evidence: Evidence, *, to_hold: int = 1, to_fail: int = 1
+) -> dict[str, Any]:
     """One comparison on results that lack nothing.
+
+    Args:
+        to_hold, to_fail: as in `verdict`.
 
     Returns:
         pair (our means, left and right; None where they cannot be compared), difference (d, mean over
-        seeds), standard_error, seeds (how many), verdict.
+        seeds), standard_error, seeds (how many), agree (whether they all have one sign), verdict.
     """
     left, right = compared.measured(evidence)
     if left.empty:
-        nan = float("nan")
-        return {
-            "pair": None,
-            "difference": nan,
-            "standard_error": nan,
-            "seeds": 0,
-            "verdict": CLOSE,
-        }
+        return {"pair": None, **_NOTHING, "verdict": CLOSE}
     margin = compared.margin * (right if compared.metric in TIMES else 1.0)
     raw = left - right
     by_seed = {
@@ -127,14 +179,26 @@ def judge(compared: Compared, evidence: Evidence) -> dict[str, Any]:
         "differs": lambda: raw.abs() - margin,
     }[compared.relation]()
     differences = [float(value) for value in by_seed]
-    error = compared.error(evidence)
+    error = math.hypot(compared.error(evidence), _of_seeds(differences))
     return {
         "pair": (left.mean(), right.mean()),
         "difference": math.fsum(differences) / len(differences),
         "standard_error": error,
         "seeds": len(differences),
-        "verdict": verdict(differences, error),
+        "agree": agree(differences),
+        "verdict": verdict(differences, error, to_hold=to_hold, to_fail=to_fail),
     }
+
+
+#: What is known of a comparison without numbers.
+_NOTHING = {"difference": math.nan, "standard_error": math.nan, "seeds": 0, "agree": True}
+
+
+def _of_seeds(differences: Sequence[float]) -> float:
+    """Standard error of a mean over seeds, as far as they differ; 0 for one, which shows no spread."""
+    if len(differences) < 2:
+        return 0.0
+    return statistics.stdev(differences) / math.sqrt(len(differences))
 
 
 @dataclass(frozen=True)
@@ -180,13 +244,12 @@ class Claim:
 
         Returns:
             pairs (our means, left and right, one pair a comparison), lacks, and of the comparison that
-            decides: difference, standard_error, seeds, verdict.
+            decides: difference, standard_error, seeds, agree, verdict.
         """
         if lacks := self.lacks(evidence):
-            nan = float("nan")
-            found = {"difference": nan, "standard_error": nan, "seeds": 0, "verdict": NOT_RUN}
-            return {"pairs": [], "lacks": lacks, **found}
-        judged = [judge(comparison, evidence) for comparison in self.comparisons]
+            return {"pairs": [], "lacks": lacks, **_NOTHING, "verdict": NOT_RUN}
+        chances = {"to_hold" if self.one_suffices else "to_fail": len(self.comparisons)}
+        judged = [judge(comparison, evidence, **chances) for comparison in self.comparisons]
         pairs = [one.pop("pair") for one in judged]
         decides = (max if self.one_suffices else min)(judged, key=_strength)
         return {"pairs": pairs, "lacks": [], **decides}
@@ -194,6 +257,5 @@ class Claim:
 
 def _strength(judged: dict[str, Any]) -> tuple[int, float]:
     """Verdict first, then the difference in units of its error: accuracies and dB do not compare."""
-    difference, error = judged["difference"], judged["standard_error"]
-    ratio = difference / error if error > 0 else math.copysign(math.inf, difference)
-    return (FAILS, CLOSE, HOLDS).index(judged["verdict"]), ratio
+    distance = in_errors(judged["difference"], judged["standard_error"])
+    return (FAILS, CLOSE, HOLDS).index(judged["verdict"]), distance

@@ -15,7 +15,7 @@ from qrlib.checking import CLOSE as CLOSE
 from qrlib.checking import FAILS as FAILS
 from qrlib.checking import HOLDS as HOLDS
 from qrlib.checking import NOT_RUN as NOT_RUN
-from qrlib.checking import Claim
+from qrlib.checking import Claim, in_errors, threshold
 from qrlib.checking import standard_error as standard_error
 from qrlib.checking import verdict as verdict
 from qrlib.errors import choose
@@ -107,15 +107,45 @@ def counts(found: pd.DataFrame) -> dict[str, int]:
 def render(found: pd.DataFrame, *, label: str = "ours", paper_label: str = "paper") -> Rendered:
     """A frame of `check`, or some of its rows, for reading.
 
-    The verdict stands first, where a phone shows it.  Where a claim was not run, what lacks stands
-    in place of our numbers.
+    The verdict and how many seeds it rests on stand first, where a phone shows them.  Where a claim was
+    not run, what lacks stands in place of our numbers.
     """
     rows = []
     for row in found.to_dict("records"):
         ours = f"lacks {row['lacks']}" if row["verdict"] == NOT_RUN else row["ours"]
         claim = f"{row['claim'].rstrip('.')} ({row['where']})."
         verdict = f"{SIGNS[row['verdict']]} {row['verdict']}"
-        rows.append([verdict, claim, row["how"], row["paper"], ours])
-    caption = ", ".join(f"{count} {kind}" for kind, count in counts(found).items())
-    headings = ["verdict", "claim", "compared", paper_label, label]
-    return grid(headings, rows, f"Verdicts: {caption}.")
+        if row["seeds"]:
+            verdict += f" ({_seeds(row['seeds'])})"
+        rows.append([verdict, _distance(row), claim, row["how"], row["paper"], ours])
+    headings = ["verdict", "in errors", "claim", "compared", paper_label, label]
+    return grid(headings, rows, _caption(found))
+
+
+def _seeds(count: int) -> str:
+    return "one seed" if count == 1 else f"{count} seeds"
+
+
+def _distance(row: Mapping[str, Any]) -> str:
+    """The difference that decides in its standard errors, "" where there is none."""
+    if not row["seeds"]:
+        return ""
+    distance = in_errors(row["difference"], row["standard_error"])
+    text = f"{distance:+.1f}".replace("inf", "∞").replace("-", "−")
+    return text if row["agree"] or row["seeds"] == 1 else f"{text}, seeds disagree"
+
+
+def _caption(found: pd.DataFrame) -> str:
+    kinds = ", ".join(f"{count} {kind}" for kind, count in counts(found).items())
+    caption = f"Verdicts: {kinds}."
+    if (found["seeds"] > 0).any():
+        caption += (
+            " In errors: the difference that decides, in its standard errors; a verdict needs at least "
+            f"{threshold():.2f}, and more where any of several comparisons could bring it about."
+        )
+    if (found["seeds"] == 1).any():
+        caption += (
+            " One seed: the error is that of the choice of test images alone, and says nothing of "
+            "what another training would change."
+        )
+    return caption

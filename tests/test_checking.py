@@ -1,5 +1,8 @@
 """The rule at its boundaries, and what there is to judge."""
 
+import math
+
+import numpy as np
 import pytest
 from frames import run, runs
 
@@ -7,16 +10,71 @@ from qrlib import checking
 from qrlib.checking import CLOSE, FAILS, HOLDS, NOT_RUN, Claim
 from qrlib.comparisons import Comparison, Side
 from qrlib.evidence import Evidence
+from qrlib.selection import LEVELS
 
 
-def test_boundary_of_one_standard_error():
+def test_a_verdict_needs_two_standard_errors():
     error = checking.standard_error(0.5, 0.5, 200)
     assert error == pytest.approx(0.05)
-    assert checking.verdict([0.05], 0.05) == HOLDS
-    assert checking.verdict([0.0499], 0.05) == CLOSE
-    assert checking.verdict([-0.0499], 0.05) == CLOSE
-    assert checking.verdict([-0.05], 0.05) == FAILS
+    assert checking.verdict([0.0981], 0.05) == HOLDS
+    assert checking.verdict([0.0979], 0.05) == CLOSE
+    assert checking.verdict([-0.0979], 0.05) == CLOSE
+    assert checking.verdict([-0.0981], 0.05) == FAILS
     assert checking.verdict([0.0], 0.0) == CLOSE
+    assert checking.verdict([0.01], 0.0) == HOLDS
+
+
+def test_chance_calls_five_in_a_hundred_whatever_the_number_of_comparisons():
+    random = np.random.default_rng(0)
+    for k in (1, 4, 10):
+        worst = random.normal(size=(20_000, k)).min(axis=1)
+        failing = [checking.verdict([d], 1.0, to_fail=k) == FAILS for d in worst]
+        assert np.mean(failing) == pytest.approx(0.025, abs=0.004)  # the other half are "holds"
+    assert checking.threshold(1) == pytest.approx(1.96, abs=0.001)
+
+
+def judged_on(accuracies, one_suffices=False):
+    """A claim that QRNet is better than none at each level, none being right half the time."""
+    rows = runs(run("none", 0, None, 0.5), run("qrnet-multiple", 0, None, accuracies))
+    compared = tuple(
+        Comparison(Side("qrnet", "noise", (i,)), Side("none", "noise", (i,))) for i in LEVELS
+    )
+    return Claim("id", "text", "where", compared, one_suffices).check(Evidence(rows))
+
+
+def test_of_several_comparisons_one_may_fail_by_chance():
+    # One error is 0.035: 0.42 lies 2.3 errors below 0.5, 0.40 lies 2.8; of five, 2.57 are needed.
+    better = [0.6] * 4
+    assert judged_on([*better, 0.42])["verdict"] == CLOSE
+    assert judged_on([*better, 0.40])["verdict"] == FAILS
+    # All have to pass for "holds", which needs no correction: 0.58 lies 2.3 errors above.
+    assert judged_on([*better, 0.58])["verdict"] == HOLDS
+    assert judged_on([*better, 0.56])["verdict"] == CLOSE
+
+
+def test_where_one_suffices_it_may_hold_by_chance():
+    worse = [0.4] * 4
+    assert judged_on([*worse, 0.58], True)["verdict"] == CLOSE
+    assert judged_on([*worse, 0.60], True)["verdict"] == HOLDS
+    assert judged_on([*worse, 0.42], True)["verdict"] == FAILS
+    assert judged_on([*worse, 0.44], True)["verdict"] == CLOSE
+
+
+def test_the_spread_over_seeds_adds_to_the_error():
+    compared = Comparison(Side("qrnet", "noise"), Side("none", "noise"))
+
+    def error(*accuracies):
+        found = [run("qrnet-multiple", s, None, a) for s, a in enumerate(accuracies)]
+        return checking.judge(compared, Evidence(runs(run("none", 0, None, 0.5), *found)))
+
+    images = checking.standard_error(0.7, 0.5, 400)
+    assert error(0.7)["standard_error"] == pytest.approx(images)
+    assert error(0.7, 0.7)["standard_error"] == pytest.approx(images)
+    # 0.6 and 0.8 have a standard deviation of 0.141, their mean an error of 0.1.
+    apart = error(0.6, 0.8)
+    assert apart["standard_error"] == pytest.approx(math.hypot(images, 0.1))
+    assert (apart["seeds"], apart["agree"], apart["verdict"]) == (2, True, CLOSE)
+    assert error(0.4, 0.8)["agree"] is False
 
 
 def test_seeds_that_disagree_are_too_close_to_call():

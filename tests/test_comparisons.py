@@ -57,7 +57,7 @@ def test_accuracy_errors_are_those_of_two_shares():
 
 
 @pytest.mark.parametrize(
-    ("psnr", "judged"), [(20.5, HOLDS), (20.1, CLOSE), (19.9, CLOSE), (19.5, FAILS)]
+    ("psnr", "judged"), [(20.5, HOLDS), (20.3, CLOSE), (19.7, CLOSE), (19.5, FAILS)]
 )
 def test_quality_is_judged_by_the_spread_over_images(psnr, judged):
     evidence = Evidence(
@@ -70,7 +70,7 @@ def test_quality_is_judged_by_the_spread_over_images(psnr, judged):
     assert gains.error(evidence) == pytest.approx(math.sqrt(2) * 4.0 / math.sqrt(N))
 
 
-@pytest.mark.parametrize(("ms", "judged"), [(8.0, HOLDS), (5.2, CLOSE), (4.8, CLOSE), (3.0, FAILS)])
+@pytest.mark.parametrize(("ms", "judged"), [(8.0, HOLDS), (5.6, CLOSE), (4.4, CLOSE), (3.0, FAILS)])
 def test_times_are_known_to_a_share(ms, judged):
     times = runs(
         time("none", "milliseconds_per_image", 5.0),
@@ -83,7 +83,7 @@ def test_times_are_known_to_a_share(ms, judged):
     assert compared.printed("Caltech101") == (8.29, 5.51)
 
 
-@pytest.mark.parametrize(("ms", "judged"), [(5.0, HOLDS), (5.4, CLOSE), (4.0, FAILS), (7.0, FAILS)])
+@pytest.mark.parametrize(("ms", "judged"), [(5.0, CLOSE), (4.0, CLOSE), (3.0, FAILS), (7.0, FAILS)])
 def test_a_margin_of_a_time_is_a_share(ms, judged):
     times = runs(
         time("none", "milliseconds_per_image", 5.0),
@@ -162,7 +162,9 @@ def test_bend():
     bend = Bend("qrnet", "noise", "psnr", 0.03)
     found = checking.judge(bend, Evidence(straight))
     assert found["difference"] == pytest.approx(-0.03)
-    assert found["verdict"] == FAILS or found["standard_error"] > 0.03
+    assert found["verdict"] == CLOSE
+    found = checking.judge(bend, Evidence(straight.assign(n=10 * N)))
+    assert found["verdict"] == FAILS
     curved = quality("qrnet-multiple", 0, [0.9, 0.88, 0.86, 0.7, 0.5], psnr)
     found = checking.judge(bend, Evidence(curved))
     # the line falls by 0.1 a level, so the third is 0.16 above it and the others less
