@@ -22,7 +22,7 @@ from qrlib.selection import LEVELS
 #: The upper two of five levels; the paper speaks of high levels without saying which.
 HIGH = (4, 5)
 #: Accuracies no farther apart than this are our reading of "similar" and "slightly less", and those
-#: farther apart of "different" and "insufficient".
+#: farther apart of "different" and "poor".
 SIMILAR = 0.03
 #: Standard deviation over images of a restorer's change, dB and SSIM.
 SPREAD = {"psnr": 4.0, "ssim": 0.1}

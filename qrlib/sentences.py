@@ -42,24 +42,14 @@ def _on_distortions() -> Iterator[Claim]:
         "Sections IV-B1 and IV-D, Table 2",
         (Comparison(Side("none", "noise"), Side("none", "blur")),),
     )
-    for distortion in _BOTH:
-        yield Claim(
-            f"finetuning-insufficient-{distortion}",
-            f"Fine-tuning is not enough under severe {distortion}: at high levels it stays more than "
-            f"{SIMILAR} below the accuracy on clean images.",
-            "Sections I and II-B",
-            tuple(
-                Comparison(clean, Side(method, distortion, HIGH), -SIMILAR)
-                for method in ("finetuned-single", "finetuned-multiple")
-            ),
-        )
 
 
 def _on_method() -> Iterator[Claim]:
     yield Claim(
         "qrnet-beats-none-every-level",
-        "QRNet copes with both distortions at every level: it is better than no restoration.",
-        "Section III-A",
+        "QRNet can deal with both distortions and all their levels: at every single one it is better "
+        "than no restoration.",
+        "Section III-A (better than none, and at each level, is our reading)",
         tuple(beats("qrnet", "none", d, (level,)) for d in _BOTH for level in LEVELS),
     )
     yield Claim(
@@ -192,11 +182,17 @@ def _on_end_to_end() -> Iterator[Claim]:
         multiple,
         one_suffices=True,
     )
+    # "Most cases" are three of the four that Table 4 prints: all but noise on Caltech256, where the
+    # classifier fine-tuned on noise alone is better by 0.012.  A profile has two of the four.
     yield Claim(
         "finetuned-multiple-mostly-better",
-        "In most cases, which of two means both, fine-tuning on both distortions is better than on one.",
-        _TABLE4,
-        multiple,
+        "In most cases fine-tuning on both distortions is better than on one: it is on blur, and on "
+        f"noise it is at most {SIMILAR} worse.",
+        f"{_TABLE4} (which cases, and the margin, is our reading)",
+        (
+            beats(tuned[1], tuned[0], "blur"),
+            Comparison(Side(tuned[1], "noise"), Side(tuned[0], "noise"), SIMILAR),
+        ),
     )
     for distortion in ("noise", "blur", "average"):
         yield Claim(
@@ -246,24 +242,25 @@ def _on_end_to_end() -> Iterator[Claim]:
         )
         yield Claim(
             f"end-to-end-beats-finetuned-high-{distortion}",
-            f"At high levels of {distortion}, QRNet trained end to end is better than either "
-            "fine-tuned classifier.",
-            "Section IV-B2, Figure 5",
+            f"Fine-tuning is not enough under severe {distortion}: at high levels QRNet trained end to "
+            "end is better than either fine-tuned classifier.",
+            "Sections I, II-B and IV-B2, Figure 5",
             tuple(beats("end-to-end", method, distortion, HIGH) for method in tuned),
         )
 
 
 def _on_another_classifier() -> Iterator[Claim]:
-    clean = Side("none", "clean", unseen=True)
+    high = {
+        (method, distortion): Side(method, distortion, HIGH, unseen=True)
+        for method in ("qrnet", "none")
+        for distortion in _BOTH
+    }
     yield Claim(
         "unseen-poor-when-severe",
-        "A classifier that was trained on clean images is poor under severe distortion: it loses more "
-        f"than {SIMILAR}.",
-        _FIGURE6,
-        tuple(
-            Comparison(clean, Side("none", distortion, HIGH, unseen=True), -SIMILAR)
-            for distortion in _BOTH
-        ),
+        "A classifier that was trained on clean images is poor under severe distortion: at high levels "
+        f"it is more than {SIMILAR} below what it reaches with QRNet in front.",
+        f"{_FIGURE6} (how poor is our reading)",
+        tuple(Comparison(high["qrnet", d], high["none", d], -SIMILAR) for d in _BOTH),
     )
     for distortion in _BOTH:
         yield Claim(
