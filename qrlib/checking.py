@@ -4,12 +4,13 @@ A claim compares numbers, left and right, over the seeds that both have; "none" 
 paired with every seed.  A relation makes a difference d of them, seed by seed:
 
 - ``left > right``: d = left - right, plus a margin where the claim allows one
-- "similar": d = margin minus the distance of left and right
+- "similar": d = margin minus the distance of left and right (of two lines: their mean distance)
 - "differs": d = their distance minus the margin
 
 The verdict is
 
-- "not run" if restorers, a classifier or a data set that the claim is about have no results;
+- "not judged", with the reason, if restorers, a classifier or a data set that the claim is about have
+  no results, or if there are results that cannot be compared;
 - else "too close to call" if the seeds' differences do not all have one sign, or if their mean is
   nearer to 0 than `threshold` standard errors;
 - else "holds" if d > 0 and "does not hold" if d < 0.
@@ -22,7 +23,8 @@ that one of them suffices, the best does.  Among equal verdicts it is d in units
 decides.  A verdict that any one of k comparisons brings about has k chances to come by luck: "does
 not hold" where all must hold, "holds" where one suffices.  Its threshold is the higher one at which
 all k together come to 5 in 100 (Sidak's correction).  The other verdict needs every comparison to
-pass, and no correction.
+pass, and no correction.  Where one comparison cannot be made, the claim is judged only if another one
+settles it alone.
 
 The error of d is one standard error.  From one seed it is that of the choice of test images alone,
 and says nothing of what another training would change.  From k seeds whose differences have the
@@ -48,6 +50,7 @@ import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import pandas as pd
@@ -57,7 +60,7 @@ from qrlib.evidence import TIMES, Evidence, Need
 
 #: How often a two-sided test calls a difference that is none.
 CHANCE = 0.05
-HOLDS, FAILS, CLOSE, NOT_RUN = "holds", "does not hold", "too close to call", "not run"
+HOLDS, FAILS, CLOSE, NOT_JUDGED = "holds", "does not hold", "too close to call", "not judged"
 
 
 class Compared(Protocol):
@@ -71,7 +74,13 @@ class Compared(Protocol):
     def metric(self) -> str: ...
     def needs(self) -> Iterator[Need]: ...
     def printed(self, dataset: str) -> tuple[float, float] | None: ...
+    def hindrance(self, evidence: Evidence) -> str:
+        """Why results that lack nothing cannot be compared; "" if they can."""
+
     def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]: ...
+    def apart(self, evidence: Evidence) -> pd.Series:
+        """Distance of left and right, seed by seed."""
+
     def error(self, evidence: Evidence) -> float: ...
     def words(self) -> tuple[str, str]: ...
 
@@ -139,7 +148,7 @@ def verdict(
     >>> verdict([-0.2], 0.09), verdict([-0.2], 0.09, to_fail=10)
     ('does not hold', 'too close to call')
     """
-    if not differences or not agree(differences):
+    if not agree(differences):
         return CLOSE
     distance = in_errors(math.fsum(differences) / len(differences), error)
     if distance >= threshold(to_hold):
@@ -165,23 +174,24 @@ def judge(
         to_hold, to_fail: as in `verdict`.
 
     Returns:
-        pair (our means, left and right; None where they cannot be compared), difference (d, mean over
-        seeds), standard_error, seeds (how many), agree (whether they all have one sign), verdict.
+        pair (our means, left and right; None where they cannot be compared), why (they cannot, or ""),
+        difference (d, mean over seeds), standard_error, seeds (how many), agree (whether they all have
+        one sign), verdict.
     """
+    if why := compared.hindrance(evidence):
+        return {"pair": None, "why": why, **_NOTHING}
     left, right = compared.measured(evidence)
-    if left.empty:
-        return {"pair": None, **_NOTHING, "verdict": CLOSE}
     margin = compared.margin * (right if compared.metric in TIMES else 1.0)
-    raw = left - right
     by_seed = {
-        ">": lambda: raw + margin,
-        "similar": lambda: margin - raw.abs(),
-        "differs": lambda: raw.abs() - margin,
+        ">": lambda: left - right + margin,
+        "similar": lambda: margin - compared.apart(evidence),
+        "differs": lambda: compared.apart(evidence) - margin,
     }[compared.relation]()
     differences = [float(value) for value in by_seed]
     error = math.hypot(compared.error(evidence), _of_seeds(differences))
     return {
         "pair": (left.mean(), right.mean()),
+        "why": "",
         "difference": math.fsum(differences) / len(differences),
         "standard_error": error,
         "seeds": len(differences),
@@ -191,7 +201,13 @@ def judge(
 
 
 #: What is known of a comparison without numbers.
-_NOTHING = {"difference": math.nan, "standard_error": math.nan, "seeds": 0, "agree": True}
+_NOTHING = {
+    "difference": math.nan,
+    "standard_error": math.nan,
+    "seeds": 0,
+    "agree": True,
+    "verdict": NOT_JUDGED,
+}
 
 
 def _of_seeds(differences: Sequence[float]) -> float:
@@ -243,19 +259,24 @@ class Claim:
         """Judge the claim.
 
         Returns:
-            pairs (our means, left and right, one pair a comparison), lacks, and of the comparison that
-            decides: difference, standard_error, seeds, agree, verdict.
+            pairs (our means, left and right, one pair a comparison), and of the comparison that decides:
+            why (it is not judged, or ""), difference, standard_error, seeds, agree, verdict.
         """
         if lacks := self.lacks(evidence):
-            return {"pairs": [], "lacks": lacks, **_NOTHING, "verdict": NOT_RUN}
+            return {"pairs": [], "why": f"lacks {', '.join(lacks)}", **_NOTHING}
         chances = {"to_hold" if self.one_suffices else "to_fail": len(self.comparisons)}
         judged = [judge(comparison, evidence, **chances) for comparison in self.comparisons]
         pairs = [one.pop("pair") for one in judged]
-        decides = (max if self.one_suffices else min)(judged, key=_strength)
-        return {"pairs": pairs, "lacks": [], **decides}
+        if self.one_suffices:
+            decides = max(judged, key=partial(_rank, (FAILS, CLOSE, NOT_JUDGED, HOLDS)))
+        else:
+            decides = min(judged, key=partial(_rank, (FAILS, NOT_JUDGED, CLOSE, HOLDS)))
+        return {"pairs": pairs, **decides}
 
 
-def _strength(judged: dict[str, Any]) -> tuple[int, float]:
+def _rank(order: Sequence[str], judged: dict[str, Any]) -> tuple[int, float]:
     """Verdict first, then the difference in units of its error: accuracies and dB do not compare."""
+    if judged["verdict"] == NOT_JUDGED:
+        return order.index(NOT_JUDGED), 0.0
     distance = in_errors(judged["difference"], judged["standard_error"])
-    return (FAILS, CLOSE, HOLDS).index(judged["verdict"]), distance
+    return order.index(judged["verdict"]), distance

@@ -14,7 +14,7 @@ from qrlib import profiles, reference, store
 from qrlib.checking import CLOSE as CLOSE
 from qrlib.checking import FAILS as FAILS
 from qrlib.checking import HOLDS as HOLDS
-from qrlib.checking import NOT_RUN as NOT_RUN
+from qrlib.checking import NOT_JUDGED as NOT_JUDGED
 from qrlib.checking import Claim, in_errors, threshold
 from qrlib.checking import standard_error as standard_error
 from qrlib.checking import verdict as verdict
@@ -23,9 +23,9 @@ from qrlib.evidence import WORDS, Evidence
 from qrlib.rendering import Rendered, grid
 from qrlib.sentences import CLAIMS as CLAIMS
 
-VERDICTS = (HOLDS, FAILS, CLOSE, NOT_RUN)
+VERDICTS = (HOLDS, FAILS, CLOSE, NOT_JUDGED)
 #: What stands before a verdict, so that a long table can be skimmed.
-SIGNS = {HOLDS: "✓", FAILS: "✗", CLOSE: "≈", NOT_RUN: "–"}
+SIGNS = {HOLDS: "✓", FAILS: "✗", CLOSE: "≈", NOT_JUDGED: "–"}
 
 
 def check(
@@ -52,8 +52,9 @@ def check(
 
     Returns:
         One claim a row: id, claim, where, how (what is compared), paper and ours (texts "left vs
-        right"), difference and standard_error (of the comparison that decides), seeds (how many), n
-        (test images), verdict (one of `VERDICTS`), lacks (what was not run, in words).
+        right"), difference and standard_error (of the comparison that decides), seeds (how many), agree
+        (whether these have one sign), n (test images), verdict (one of `VERDICTS`), why (it is not
+        judged, in words, or "").
 
     Raises:
         QrlibError: as `qrlib.selection.select`; an unknown id; a level lacks of what was run; two
@@ -69,9 +70,8 @@ def check(
         found = claim.check(evidence)
         row = {"id": claim.id, "claim": claim.text, "where": claim.where, "how": claim.how}
         row["paper"] = _numbers(claim, claim.printed(theirs)) or "no number printed"
-        row["ours"] = _numbers(claim, found.pop("pairs"), "nothing in common") or NOT_RUN
-        lacks = ", ".join(found.pop("lacks"))
-        rows.append(row | found | {"n": evidence.n, "lacks": lacks})
+        row["ours"] = _numbers(claim, found.pop("pairs"), "not comparable") or NOT_JUDGED
+        rows.append(row | found | {"n": evidence.n})
     return pd.DataFrame(rows)
 
 
@@ -107,12 +107,12 @@ def counts(found: pd.DataFrame) -> dict[str, int]:
 def render(found: pd.DataFrame, *, label: str = "ours", paper_label: str = "paper") -> Rendered:
     """A frame of `check`, or some of its rows, for reading.
 
-    The verdict and how many seeds it rests on stand first, where a phone shows them.  Where a claim was
-    not run, what lacks stands in place of our numbers.
+    The verdict and how many seeds it rests on stand first, where a phone shows them.  Where a claim is
+    not judged, the reason stands in place of our numbers.
     """
     rows = []
     for row in found.to_dict("records"):
-        ours = f"lacks {row['lacks']}" if row["verdict"] == NOT_RUN else row["ours"]
+        ours = row["why"] or row["ours"]
         claim = f"{row['claim'].rstrip('.')} ({row['where']})."
         verdict = f"{SIGNS[row['verdict']]} {row['verdict']}"
         if row["seeds"]:

@@ -26,6 +26,10 @@ HIGH = (4, 5)
 SIMILAR = 0.03
 #: Standard deviation over images of a restorer's change, dB and SSIM.
 SPREAD = {"psnr": 4.0, "ssim": 0.1}
+#: At how many points of a shared range of quality two lines are compared.
+GRID = 101
+#: The least share of the narrower line's range that two lines must have in common.
+OVERLAP = 0.25
 #: Share of a time by which it may be off.
 TIME_ERROR = 0.05
 
@@ -142,6 +146,16 @@ def _paired(left: pd.Series, right: pd.Series, untrained: Sequence[bool]) -> lis
     return [left[both], right[both]]
 
 
+def _no_seed(methods: Sequence[str], found: Sequence[pd.Series | pd.DataFrame]) -> QrlibError:
+    one, other = (
+        f"{m} (seeds {list(values.index)})" for m, values in zip(methods, found, strict=True)
+    )
+    return QrlibError(
+        f"{one} and {other} have no seed in common, and claims compare seed by seed: run one with a "
+        "seed of the other"
+    )
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Two sides in a relation (">", "similar" or "differs"); a margin of a time is a share of right."""
@@ -163,17 +177,22 @@ class Comparison:
         one, two = self.left.printed(dataset), self.right.printed(dataset)
         return None if one is None or two is None else (one, two)
 
+    def hindrance(self, evidence: Evidence) -> str:
+        """Nothing that was run on the same images hinders."""
+        return ""
+
     def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
         """Both sides, seed by seed."""
         left, right = self.left.measured(evidence), self.right.measured(evidence)
         one, two = _paired(left, right, [self.left.untrained, self.right.untrained])
         if one.empty:
-            raise QrlibError(
-                f"{self.left.method} (seeds {list(left.index)}) and {self.right.method} (seeds "
-                f"{list(right.index)}) have no seed in common, and claims compare seed by seed: "
-                "run one with a seed of the other"
-            )
+            raise _no_seed([self.left.method, self.right.method], [left, right])
         return one, two
+
+    def apart(self, evidence: Evidence) -> pd.Series:
+        """Distance of the two numbers."""
+        left, right = self.measured(evidence)
+        return (left - right).abs()
 
     def error(self, evidence: Evidence) -> float:
         return math.sqrt(self.left.variance(evidence) + self.right.variance(evidence))
@@ -219,11 +238,13 @@ def _needs(method: str, distortion: str, quality: str) -> Iterator[Need]:
 class AtEqualQuality:
     """Accuracies of two methods where their images have the same PSNR or SSIM.
 
-    Both lines are interpolated between their levels, and compared over the range of quality that they
-    share, at its ends and at the levels of either within it.  Where they share none, nothing can be
-    said: no seed is left, which is too close to call.
+    Both lines are interpolated between their levels and compared at `GRID` points, evenly spaced over
+    the range of quality that they share.  ">" compares the means of these accuracies; "similar" and
+    "differs" the mean of their distances, so that lines that cross are not alike.  By chance alone a
+    mean distance is larger than 0, by less than one error.
 
-    Relation and margin are those of `Comparison`.
+    They can be compared where the shared range is at least `OVERLAP` of the narrower one; a seed at
+    which it is less is left out.
     """
 
     one: str
@@ -241,25 +262,48 @@ class AtEqualQuality:
     def printed(self, dataset: str) -> None:
         """The paper prints no numbers of Figure 7."""
 
+    def hindrance(self, evidence: Evidence) -> str:
+        """That no seed's lines share enough of a range."""
+        if self._accuracies(evidence):
+            return ""
+        names = [rendering.name(method) for method in (self.one, self.other)]
+        return (
+            f"{names[0]} and {names[1]} share less than {OVERLAP:.0%} of a range of "
+            f"{WORDS[self.quality][0]} ({self.distortion})"
+        )
+
     def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
-        """Mean accuracies over the shared range, one value a seed; only seeds with such a range."""
+        """Mean accuracies over the shared range, one value a seed."""
+        found = self._accuracies(evidence)
+        means = {seed: [line.mean() for line in lines] for seed, lines in found.items()}
+        both = pd.DataFrame.from_dict(means, orient="index", columns=[0, 1])
+        return both[0], both[1]
+
+    def apart(self, evidence: Evidence) -> pd.Series:
+        """Mean distance of the accuracies over the shared range."""
+        found = self._accuracies(evidence)
+        return pd.Series({seed: np.abs(one - two).mean() for seed, (one, two) in found.items()})
+
+    def _accuracies(self, evidence: Evidence) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+        """Both lines' accuracies at the points of the shared range; only of seeds that have one."""
         q1, a1 = _lines(evidence, self.one, self.distortion, self.quality)
         q2, a2 = _lines(evidence, self.other, self.distortion, self.quality)
         if self.one == "none":
             q1, a1 = (_repeated(frame, q2.index) for frame in (q1, a1))
         elif self.other == "none":
             q2, a2 = (_repeated(frame, q1.index) for frame in (q2, a2))
-        left, right = {}, {}
-        for seed in q1.index.intersection(q2.index):
+        both = q1.index.intersection(q2.index)
+        if both.empty:
+            raise _no_seed([self.one, self.other], [q1, q2])
+        found = {}
+        for seed in both:
             x1, x2 = q1.loc[seed].to_numpy(), q2.loc[seed].to_numpy()
             low, high = max(x1.min(), x2.min()), min(x1.max(), x2.max())
-            if low > high:
-                continue
-            levels = np.concatenate([x1, x2])
-            x = np.unique([low, high, *levels[(levels >= low) & (levels <= high)]])
-            left[seed] = _broken_line(x, x1, a1.loc[seed].to_numpy()).mean()
-            right[seed] = _broken_line(x, x2, a2.loc[seed].to_numpy()).mean()
-        return pd.Series(left, dtype=float), pd.Series(right, dtype=float)
+            if high - low >= OVERLAP * min(np.ptp(x1), np.ptp(x2)):
+                x = np.linspace(low, high, GRID)
+                lines = (_broken_line(x, x1, a1.loc[seed]), _broken_line(x, x2, a2.loc[seed]))
+                found[seed] = lines
+        return found
 
     def error(self, evidence: Evidence) -> float:
         left, right = self.measured(evidence)
@@ -272,10 +316,10 @@ class AtEqualQuality:
         return where, f"{names[0]} {sign(self)} {names[1]}{allowance(self)}"
 
 
-def _broken_line(x: np.ndarray, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
+def _broken_line(x: np.ndarray, xs: np.ndarray, ys: pd.Series) -> np.ndarray:
     """The line through (xs, ys), in any order, at x."""
     order = np.argsort(xs)
-    return np.interp(x, xs[order], ys[order])
+    return np.interp(x, xs[order], ys.to_numpy()[order])
 
 
 def _repeated(frame: pd.DataFrame, seeds: pd.Index) -> pd.DataFrame:
@@ -303,6 +347,14 @@ class Bend:
     def printed(self, dataset: str) -> None:
         """The paper prints no numbers of Figure 7."""
 
+    def hindrance(self, evidence: Evidence) -> str:
+        """That the line has one quality at both ends."""
+        quality, _ = _lines(evidence, self.method, self.distortion, self.quality)
+        if (quality.iloc[:, 0] != quality.iloc[:, -1]).all():
+            return ""
+        name, words = rendering.name(self.method), WORDS[self.quality][0]
+        return f"{name} has one {words} at its lowest and its highest level of {self.distortion}"
+
     def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
         """At the level that lies farthest from the straight line in the mean over seeds."""
         quality, accuracy = _lines(evidence, self.method, self.distortion, self.quality)
@@ -310,10 +362,13 @@ class Bend:
         slope = (accuracy[last] - accuracy[first]) / (quality[last] - quality[first])
         straight = quality.sub(quality[first], axis=0).mul(slope, axis=0)
         straight = straight.add(accuracy[first], axis=0)
-        away = (accuracy - straight).dropna().mean().abs()
-        if away.isna().all():  # one quality at both ends: no line to leave
-            return pd.Series(dtype=float), pd.Series(dtype=float)
-        return accuracy[away.idxmax()], straight[away.idxmax()]
+        farthest = (accuracy - straight).mean().abs().idxmax()
+        return accuracy[farthest], straight[farthest]
+
+    def apart(self, evidence: Evidence) -> pd.Series:
+        """How far that level is from the straight line."""
+        left, right = self.measured(evidence)
+        return (left - right).abs()
 
     def error(self, evidence: Evidence) -> float:
         left, right = self.measured(evidence)

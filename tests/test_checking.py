@@ -7,8 +7,8 @@ import pytest
 from frames import run, runs
 
 from qrlib import checking
-from qrlib.checking import CLOSE, FAILS, HOLDS, NOT_RUN, Claim
-from qrlib.comparisons import Comparison, Side
+from qrlib.checking import CLOSE, FAILS, HOLDS, NOT_JUDGED, Claim
+from qrlib.comparisons import AtEqualQuality, Comparison, Side
 from qrlib.evidence import Evidence
 from qrlib.selection import LEVELS
 
@@ -60,6 +60,33 @@ def test_where_one_suffices_it_may_hold_by_chance():
     assert judged_on([*worse, 0.44], True)["verdict"] == CLOSE
 
 
+@pytest.mark.parametrize(
+    ("accuracy", "all_must", "one_does"),
+    [(0.7, NOT_JUDGED, HOLDS), (0.5, NOT_JUDGED, NOT_JUDGED), (0.3, FAILS, NOT_JUDGED)],
+)
+def test_what_cannot_be_compared_leaves_what_another_comparison_settles(
+    accuracy, all_must, one_does
+):
+    psnr = {
+        "none": [15.0, 14.0, 13.0, 12.0, 11.0],
+        "qrnet-multiple": [25.0, 24.0, 23.0, 22.0, 21.0],
+    }
+    rows = runs(
+        run("none", 0, None, 0.5),
+        run("qrnet-multiple", 0, None, accuracy),
+        *(run(name, 0, None, five, metric="psnr") for name, five in psnr.items()),
+    )
+    compared = (
+        AtEqualQuality("qrnet", "none", "noise", "psnr"),
+        Comparison(Side("qrnet", "noise"), Side("none", "noise")),
+    )
+    for one_suffices, judged in ((False, all_must), (True, one_does)):
+        found = Claim("id", "text", "where", compared, one_suffices).check(Evidence(rows))
+        assert found["verdict"] == judged
+        assert ("share less than 25%" in found["why"]) == (judged == NOT_JUDGED)
+        assert found["pairs"] == [None, pytest.approx((accuracy, 0.5))]
+
+
 def test_the_spread_over_seeds_adds_to_the_error():
     compared = Comparison(Side("qrnet", "noise"), Side("none", "noise"))
 
@@ -82,10 +109,6 @@ def test_seeds_that_disagree_are_too_close_to_call():
     assert checking.verdict([0.3, 0.3, 0.0], 0.01) == CLOSE
     assert checking.verdict([-0.3, -0.3, 0.001], 0.01) == CLOSE
     assert checking.verdict([0.3, 0.3, 0.001], 0.01) == HOLDS
-
-
-def test_no_seed_is_too_close_to_call():
-    assert checking.verdict([], 0.1) == CLOSE
 
 
 ROWS = runs(
@@ -128,6 +151,6 @@ def test_a_claim_says_what_is_compared():
         "restoration (on Caltech256)"
     )
     assert claim.lacks(Evidence(ROWS)) == ["results on Caltech256"]
-    assert claim.check(Evidence(ROWS))["verdict"] == NOT_RUN
+    assert claim.check(Evidence(ROWS))["verdict"] == NOT_JUDGED
     other = Evidence(ROWS.assign(dataset="caltech256"))
     assert claim.lacks(other) == ["recnet-blur"]

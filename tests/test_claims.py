@@ -8,7 +8,7 @@ from test_sweep import training
 from test_timings import time
 
 from qrlib import claims, reference
-from qrlib.claims import CLOSE, FAILS, HOLDS, NOT_RUN
+from qrlib.claims import CLOSE, FAILS, HOLDS, NOT_JUDGED
 from qrlib.errors import QrlibError
 from qrlib.evidence import Evidence
 
@@ -160,7 +160,7 @@ def test_no_claim_fails_on_the_papers_own_numbers(dataset, judged):
     ]
     assert (numbers[0] - numbers[1]).abs().max() < 0.0015  # two averages are not their rows' means
     assert len(found) == judged
-    assert found[found["verdict"].isin([FAILS, NOT_RUN])].empty
+    assert found[found["verdict"].isin([FAILS, NOT_JUDGED])].empty
     assert found.loc["qrnet-beats-none-blur", "verdict"] == HOLDS
 
 
@@ -217,7 +217,7 @@ def test_every_claim_holds_where_the_results_were_made_so():
         "id"
     )
     # What the records cannot bear out: the other data set, and the lines made up for Figure 7.
-    assert claims.counts(found)[NOT_RUN] == 3
+    assert claims.counts(found)[NOT_JUDGED] == 3
     assert found.loc["end-to-end-trains-as-fast", "ours"] == "20.0 vs 20.0"
     assert found.loc["qrnet-takes-longer", "ours"] == "8.29 vs 5.51"
     assert found.loc["qrnet-takes-longer", "paper"] == "8.29 vs 5.51"
@@ -241,35 +241,35 @@ def test_every_claim_holds_where_the_results_were_made_so():
 
 def test_what_was_not_run_is_named():
     found = claims.check(results()).set_index("id")
-    silent = found[found["verdict"] == NOT_RUN]
-    assert silent.loc["small-qrnet-less-accurate", "lacks"] == "small_qrnet-multiple"
-    assert silent.loc["end-to-end-beats-finetuned-noise", "lacks"] == (
-        "end_to_end-multiple, finetuned-noise, finetuned-multiple"
+    silent = found[found["verdict"] == NOT_JUDGED]
+    assert silent.loc["small-qrnet-less-accurate", "why"] == "lacks small_qrnet-multiple"
+    assert silent.loc["end-to-end-beats-finetuned-noise", "why"] == (
+        "lacks end_to_end-multiple, finetuned-noise, finetuned-multiple"
     )
-    assert silent.loc["mqrnet-beats-qrnet-unseen-noise", "lacks"] == (
-        "mqrnet-multiple under an unseen classifier, qrnet-multiple under an unseen classifier"
+    assert silent.loc["mqrnet-beats-qrnet-unseen-noise", "why"] == (
+        "lacks mqrnet-multiple under an unseen classifier, qrnet-multiple under an unseen classifier"
     )
-    assert silent.loc["qrnet-improves-quality-noise", "lacks"] == (
-        "qrnet-multiple (PSNR), none (PSNR), qrnet-multiple (SSIM), none (SSIM)"
+    assert silent.loc["qrnet-improves-quality-noise", "why"] == (
+        "lacks qrnet-multiple (PSNR), none (PSNR), qrnet-multiple (SSIM), none (SSIM)"
     )
-    assert silent.loc["caltech256-end-to-end-on-blur", "lacks"] == "results on Caltech256"
-    assert silent.loc["qrnet-takes-longer", "lacks"] == (
-        "qrnet-multiple (ms an image), none (ms an image)"
+    assert silent.loc["caltech256-end-to-end-on-blur", "why"] == "lacks results on Caltech256"
+    assert silent.loc["qrnet-takes-longer", "why"] == (
+        "lacks qrnet-multiple (ms an image), none (ms an image)"
     )
-    assert "s an epoch" in silent.loc["end-to-end-trains-as-fast", "lacks"]
-    assert set(silent["ours"]) == {"not run"}
+    assert "s an epoch" in silent.loc["end-to-end-trains-as-fast", "why"]
+    assert set(silent["ours"]) == {"not judged"}
     assert silent["difference"].isna().all()
-    ran = found[found["verdict"] != NOT_RUN]
+    ran = found[found["verdict"] != NOT_JUDGED]
     assert len(ran) == 25
-    assert set(ran["lacks"]) == {""}
+    assert set(ran["why"]) == {""}
     assert set(found["n"]) == {N}
 
 
 def test_one_lacking_restorer_silences_only_its_claims():
     some = results()
     found = claims.check(some[some["restorer"] != "recnet-blur"]).set_index("id")["verdict"]
-    assert found["qrnet-beats-recnet-single-blur"] == NOT_RUN
-    assert found["qrnet-beats-recnet-single-average"] == NOT_RUN
+    assert found["qrnet-beats-recnet-single-blur"] == NOT_JUDGED
+    assert found["qrnet-beats-recnet-single-average"] == NOT_JUDGED
     assert found["qrnet-beats-recnet-single-noise"] == CLOSE
     assert found["qrnet-beats-recnet-multiple-blur"] == HOLDS
 
@@ -490,12 +490,11 @@ def test_rendered():
     assert f"Verdicts: {kinds[HOLDS]} holds, 0 does not hold, {kinds[CLOSE]} too close" in str(
         shown
     )
-    assert f"{kinds[NOT_RUN]} not run." in str(shown)
+    assert f"{kinds[NOT_JUDGED]} not judged." in str(shown)
     assert "| lacks small_qrnet-multiple |" in str(shown)
-    assert "| – not run |" in str(shown)
     # 0.832 - 0.642 = 0.190, and its error is 0.0146
     assert "| ✓ holds (one seed) | +13.0 | Restoring with QRNet is better than" in str(shown)
-    assert "| – not run |  | " in str(shown)
+    assert "| – not judged |  | " in str(shown)
     assert "at least 1.96" in str(shown)
     part = claims.render(found[found["where"].str.contains("Table 2")])
     assert "Table 2)" in str(part)

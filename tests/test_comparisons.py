@@ -7,8 +7,9 @@ from frames import run, runs
 from test_timings import time
 
 from qrlib import checking
-from qrlib.checking import CLOSE, FAILS, HOLDS
+from qrlib.checking import CLOSE, FAILS, HOLDS, NOT_JUDGED
 from qrlib.comparisons import AtEqualQuality, Bend, Comparison, Side, beats
+from qrlib.errors import QrlibError
 from qrlib.evidence import Evidence
 
 N = 400
@@ -129,17 +130,63 @@ def test_interpolation_between_levels():
     found = checking.judge(
         AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr"), Evidence(rows)
     )
-    # at 22.5, 23 and 23.5 dB: 0.8, 0.85, 0.9 against 0.3, 0.4, 0.5
+    # from 22.5 to 23.5 dB: 0.8 to 0.9 against 0.3 to 0.5
     assert found["pair"] == pytest.approx((0.85, 0.4))
 
 
-def test_nothing_in_common_is_too_close_to_call():
-    apart = runs(
-        quality("none", 0, 0.5, [15.0, 14.0, 13.0, 12.0, 11.0]),
-        quality("qrnet-multiple", 0, 0.8, [25.0, 24.0, 23.0, 22.0, 21.0]),
+def test_lines_that_cross_are_not_alike():
+    """Their means are equal; half way to either end they are 0.2 apart."""
+    psnr = [28.0, 26.0, 24.0, 22.0, 20.0]
+    crossing = runs(
+        quality("recnet-multiple", 0, [0.9, 0.8, 0.7, 0.6, 0.5], psnr),
+        quality("qrnet-multiple", 0, [0.5, 0.6, 0.7, 0.8, 0.9], psnr),
     )
-    found = checking.judge(AtEqualQuality("qrnet", "none", "noise", "psnr"), Evidence(apart))
-    assert (found["pair"], found["seeds"], found["verdict"]) == (None, 0, CLOSE)
+
+    def judged(relation, margin=0.0):
+        compared = AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr", relation, margin)
+        return checking.judge(compared, Evidence(crossing))
+
+    similar, differs = judged("similar", 0.03), judged("differs", 0.03)
+    assert similar["pair"] == pytest.approx((0.7, 0.7))
+    assert similar["difference"] == pytest.approx(0.03 - 0.2, abs=0.003)  # 101 points, not all
+    assert differs["difference"] == pytest.approx(0.2 - 0.03, abs=0.003)
+    assert (similar["verdict"], differs["verdict"]) == (FAILS, HOLDS)
+    assert judged(">")["verdict"] == CLOSE
+
+
+@pytest.mark.parametrize(("low", "judged"), [(21.0, NOT_JUDGED), (22.9, NOT_JUDGED), (23.1, CLOSE)])
+def test_lines_that_share_too_little_of_a_range_are_not_compared(low, judged):
+    """Of 4 dB a quarter has to be shared."""
+    rows = runs(
+        quality("none", 0, 0.5, [low, low - 1, low - 2, low - 3, low - 4]),
+        quality("qrnet-multiple", 0, 0.5, [26.0, 25.0, 24.0, 23.0, 22.0]),
+    )
+    compared = AtEqualQuality("qrnet", "none", "noise", "psnr")
+    found = checking.judge(compared, Evidence(rows))
+    assert found["verdict"] == judged
+    why = "QRNet and no restoration share less than 25% of a range of PSNR (noise)"
+    assert found["why"] == (why if judged == NOT_JUDGED else "")
+    assert (found["pair"] is None, found["seeds"]) == (bool(found["why"]), int(not found["why"]))
+
+
+def test_a_seed_that_shares_too_little_is_left_out():
+    rows = runs(
+        quality("none", 0, 0.5, [26.0, 25.0, 24.0, 23.0, 22.0]),
+        quality("qrnet-multiple", 0, 0.8, [26.0, 25.0, 24.0, 23.0, 22.0]),
+        quality("qrnet-multiple", 1, 0.2, [36.0, 35.0, 34.0, 33.0, 32.0]),
+    )
+    found = checking.judge(AtEqualQuality("qrnet", "none", "noise", "psnr"), Evidence(rows))
+    assert (found["seeds"], found["pair"]) == (1, pytest.approx((0.8, 0.5)))
+
+
+def test_lines_without_a_common_seed_are_refused():
+    rows = two_lines()
+    rows.loc[rows["restorer"] == "qrnet-multiple", "seed"] = 7
+    compared = AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr")
+    with pytest.raises(
+        QrlibError, match=r"qrnet .*\[7\].* recnet-multiple .*\[0\].*no seed in com"
+    ):
+        checking.judge(compared, Evidence(rows))
 
 
 def test_the_unrestored_line_goes_with_each_seed():
@@ -176,4 +223,5 @@ def test_bend():
 def test_a_line_of_equal_quality_has_no_bend_to_judge():
     flat = quality("qrnet-multiple", 0, [0.9, 0.8, 0.7, 0.6, 0.5], [20.0] * 5)
     found = checking.judge(Bend("qrnet", "noise", "psnr", 0.03), Evidence(flat))
-    assert (found["pair"], found["verdict"]) == (None, CLOSE)
+    assert (found["pair"], found["verdict"]) == (None, NOT_JUDGED)
+    assert found["why"] == "QRNet has one PSNR at its lowest and its highest level of noise"
