@@ -145,7 +145,7 @@ def _caption(found: pd.DataFrame) -> str:
         )
     if (found["seeds"] == 1).any():
         caption += (
-            " One seed: the error is that of the choice of test images alone, and says nothing of "
-            "what another training would change."
+            " One seed: the error is that of the choice of test images alone (of times, of their "
+            "repeats), and says nothing of what another training would change."
         )
     return caption

@@ -30,8 +30,6 @@ SPREAD = {"psnr": 4.0, "ssim": 0.1}
 GRID = 101
 #: The least share of the narrower line's range that two lines must have in common.
 OVERLAP = 0.25
-#: Share of a time by which it may be off.
-TIME_ERROR = 0.05
 
 
 @dataclass(frozen=True)
@@ -98,12 +96,15 @@ class Side:
         rows = evidence.rows(self.metric, self.unseen)
         assert rows is not None  # asked only if nothing lacks
         if self.metric in TIMES:
-            restorer = selection.restorer_of(method, self.distortion)
-            return timings.of(rows, self.metric, restorer).set_index("seed")["value"]
+            return self._times(rows, method)["value"]
         return selection.seed_means(rows, method, self.distortion, self.levels)
 
+    def _times(self, rows: pd.DataFrame, method: str) -> pd.DataFrame:
+        restorer = selection.restorer_of(method, self.distortion)
+        return timings.of(rows, self.metric, restorer).set_index("seed")
+
     def variance(self, evidence: Evidence) -> float:
-        """Of the mean over seeds, by the rule of this module."""
+        """Of the mean over seeds, by the rule of `qrlib.checking`."""
         rows = evidence.rows(self.metric, self.unseen)
         assert rows is not None
         n = int(rows["n"].iloc[0])
@@ -113,7 +114,8 @@ class Side:
                 p = self._measured(evidence, method).mean()
                 total += p * (1 - p) / n
             elif self.metric in TIMES:
-                total += (TIME_ERROR * self._measured(evidence, method).mean()) ** 2
+                errors = self._times(rows, method)["error"]
+                total += float((errors**2).sum(skipna=False)) / len(errors) ** 2
             else:
                 total += SPREAD[self.metric] ** 2 / (2 * n)
         return total
@@ -178,8 +180,11 @@ class Comparison:
         return None if one is None or two is None else (one, two)
 
     def hindrance(self, evidence: Evidence) -> str:
-        """Nothing that was run on the same images hinders."""
-        return ""
+        """What stands against comparing times; nothing hinders results on the same images."""
+        rows = evidence.rows(self.metric)
+        if self.metric not in TIMES or rows is None:
+            return ""
+        return timings.hindrance(rows, self.metric, (need[2] for need in self.needs()))
 
     def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
         """Both sides, seed by seed."""

@@ -7,6 +7,7 @@ front of the classifier.
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -35,6 +36,8 @@ TIMED = {
         "classify a distorted image, VGG16",
     ),
 }
+#: Fewer repeats than these show no spread that an error could be taken from.
+ENOUGH = 3
 UNITS = {"seconds_per_epoch": "s", "milliseconds_per_image": "ms"}
 
 
@@ -97,13 +100,45 @@ def of(results: pd.DataFrame, metric: str, restorer: str, **choice: Any) -> pd.D
             f"{metric} of {restorer} was measured on {', '.join(devices)}: times of several devices "
             "have no mean, so remove the record of one"
         )
-    return mine
+    return mine if "error" in mine.columns else mine.assign(error=math.nan)
+
+
+def error_of_median(values: Sequence[float]) -> float:
+    """Standard error of the median of repeats, from their spread s: sqrt(pi / 2) s / sqrt(k).
+
+    It tells what the repeats show and no more: what another hour on the same machine would change is not
+    in it.  NaN for fewer than `ENOUGH`.
+
+    >>> round(error_of_median([1.0, 2.0, 3.0]), 3), error_of_median([1.0, 2.0])
+    (0.724, nan)
+    """
+    if len(values) < ENOUGH:
+        return math.nan
+    return math.sqrt(math.pi / 2) * statistics.stdev(values) / math.sqrt(len(values))
+
+
+def hindrance(rows: pd.DataFrame, metric: str, restorers: Iterable[str]) -> str:
+    """Why times of these restorers cannot be compared; "" if they can.
+
+    Args:
+        rows: of one metric, with the column device, which on a CPU names the threads as well.
+    """
+    mine = rows[rows["restorer"].isin(list(restorers))]
+    if "device" not in mine.columns or mine["device"].nunique() > 1:
+        devices = ", ".join(sorted(map(str, set(mine.get("device", ())))))
+        return f"times of several devices ({devices or 'which are not named'})"
+    if "error" in mine.columns and mine["error"].notna().all():
+        return ""
+    if metric == "seconds_per_epoch":
+        return f"a training of fewer than {ENOUGH} epochs, which show no spread"
+    return "times whose record keeps no error: measure them again"
 
 
 def of_training(
     records: Sequence[Mapping[str, Any]], restorers: Iterable[str], results: pd.DataFrame
 ) -> pd.DataFrame:
-    """Seconds an epoch as training itself took them, in the shape of a timing: medians over epochs.
+    """Seconds an epoch as training itself took them, in the shape of a timing: medians over epochs,
+    with their errors.
 
     Args:
         records: the training records, ``qrlib.store.read_records(profile, "recovery")``.
@@ -120,6 +155,7 @@ def of_training(
         for seed in sorted(set(results.loc[results["restorer"] == restorer, "seed"])):
             record = selection.training_of(records, restorer, judge, seed)
             training = record["training"]
+            seconds = [row["seconds"] for row in training["epochs"]]
             rows.append(
                 {
                     "profile": profile,
@@ -131,7 +167,8 @@ def of_training(
                     "strength": 0.0,
                     "seed": seed,
                     "metric": "seconds_per_epoch",
-                    "value": statistics.median(row["seconds"] for row in training["epochs"]),
+                    "value": statistics.median(seconds),
+                    "error": error_of_median(seconds),
                     "n": training["images"]["train"],
                     "record": f"{record['name']}.json",
                     "device": str(record["provenance"]["device"]),

@@ -71,29 +71,42 @@ def test_quality_is_judged_by_the_spread_over_images(psnr, judged):
     assert gains.error(evidence) == pytest.approx(math.sqrt(2) * 4.0 / math.sqrt(N))
 
 
-@pytest.mark.parametrize(("ms", "judged"), [(8.0, HOLDS), (5.6, CLOSE), (4.4, CLOSE), (3.0, FAILS)])
-def test_times_are_known_to_a_share(ms, judged):
+def classifying(ms, error=0.1, **columns):
+    """Times of classifying with QRNet and, 5 ms, without."""
+    each = {"none": 5.0, "qrnet-multiple": ms}
     times = runs(
-        time("none", "milliseconds_per_image", 5.0),
-        time("qrnet-multiple", "milliseconds_per_image", ms),
+        *(
+            time(name, "milliseconds_per_image", t, error=error, **columns)
+            for name, t in each.items()
+        )
     )
-    evidence = Evidence(run("none", 0, 0.9, 0.6, 0.3), times=times)
+    return Evidence(run("none", 0, 0.9, 0.6, 0.3), times=times)
+
+
+@pytest.mark.parametrize(("ms", "judged"), [(8.0, HOLDS), (5.2, CLOSE), (4.8, CLOSE), (4.0, FAILS)])
+def test_times_are_judged_by_their_own_errors(ms, judged):
     compared = beats("qrnet", "none", "noise", metric="milliseconds_per_image")
-    assert compared.error(evidence) == pytest.approx(0.05 * math.hypot(ms, 5.0))
-    assert checking.judge(compared, evidence)["verdict"] == judged
+    assert compared.error(classifying(ms)) == pytest.approx(0.1 * math.sqrt(2))
+    assert checking.judge(compared, classifying(ms))["verdict"] == judged
     assert compared.printed("Caltech101") == (8.29, 5.51)
+    unknown = checking.judge(compared, classifying(ms, error=math.nan))
+    assert (unknown["verdict"], unknown["pair"]) == (NOT_JUDGED, None)
+    assert "keeps no error" in unknown["why"]
 
 
-@pytest.mark.parametrize(("ms", "judged"), [(5.0, CLOSE), (4.0, CLOSE), (3.0, FAILS), (7.0, FAILS)])
-def test_a_margin_of_a_time_is_a_share(ms, judged):
-    times = runs(
-        time("none", "milliseconds_per_image", 5.0),
-        time("qrnet-multiple", "milliseconds_per_image", ms),
-    )
+def test_the_error_of_a_mean_of_times():
+    more = time("qrnet-multiple", "milliseconds_per_image", 8.0, seed=1, error=0.3)
+    times = runs(time("qrnet-multiple", "milliseconds_per_image", 8.0, error=0.4), more)
     evidence = Evidence(run("none", 0, 0.9, 0.6, 0.3), times=times)
+    side = Side("qrnet", "noise", metric="milliseconds_per_image")
+    assert side.variance(evidence) == pytest.approx(0.25**2)  # of (0.4, 0.3) the half of 0.5
+
+
+@pytest.mark.parametrize(("ms", "judged"), [(5.0, HOLDS), (5.4, CLOSE), (4.0, FAILS), (7.0, FAILS)])
+def test_a_margin_of_a_time_is_a_share(ms, judged):
     sides = (Side(m, "noise", metric="milliseconds_per_image") for m in ("qrnet", "none"))
     compared = Comparison(*sides, 0.1, "similar")
-    assert checking.judge(compared, evidence)["verdict"] == judged
+    assert checking.judge(compared, classifying(ms))["verdict"] == judged
     assert compared.words() == ("ms an image", "QRNet ≈ no restoration within 10%")
 
 

@@ -1,5 +1,8 @@
 """Times beside the printed ones; a ratio only of one device."""
 
+import math
+
+import numpy as np
 import pytest
 from frames import record, run, runs
 from test_sweep import training
@@ -9,8 +12,9 @@ from qrlib.errors import QrlibError
 
 
 def time(restorer, metric, value, seed=0, **columns):
-    """One timing row: noise of level 3."""
-    frame = run(restorer, seed, noise=[value] * 5, metric=metric, **{"n": 256} | columns)
+    """One timing row: noise of level 3, its error a hundredth of it."""
+    columns = {"n": 256, "error": value / 100} | columns
+    frame = run(restorer, seed, noise=[value] * 5, metric=metric, **columns)
     return frame[frame["level"] == 3]
 
 
@@ -63,6 +67,45 @@ def test_profiles_and_classifiers_do_not_mix():
         timings.table(results()[lambda f: f["restorer"] != "none"])
 
 
+def test_error_of_a_median_by_simulation():
+    random = np.random.default_rng(0)
+    drawn = random.normal(5.0, 2.0, size=(4000, 25))
+    errors = [timings.error_of_median(list(values)) for values in drawn[:200]]
+    assert np.mean(errors) == pytest.approx(np.median(drawn, axis=1).std(), rel=0.05)
+    assert math.isnan(timings.error_of_median([1.0, 2.0]))
+
+
+def test_what_stands_against_comparing_times():
+    pair = ("none", "qrnet-multiple")
+
+    def why(metric="milliseconds_per_image", one=None, **other):
+        rows = runs(
+            time("none", metric, 2.0, **(one or {})), time("qrnet-multiple", metric, 3.0, **other)
+        )
+        return timings.hindrance(rows, metric, pair)
+
+    assert why() == ""
+    threads = [{"device": f"CPU ({count} threads)"} for count in (2, 4)]
+    assert why(one=threads[0], **threads[0]) == ""
+    assert why(one=threads[0], **threads[1]) == (
+        "times of several devices (CPU (2 threads), CPU (4 threads))"
+    )
+    assert why(error=math.nan) == "times whose record keeps no error: measure them again"
+    epochs = why("seconds_per_epoch", error=math.nan)
+    assert epochs == "a training of fewer than 3 epochs, which show no spread"
+    third = time("recnet-multiple", "milliseconds_per_image", 3.0, device="a CPU", error=math.nan)
+    assert timings.hindrance(runs(results(), third), "milliseconds_per_image", pair) == ""
+
+
+def test_times_of_older_records_have_no_error():
+    old = results().drop(columns="error")
+    assert len(timings.table(old)) == 4
+    found = timings.of(old, "milliseconds_per_image", "none")
+    assert found["error"].isna().all()
+    rows = old[old["metric"] == "milliseconds_per_image"]
+    assert "no error" in timings.hindrance(rows, "milliseconds_per_image", ["none"])
+
+
 def test_rendered():
     text = str(timings.render(timings.table(results()), label="ours (a GPU)"))
     assert "| what | unit | paper (GeForce GTX TITAN X) | ours (a GPU) |" in text
@@ -80,6 +123,9 @@ def test_seconds_of_training():
     records[1]["training"]["epochs"][2]["seconds"] = 1000.0  # one epoch that waited for the disk
     found = timings.of_training(records, ["qrnet-multiple", "end_to_end-multiple"], frame)
     assert list(found["value"]) == [20.0, 20.0]
+    assert list(found["error"]) == pytest.approx(
+        [timings.error_of_median([10.0, 20.0, 30.0]), timings.error_of_median([10.0, 20.0, 1000.0])]
+    )
     assert list(found["n"]) == [640, 640]
     assert list(found["seed"]) == [0, 1]
     assert len(selection.select(found, metric="seconds_per_epoch")) == 2
