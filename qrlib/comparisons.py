@@ -77,7 +77,7 @@ class Side:
         if self.metric in TIMES:
             restorer = selection.restorer_of(method, self.distortion)
             for metric, timed, name in timings.TIMED.values():
-                if (metric, timed) == (self.metric, restorer):
+                if name and (metric, timed) == (self.metric, restorer):
                     return float(reference.setting(name))
             return None
         if self.unseen or self.levels != LEVELS:

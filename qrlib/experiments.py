@@ -318,3 +318,14 @@ def plan(profile: profiles.Profile) -> list[Experiment]:
 def timed(profile: profiles.Profile) -> Experiment:
     """The QRNet whose training and use are timed (Section IV-B1)."""
     return Experiment(profile, "qrnet", "multiple", profile.seeds[0])
+
+
+def timed_beside(experiment: Experiment) -> Experiment | None:
+    """QRNet trained end to end with the seed of `experiment`, timed in turns with it (Section IV-B2).
+
+    None where the profile trains none with this seed.
+    """
+    profile = experiment.profile
+    if "table4" not in profile.parts or experiment.seed not in profile.other_seeds:
+        return None
+    return dataclasses.replace(experiment, variant="end_to_end", distortions="multiple")

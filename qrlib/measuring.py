@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from qrlib import (
     runs,
     samples,
     store,
+    timings,
     weights,
 )
 from qrlib.experiments import Experiment
@@ -92,38 +94,51 @@ def evaluate(
 
 
 def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
-    """Section IV-B1's times on this machine: an epoch of training, an image to classify.
+    """The times of Sections IV-B1 and IV-B2 on this machine: an epoch of training, an image to classify.
 
-    The epoch's is the median of those in the training's record, which has to be there.
+    The epoch's is the median of those in the training's record, which has to be there.  Where the
+    profile trains QRNet end to end, that is timed as well, in turns with the others; it is trained
+    now if it was not yet.
     """
     profile = experiment.profile
     trained = store.read_record(profile.name, experiment.recovery_run)
     judges = runs.open_classifiers(experiment, splits)
     restorer = runs.train(experiment, splits, judges)[0]
     assert restorer is not None
+    classifier = judges["classifier"]
+    ways: dict[str, list[torch.nn.Module]] = {
+        "none": [classifier],
+        experiment.restorer: [restorer, classifier],
+    }
+    hashes = {
+        experiment.classifier.name: weights.state_hash(classifier),
+        experiment.restorer: weights.state_hash(restorer),
+    }
+    if beside := experiments.timed_beside(experiment):
+        own = runs.open_classifiers(beside, splits)  # its fully connected layers are tuned
+        network = runs.train(beside, splits, own)[0]
+        assert network is not None
+        ways[beside.restorer] = [network, own["classifier"]]
+        hashes[beside.restorer] = weights.state_hash(network)
+        hashes[f"{beside.classifier.name}, tuned"] = weights.state_hash(own["classifier"])
     case = distortions.levels("noise")["noise"][2]
     images, _, ids = splits.test[range(min(20, len(splits.test)))]
     shown = distortions.distort_for_evaluation(images.float() / 255, ids, case)
     started = time.monotonic()
-    found = latency.milliseconds_per_image(restorer, judges["classifier"], shown)
-    epochs = [row["seconds"] for row in trained["training"]["epochs"]]
+    found = latency.milliseconds_per_image(ways, shown)
     who = {
         "dataset": splits.dataset, "classifier": experiment.classifier.name, "seed": experiment.seed,
         "distortion": case.kind, "level": case.level, "strength": case.sigma,
     }  # fmt: skip
     per_image = {"metric": "milliseconds_per_image", "n": len(shown), **who}
-    results = [
-        {"restorer": "none", "value": found["none"], **per_image},
-        {"restorer": experiment.restorer, "value": found["restored"], **per_image},
+    results = [{"restorer": name, **_median(times), **per_image} for name, times in found.items()]
+    epochs = [row["seconds"] for row in trained["training"]["epochs"]]
+    results.append(
         {
-            "restorer": experiment.restorer, "metric": "seconds_per_epoch", **who,
-            "value": statistics.median(epochs), "n": trained["training"]["images"]["train"],
-        },
-    ]  # fmt: skip
-    hashes = {
-        experiment.classifier.name: weights.state_hash(judges["classifier"]),
-        experiment.restorer: weights.state_hash(restorer),
-    }
+            "restorer": experiment.restorer, "metric": "seconds_per_epoch", **who, **_median(epochs),
+            "n": trained["training"]["images"]["train"],
+        }
+    )  # fmt: skip
     seconds = time.monotonic() - started
     return store.write(
         {
@@ -138,6 +153,13 @@ def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
             "training": None,
         }
     )
+
+
+def _median(repeats: Sequence[float]) -> dict[str, float]:
+    """Median of repeated times, and its error where there are enough to tell."""
+    error = timings.error_of_median(repeats)
+    known = {} if math.isnan(error) else {"error": error}
+    return {"value": statistics.median(repeats), **known}
 
 
 def measure_conventions(

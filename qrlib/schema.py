@@ -27,6 +27,7 @@ _RESULT = {
         "metric": {"enum": [metric for metrics in METRICS.values() for metric in metrics]},
         "value": {"type": "number"},
         "n": {"type": "integer", "minimum": 1},
+        "error": {"type": "number", "minimum": 0},
     },
 }
 _TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
@@ -122,6 +123,11 @@ RECORD: dict[str, Any] = {
             _of(kind, then={"properties": {"results": {"items": {"properties": {"metric": only}}}}})
             for kind, metrics in METRICS.items()
             for only in [{"enum": list(metrics)}]
+        ),
+        # The standard error of a time; older records have none.
+        _of(
+            "timing",
+            otherwise={"properties": {"results": {"items": {"properties": {"error": False}}}}},
         ),
         _of("evaluation", otherwise={"properties": {"samples": False}}),
         _of(

@@ -78,7 +78,8 @@ def read(profile: str, kind: str = "evaluation") -> pd.DataFrame:
             of repeats; seconds an epoch).  The two never share a frame.
 
     Columns: profile, dataset, restorer, classifier, distortion, level, strength, seed, metric, value,
-    n, record (its file's name), device (the machine's, in words).
+    n, record (its file's name), device (the machine's, in words; of the seconds of an epoch that of the
+    training).  Timings have the column error as well, the standard error, unless their records are old.
 
     Raises:
         QrlibError: no records of this kind; the message says how to make them.
@@ -89,7 +90,7 @@ def read(profile: str, kind: str = "evaluation") -> pd.DataFrame:
             "profile": record["profile"],
             **result,
             "record": f"{record['name']}.json",
-            "device": str(record["provenance"]["device"]),
+            "device": str(_measured_on(record["provenance"], result["metric"])),
         }
         for record in read_records(profile, kind)
         for result in record["results"]
@@ -99,6 +100,12 @@ def read(profile: str, kind: str = "evaluation") -> pd.DataFrame:
             f"profile {profile!r} has no {kind} yet; run `python -m qrlib run {profile}`"
         )
     return pd.DataFrame(rows)
+
+
+def _measured_on(provenance: dict[str, Any], metric: str) -> Any:
+    """The device of a number; a timing record takes an epoch's seconds from a training elsewhere."""
+    device = provenance["device"]
+    return provenance.get("epochs_on", device) if metric == "seconds_per_epoch" else device
 
 
 def read_conventions(profile: str) -> pd.DataFrame:

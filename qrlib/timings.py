@@ -1,8 +1,8 @@
 """What QRNet costs in time, paper and ours (Section IV-B1).
 
-The paper timed a GeForce GTX TITAN X; seconds on another machine are other seconds.  What may be
-compared is the ratio of two times of one machine: how much longer classifying takes with QRNet in
-front of the classifier.
+The paper timed a GeForce GTX TITAN X; seconds on another machine are other seconds.  What may rather
+be compared is the ratio of two times of one machine, how much longer classifying takes with QRNet in
+front of the classifier; and only if the classifier and the size of the images are the paper's.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ import pandas as pd
 
 from qrlib import reference, selection
 from qrlib.errors import QrlibError
+from qrlib.profiles import PAPER_SIZE
 from qrlib.rendering import Rendered, grid
 
-#: What is timed -> metric, our restorer, and the name of the printed number in `qrlib.reference`.
+#: What is timed -> metric, our restorer, and the name of the printed number in `qrlib.reference`, ""
+#: where the paper prints none: end to end it is "almost the same time" (Section IV-B2).
 TIMED = {
     "training epoch with QRNet": (
         "seconds_per_epoch",
@@ -30,6 +32,11 @@ TIMED = {
         "qrnet-multiple",
         "classify a distorted image, QRNet with VGG16",
     ),
+    "classify an image, QRNet in front, trained end to end": (
+        "milliseconds_per_image",
+        "end_to_end-multiple",
+        "",
+    ),
     "classify an image, no restoration": (
         "milliseconds_per_image",
         "none",
@@ -38,6 +45,8 @@ TIMED = {
 }
 #: Fewer repeats than these show no spread that an error could be taken from.
 ENOUGH = 3
+#: The paper's classifier, by our name.
+PAPER_CLASSIFIER = "vgg16"
 UNITS = {"seconds_per_epoch": "s", "milliseconds_per_image": "ms"}
 
 
@@ -49,39 +58,41 @@ def table(results: pd.DataFrame, **choice: Any) -> pd.DataFrame:
         choice: profile, dataset, classifier, as in `qrlib.selection.select`.
 
     Returns:
-        One quantity a row: what, unit ("s", "ms" or "times"), paper, ours (mean over seeds), device,
-        paper_device, n (images timed, or images of an epoch), records.
+        One quantity a row: what, unit ("s", "ms" or "times"), paper (NaN where it prints none), ours
+        (mean over seeds), device, classifier, paper_device, n (images timed, or images of an epoch),
+        records.  What the profile does not train has no row, if the paper prints no number of it.
 
     Raises:
         QrlibError: as `qrlib.selection.select`; times of several devices, whose ratio means nothing.
     """
-    rows = []
-    times: dict[str, float] = {}
+    rows: dict[str, dict[str, Any]] = {}
     for what, (metric, restorer, printed) in TIMED.items():
+        if not printed:
+            there = selection.select(results, metric=metric, **choice)["restorer"]
+            if restorer not in set(there):
+                continue
         mine = of(results, metric, restorer, **choice)
-        times[what] = mine["value"].mean()
-        rows.append(
-            {
-                "what": what,
-                "unit": UNITS[metric],
-                "paper": float(reference.setting(printed)),
-                "ours": times[what],
-                "device": mine["device"].iloc[0],
-                "n": int(mine["n"].iloc[0]),
-                "records": tuple(sorted(set(mine["record"]))),
-            }
-        )
-    _, with_qrnet, without = rows
+        rows[what] = {
+            "what": what,
+            "unit": UNITS[metric],
+            "paper": float(reference.setting(printed)) if printed else math.nan,
+            "ours": mine["value"].mean(),
+            "device": mine["device"].iloc[0],
+            "classifier": mine["classifier"].iloc[0],
+            "n": int(mine["n"].iloc[0]),
+            "records": tuple(sorted(set(mine["record"]))),
+        }
+    with_qrnet = rows["classify an image, QRNet in front"]
+    without = rows["classify an image, no restoration"]
     if with_qrnet["device"] != without["device"]:
         raise QrlibError(
             f"classifying was timed on {with_qrnet['device']} with QRNet and on {without['device']} "
             "without: a ratio needs one device, so time both again on one"
         )
-    ratio: dict[str, Any] = {"what": "ratio of classifying with QRNet to without", "unit": "times"}
+    ratio = {**without, "what": "ratio of classifying with QRNet to without", "unit": "times"}
     ratio |= {side: with_qrnet[side] / without[side] for side in ("paper", "ours")}
-    ratio |= {"device": without["device"], "n": without["n"]}
     ratio["records"] = tuple(sorted({*with_qrnet["records"], *without["records"]}))
-    return pd.DataFrame([*rows, ratio]).assign(paper_device=reference.setting("GPU"))
+    return pd.DataFrame([*rows.values(), ratio]).assign(paper_device=reference.setting("GPU"))
 
 
 def of(results: pd.DataFrame, metric: str, restorer: str, **choice: Any) -> pd.DataFrame:
@@ -177,17 +188,42 @@ def of_training(
     return pd.DataFrame(rows)
 
 
-def render(found: pd.DataFrame, *, label: str = "ours") -> Rendered:
-    """A frame of `table` for reading, each time with its device."""
+def render(found: pd.DataFrame, *, image_size: int, label: str = "ours") -> Rendered:
+    """A frame of `table` for reading, with the devices, and with what of it may be compared.
+
+    Args:
+        image_size: the side of the profile's images, in pixels.
+    """
     rows = []
     for row in found.to_dict("records"):
         digits = 0 if row["unit"] == "s" else 2
         ours = f"{row['ours']:.{1 if row['unit'] == 's' and row['ours'] < 100 else digits}f}"
-        rows.append([row["what"], row["unit"], f"{row['paper']:.{digits}f}", ours])
+        paper = "" if math.isnan(row["paper"]) else f"{row['paper']:.{digits}f}"
+        rows.append([row["what"], row["unit"], paper, ours])
     theirs = f"paper ({found['paper_device'].iloc[0]})"
-    devices = ", ".join(dict.fromkeys(found["device"]))
     caption = (
-        f"Ours: {devices}; medians over repeats. Times of different machines are not comparable, "
-        "the ratio is."
+        f"Ours: {_devices(found)}; medians over repeats. Times of different machines are not "
+        f"comparable. {_of_ratio(found['classifier'].iloc[0], image_size)}"
     )
     return grid(["what", "unit", theirs, label], rows, caption)
+
+
+def _devices(found: pd.DataFrame) -> str:
+    training = found["unit"] == "s"
+    devices = {
+        part: ", ".join(dict.fromkeys(found.loc[rows, "device"]))
+        for part, rows in (("trained", training), ("classified", ~training))
+    }
+    if len(set(devices.values())) == 1:
+        return devices["trained"]
+    return ", ".join(f"{part} on {device}" for part, device in devices.items())
+
+
+def _of_ratio(classifier: str, image_size: int) -> str:
+    """What the ratio of two times of one machine can be held against."""
+    if (classifier, image_size) == (PAPER_CLASSIFIER, PAPER_SIZE):
+        return "The ratio is rather: classifier and image size are the paper's."
+    return (
+        f"Nor is the ratio, which here is of {classifier} at {image_size} pixels and in the paper of "
+        f"VGG16 at {PAPER_SIZE}: how much QRNet adds depends on both."
+    )

@@ -138,6 +138,16 @@ def test_code_of_each_kind():
     assert all(len(code) == 16 for code in codes.values())
 
 
+def test_what_is_timed_beside_qrnet():
+    qrnet = experiments.timed(profiles.load("quick"))
+    beside = experiments.timed_beside(qrnet)
+    assert beside.recovery_run == "end_to_end-multiple-small_vgg-seed0"
+    assert beside in experiments.plan(profiles.load("quick"))
+    assert experiments.timed_beside(dataclasses.replace(qrnet, seed=1)) is None
+    some = profiles.load("quick", overrides="parts=[table2,table3]")
+    assert experiments.timed_beside(experiments.timed(some)) is None
+
+
 def test_planning_imports_no_torch():
     code = (
         "import sys; from qrlib import experiments, profiles;"
@@ -313,6 +323,14 @@ def test_timings_are_measured_after_the_training():
     record = json.loads(measuring.measure_timings(qrnet, splits).read_text())
     found = {(r["metric"], r["restorer"]): r["value"] for r in record["results"]}
     per_image = "milliseconds_per_image"
+    errors = {(r["metric"], r["restorer"]): r.get("error") for r in record["results"]}
+    assert all(errors[per_image, r] > 0 for r in ("none", "qrnet-multiple", "end_to_end-multiple"))
+    assert errors["seconds_per_epoch", "qrnet-multiple"] is None  # of one epoch
+    assert found[per_image, "end_to_end-multiple"] > found[per_image, "none"]
+    weights = record["provenance"]["weights"]
+    assert weights["small_vgg"] != weights["small_vgg, tuned"]
+    evaluated = store.read_record("smoke", "end_to_end-multiple-small_vgg-seed0")
+    assert evaluated["training"]["epochs"], "what was not trained yet is trained for it"
     assert found[per_image, "qrnet-multiple"] > found[per_image, "none"] > 0
     trained = store.read_record("smoke", qrnet.recovery_run)["training"]["epochs"]
     assert found["seconds_per_epoch", "qrnet-multiple"] == trained[0]["seconds"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import errno
 import json
+import math
 import os
 
 import pytest
@@ -114,6 +115,18 @@ def test_timings_are_read_apart():
     assert store.read("smoke")["metric"].tolist() == ["accuracy"]
     with pytest.raises(QrlibError, match="unknown kind of results 'recovery'.*evaluation, timing"):
         store.read("smoke", kind="recovery")
+
+
+def test_only_a_time_has_an_error_and_an_older_one_has_none():
+    store.write(record("timing-new", kind="timing", results=[timing(error=0.02)]))
+    store.write(record("timing-old", kind="timing", results=[timing(seed=1)]))
+    frame = store.read("smoke", kind="timing").set_index("seed")
+    assert frame.loc[0, "error"] == 0.02
+    assert math.isnan(frame.loc[1, "error"])
+    with pytest.raises(QrlibError, match="results/0: False schema does not allow 0.02"):
+        store.write(record(results=[result(error=0.02)]))
+    with pytest.raises(QrlibError, match="-0.02 is less than the minimum of 0"):
+        store.write(record("timing-new", kind="timing", results=[timing(error=-0.02)]))
 
 
 def test_no_timing_says_how_to_make_it():

@@ -1,5 +1,6 @@
 """Times beside the printed ones; a ratio only of one device."""
 
+import json
 import math
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from frames import record, run, runs
 from test_sweep import training
 
-from qrlib import selection, timings
+from qrlib import selection, store, timings
 from qrlib.errors import QrlibError
 
 
@@ -107,12 +108,60 @@ def test_times_of_older_records_have_no_error():
 
 
 def test_rendered():
-    text = str(timings.render(timings.table(results()), label="ours (a GPU)"))
+    text = str(timings.render(timings.table(results()), image_size=224, label="ours (a GPU)"))
     assert "| what | unit | paper (GeForce GTX TITAN X) | ours (a GPU) |" in text
     assert "| training epoch with QRNet | s | 167 | 41.5 |" in text
     assert "| classify an image, QRNet in front | ms | 8.29 | 3.00 |" in text
     assert "| ratio of classifying with QRNet to without | times | 1.50 | 1.50 |" in text
+    assert "end to end" not in text
     assert "Ours: a GPU;" in text
+    assert "The ratio is rather: classifier and image size are the paper's." in text
+
+
+@pytest.mark.parametrize(("classifier", "side"), [("vgg16", 64), ("small_vgg", 224)])
+def test_the_ratio_of_another_setting_is_not_the_papers(classifier, side):
+    found = timings.table(results(classifier=classifier))
+    text = str(timings.render(found, image_size=side))
+    assert f"Nor is the ratio, which here is of {classifier} at {side} pixels" in text
+
+
+def test_end_to_end_has_a_row_and_no_printed_number():
+    more = runs(results(), time("end_to_end-multiple", "milliseconds_per_image", 3.1))
+    found = timings.table(more).set_index("what")
+    row = found.loc["classify an image, QRNet in front, trained end to end"]
+    assert (row["ours"], row["n"]) == (3.1, 256)
+    assert found["paper"].isna().sum() == 1
+    assert found.loc["ratio of classifying with QRNet to without", "ours"] == pytest.approx(1.5)
+    text = str(timings.render(timings.table(more), image_size=224))
+    assert "| classify an image, QRNet in front, trained end to end | ms |  | 3.10 |" in text
+
+
+def test_an_epoch_is_of_the_machine_that_trained():
+    store.write(timing_record(device="CPU (1 thread)", epochs_on="a GPU"))
+    found = timings.table(store.read("quick", kind="timing"))
+    assert list(found["device"]) == ["a GPU", *["CPU (1 thread)"] * 3]
+    text = str(timings.render(found, image_size=64))
+    assert "Ours: trained on a GPU, classified on CPU (1 thread); medians" in text
+    store.write(timing_record(device="CPU (1 thread)"))  # an older record does not tell
+    assert set(store.read("quick", kind="timing")["device"]) == {"CPU (1 thread)"}
+
+
+def timing_record(**provenance):
+    """A record of `results`, with these entries of provenance."""
+    fields = (
+        "dataset restorer classifier distortion level strength seed metric value n error".split()
+    )
+    same = {"git_commit": None, "git_dirty": None, "code": "0", "versions": {}, "seconds": 1.0}
+    return {
+        "schema": store.SCHEMA,
+        "kind": "timing",
+        "name": "timing-qrnet-multiple-vgg16-seed0",
+        "profile": "quick",
+        "config": {},
+        "provenance": same | {"manifest": "0", "weights": {}} | provenance,
+        "results": json.loads(results()[fields].to_json(orient="records")),
+        "training": None,
+    }
 
 
 def test_seconds_of_training():
