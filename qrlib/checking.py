@@ -35,7 +35,7 @@ together from both sides:
 - of an accuracy p, p (1 - p) / n for n test images.  That treats the images as drawn anew for each
   side and level, though both sides saw the same ones: it is rather too large, and the rule calls
   less than it could.
-- of PSNR and SSIM, ``SPREAD**2 / n`` for a difference of two restorers (`qrlib.comparisons.SPREAD`).
+- of PSNR and SSIM, ``SPREAD**2 / n`` for a difference of two restorers (`qrlib.evidence.SPREAD`).
   Records hold means, not single images, so the spread of the images' differences is not known from
   them; the number is what we measured between QRNet's output and its input, averaged over levels (1.0
   and 3.4 dB, 0.055 and 0.028 for noise and blur, on 320 crops of photographs), rounded up.

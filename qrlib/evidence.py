@@ -1,14 +1,16 @@
-"""What of the paper's claims can be judged: which numbers there are, and which lack."""
+"""The numbers that claims are about: which there are and which lack, each a seed, and their errors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from qrlib import selection, timings
+from qrlib import reference, rendering, selection, timings
 from qrlib.errors import QrlibError
+from qrlib.selection import LEVELS
 
 TIMES = ("milliseconds_per_image", "seconds_per_epoch")
 #: Metric -> its words and its digits.
@@ -19,6 +21,8 @@ WORDS = {
     "milliseconds_per_image": ("ms an image", 2),
     "seconds_per_epoch": ("s an epoch", 1),
 }
+#: Standard deviation over images of a restorer's change, dB and SSIM.
+SPREAD = {"psnr": 4.0, "ssim": 0.1}
 #: Metric, whether under the unseen classifier, restorer.
 Need = tuple[str, bool, str]
 
@@ -120,3 +124,119 @@ class Evidence:
                 what = "" if metric == "accuracy" else f" ({WORDS[metric][0]})"
                 gone.append(restorer + what + (" under an unseen classifier" if unseen else ""))
         return list(dict.fromkeys(gone))
+
+
+@dataclass(frozen=True)
+class Side:
+    """A number: of a method on "clean", "noise", "blur" or their "average", mean over levels.
+
+    Attributes:
+        method: key of `qrlib.reference.METHODS`, or a restorer.
+        metric: key of `WORDS`.
+        over: if given, the number is the gain over this method.
+        unseen: whether under the classifier that no restorer was trained with.
+    """
+
+    method: str
+    distortion: str
+    levels: tuple[int, ...] = LEVELS
+    metric: str = "accuracy"
+    over: str = ""
+    unseen: bool = False
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return (self.method, self.over) if self.over else (self.method,)
+
+    @property
+    def untrained(self) -> bool:
+        """Whether it is the same for every seed."""
+        return set(self.parts) == {"none"}
+
+    def needs(self) -> Iterator[Need]:
+        """The rows without which it cannot be measured."""
+        kinds = ("noise", "blur") if self.distortion == "average" else (self.distortion,)
+        for method in self.parts:
+            for kind in kinds:
+                yield self.metric, self.unseen, selection.restorer_of(method, kind)
+
+    def printed(self, dataset: str) -> float | None:
+        """The paper's number, or None where it prints none (clean images; single levels)."""
+        found = [self._printed(dataset, method) for method in self.parts]
+        if any(value is None for value in found):
+            return None
+        return found[0] - found[1] if self.over else found[0]  # type: ignore[operator]
+
+    def _printed(self, dataset: str, method: str) -> float | None:
+        if self.metric in TIMES:
+            restorer = selection.restorer_of(method, self.distortion)
+            for metric, timed, name in timings.TIMED.values():
+                if name and (metric, timed) == (self.metric, restorer):
+                    return float(reference.setting(name))
+            return None
+        if self.unseen or self.levels != LEVELS:
+            return None
+        return reference.find(dataset, self.distortion, method, self.metric)
+
+    def measured(self, evidence: Evidence) -> pd.Series:
+        """Ours, one value a seed."""
+        values = [self._measured(evidence, method) for method in self.parts]
+        if len(values) == 1:
+            return values[0]
+        one, other = paired(values[0], values[1], [method == "none" for method in self.parts])
+        return one - other
+
+    def _measured(self, evidence: Evidence, method: str) -> pd.Series:
+        rows = evidence.rows(self.metric, self.unseen)
+        assert rows is not None  # asked only if nothing lacks
+        if self.metric in TIMES:
+            return self._times(rows, method)["value"]
+        return selection.seed_means(rows, method, self.distortion, self.levels)
+
+    def _times(self, rows: pd.DataFrame, method: str) -> pd.DataFrame:
+        restorer = selection.restorer_of(method, self.distortion)
+        return timings.of(rows, self.metric, restorer).set_index("seed")
+
+    def variance(self, evidence: Evidence) -> float:
+        """Of the mean over seeds, by the rule of `qrlib.checking`."""
+        rows = evidence.rows(self.metric, self.unseen)
+        assert rows is not None
+        n = int(rows["n"].iloc[0])
+        total = 0.0
+        for method in self.parts:
+            if self.metric == "accuracy":
+                p = self._measured(evidence, method).mean()
+                total += p * (1 - p) / n
+            elif self.metric in TIMES:
+                errors = self._times(rows, method)["error"]
+                total += float((errors**2).sum(skipna=False)) / len(errors) ** 2
+            else:
+                total += SPREAD[self.metric] ** 2 / (2 * n)
+        return total
+
+    @property
+    def place(self) -> str:
+        """What it is measured on, in words; "" for times, which are of one setting."""
+        if self.metric in TIMES:
+            return ""
+        words = self.distortion
+        if self.levels != LEVELS:
+            words += f" {'level' if len(self.levels) == 1 else 'levels'} "
+            words += " and ".join(map(str, self.levels))
+        return words + (", unseen classifier" if self.unseen else "")
+
+    @property
+    def who(self) -> str:
+        """Whose it is, in words."""
+        words = [rendering.name(method) for method in self.parts]
+        return f"gain of {words[0]} over {words[1]}" if self.over else words[0]
+
+
+def paired(left: pd.Series, right: pd.Series, untrained: Sequence[bool]) -> list[pd.Series]:
+    """Both on the seeds that both have; an untrained side has its one value at every seed."""
+    if untrained[0] and not untrained[1]:
+        left = pd.Series(left.mean(), index=right.index)
+    elif untrained[1] and not untrained[0]:
+        right = pd.Series(right.mean(), index=left.index)
+    both = left.index.intersection(right.index)
+    return [left[both], right[both]]

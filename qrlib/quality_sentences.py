@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from qrlib import tables
 from qrlib.checking import Claim
-from qrlib.comparisons import HIGH, SIMILAR, AtEqualQuality, Bend, Comparison, Side, beats
+from qrlib.comparisons import HIGH, SIMILAR, AtEqualQuality, Bend, Comparison, beats
+from qrlib.evidence import Side
 
 _FIGURE7 = "Section IV-D, Figure 7"
 _TABLE5 = "Section IV-D, Table 5"

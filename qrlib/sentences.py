@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 from qrlib import tables
 from qrlib.checking import Claim
-from qrlib.comparisons import HIGH, SIMILAR, Comparison, Side, beats
+from qrlib.comparisons import HIGH, SIMILAR, Comparison, beats
+from qrlib.evidence import Side
 from qrlib.quality_sentences import on_quality
 from qrlib.selection import LEVELS
 

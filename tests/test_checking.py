@@ -8,8 +8,8 @@ from frames import run, runs
 
 from qrlib import checking
 from qrlib.checking import CLOSE, FAILS, HOLDS, NOT_JUDGED, Claim
-from qrlib.comparisons import AtEqualQuality, Comparison, Side
-from qrlib.evidence import Evidence
+from qrlib.comparisons import AtEqualQuality, Comparison
+from qrlib.evidence import Evidence, Side
 from qrlib.selection import LEVELS
 
 

@@ -8,9 +8,9 @@ from test_timings import time
 
 from qrlib import checking
 from qrlib.checking import CLOSE, FAILS, HOLDS, NOT_JUDGED
-from qrlib.comparisons import AtEqualQuality, Bend, Comparison, Side, beats
+from qrlib.comparisons import AtEqualQuality, Bend, Comparison, beats
 from qrlib.errors import QrlibError
-from qrlib.evidence import Evidence
+from qrlib.evidence import Evidence, Side
 
 N = 400
 
