@@ -131,7 +131,7 @@ def _distance(row: Mapping[str, Any]) -> str:
     if not row["seeds"]:
         return ""
     distance = in_errors(row["difference"], row["standard_error"])
-    text = f"{distance:+.1f}".replace("inf", "∞").replace("-", "−")
+    text = f"{round(distance, 1) or 0.0:+.1f}".replace("inf", "∞").replace("-", "−")  # no "−0.0"
     return text if row["agree"] or row["seeds"] == 1 else f"{text}, seeds disagree"
 
 

@@ -530,6 +530,8 @@ def test_one_seed_is_said_to_be_one():
     assert "| ✓ holds (2 seeds) | +13.0 | " in shown
     assert "| ≈ too close to call (2 seeds) | −0.2, seeds disagree | " in shown
     assert "One seed" not in shown
+    level = claims.check(results(qrnet_multiple=[(0, 0.9, 0.6415, 1.0)]), ids=ids)
+    assert "| ≈ too close to call (one seed) | +0.0 | " in str(claims.render(level))
     lacking = claims.check(results(), ids=["lambda-similar"])
     assert "In errors" not in str(claims.render(lacking))
 
