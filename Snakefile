@@ -142,7 +142,7 @@ rule restorer:
 rule timing:
     """Seconds an epoch and milliseconds an image, with nothing else running beside it."""
     input:
-        STAMP(TIMED.recovery_run),
+        [STAMP(x.recovery_run) for x in (TIMED, experiments.timed_beside(TIMED)) if x],
         notebook="notebooks/timings.ipynb",
     output:
         STAMP(TIMED.timing_run),
