@@ -104,12 +104,24 @@ def peak_memory_mb() -> int:
 
 
 def _git() -> tuple[str | None, bool | None]:
-    """Commit and whether tracked files differ from it; (None, None) outside a git checkout."""
+    """Commit and whether tracked files differ from it; (None, None) outside a git checkout.
+
+    Results do not count: a run that repeats a committed one replaces them as it goes.
+    """
     try:
         options = {"cwd": PACKAGE, "capture_output": True, "text": True, "check": True}
         commit = subprocess.run(["git", "rev-parse", "HEAD"], **options).stdout.strip()  # type: ignore[call-overload]
         changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], **options
+            [
+                "git",
+                "status",
+                "--porcelain",
+                "--untracked-files=no",
+                "--",
+                ":/",
+                ":(top,exclude)results",
+            ],
+            **options,
         ).stdout  # type: ignore[call-overload]
     except (OSError, subprocess.CalledProcessError):
         return None, None

@@ -113,6 +113,8 @@ def test_git_commit_and_dirty_flag(package):
     assert provenance.describe("CPU")["git_commit"] is None  # no checkout
     repo = package.parent
     git(repo, "init", "-q")
+    (repo / "results").mkdir()
+    (repo / "results" / "record.json").write_text("{}")
     assert provenance.describe("CPU")["git_commit"] is None  # no commit yet
     git(repo, "add", ".")
     git(repo, "commit", "-qm", "x")
@@ -120,6 +122,7 @@ def test_git_commit_and_dirty_flag(package):
     assert clean["git_commit"] == git(repo, "rev-parse", "HEAD")
     assert clean["git_dirty"] is False
     (repo / "untracked").write_text("x")
+    (repo / "results" / "record.json").write_text("{1}")
     assert provenance.describe("CPU")["git_dirty"] is False
     (package / "d.py").write_text("y = 3\n")
     assert provenance.describe("CPU")["git_dirty"] is True
