@@ -93,7 +93,7 @@ def table(compared: pd.DataFrame, caption: str) -> Rendered:
         mine = compared[compared["convention"] == name]
         rows.append([str(name), *map(_digits, mine["value"], mine["metric"]), f"{distance:.1f}"])
     headings = ["convention", *(f"{d} {m.upper()}" for d, m in NUMBERS), "distance"]
-    return grid(headings, rows, caption)
+    return grid(headings, rows, caption, data=compared)
 
 
 def shifts(compared: pd.DataFrame) -> pd.Series:

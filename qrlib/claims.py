@@ -119,7 +119,7 @@ def render(found: pd.DataFrame, *, label: str = "ours", paper_label: str = "pape
             verdict += f" ({_seeds(row['seeds'])})"
         rows.append([verdict, _distance(row), claim, row["how"], row["paper"], ours])
     headings = ["verdict", "in errors", "claim", "compared", paper_label, label]
-    return grid(headings, rows, _caption(found))
+    return grid(headings, rows, _caption(found), data=found)
 
 
 def _seeds(count: int) -> str:

@@ -172,8 +172,11 @@ def _joined(outputs: Iterable[Any]) -> list[Any]:
 
 
 def assemble(names: list[str]) -> None:
-    """Copy the executed training notebooks of some profiles to where the book reads them."""
+    """Copy executed training notebooks and records of some profiles to where the book reads them."""
+    records = paths.root() / "book" / "_executed" / "_files" / "records"
+    shutil.rmtree(records, ignore_errors=True)
     for name in names:
+        shutil.copytree(paths.results(name) / "records", records / name)
         target = paths.root() / "book" / "_executed" / name
         target.mkdir(parents=True, exist_ok=True)
         wanted = {p.name: p for p in (paths.results(name) / "notebooks").glob("*.ipynb")}

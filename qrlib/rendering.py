@@ -1,8 +1,13 @@
-"""Tables of text for reading, as Markdown and as HTML."""
+"""Tables of text for reading, as Markdown and as HTML, with the data behind them to take away.
+
+The data lie in the page itself, so that a download needs neither network nor server.
+"""
 
 from __future__ import annotations
 
+import base64
 import html
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +28,8 @@ NAMES = {
     "qrnet_lambda_0.1-multiple": "QRNet (λ=0.1)",
     "qrnet_lambda_0.001-multiple": "QRNet (λ=0.001)",
 }
+#: Where the book keeps the records, seen from a page of results (`qrlib.graph.assemble`).
+RECORDS = "../../records"
 _ROWS = {"noise": "Gaussian noise", "blur": "Gaussian blur", "average": "average"}
 
 
@@ -49,19 +56,73 @@ class Rendered:
         return self.html
 
 
-def grid(headings: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> Rendered:
-    """Headings and rows of text as a `Rendered` table.  No colours: it follows the page's theme."""
-    rows = list(rows)
-    ruled = [headings, ["---"] * len(headings), *rows]
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads somewhere."""
+
+    text: str
+    target: str
+
+
+def grid(
+    headings: Sequence[str],
+    rows: Iterable[Sequence[str | Link]],
+    caption: str,
+    *,
+    data: pd.DataFrame | None = None,
+    more: str = "",
+) -> Rendered:
+    """Headings and rows of text as a `Rendered` table.  No colours: it follows the page's theme.
+
+    Args:
+        data: what the table was made from, offered for download; None offers its own cells.
+        more: HTML beside the download.
+    """
+    cells = [[c if isinstance(c, Link) else Link(c, "") for c in row] for row in rows]
+    plain = [[cell.text for cell in row] for row in cells]
+    ruled = [headings, ["---"] * len(headings), *([_markdown(c) for c in row] for row in cells)]
     lines = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in ruled]
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in headings)
-    body = ["".join(f"<td>{html.escape(text)}</td>" for text in row) for row in rows]
+    body = ["".join(f"<td>{_html(cell)}</td>" for cell in row) for row in cells]
+    data = pd.DataFrame(plain, columns=list(headings)) if data is None else data
     markup = (
         '<div style="overflow-x:auto"><table class="qr-table">'  # a narrow screen scrolls the table
         f"<caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(f'<tr>{row}</tr>' for row in body)}</tbody></table></div>"
+        f"{_footer(data, caption, more)}"
     )
     return Rendered("\n".join(lines) + f"\n\n{caption}\n", markup)
+
+
+def record(profile: str, file: str) -> Link:
+    """A record of a profile, as a page of results in the book links to it."""
+    return Link(file.removesuffix(".json"), f"{RECORDS}/{profile}/{file}")
+
+
+def download(data: pd.DataFrame, title: str) -> Rendered:
+    """A link to a frame as CSV, for under a figure that was made from it.
+
+    Args:
+        title: what it is of; the file is called after it.
+    """
+    return Rendered(f"Data behind {title}: {len(data)} rows.\n", _footer(data, title, ""))
+
+
+def _footer(data: pd.DataFrame, title: str, more: str) -> str:
+    file = "-".join(re.findall(r"[a-z0-9]+", title.lower())[:6]) or "table"
+    flat = data.map(lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else value)
+    content = base64.b64encode(flat.to_csv(index=False).encode()).decode()
+    link = f'<a download="{file}.csv" href="data:text/csv;base64,{content}">Data (CSV)</a>'
+    return f'<p class="qr-data">{link}{more}</p>'
+
+
+def _markdown(cell: Link) -> str:
+    return f"[{cell.text}]({cell.target})" if cell.target else cell.text
+
+
+def _html(cell: Link) -> str:
+    text = html.escape(cell.text)
+    return f'<a href="{html.escape(cell.target)}">{text}</a>' if cell.target else text
 
 
 def format_ours(mean: float, spread: float, seeds: int, digits: int = 3) -> str:
@@ -99,4 +160,6 @@ def render(table: pd.DataFrame, *, label: str = "ours", paper_label: str = "") -
     )
     if not differ:
         caption += " Another setting than the paper's: not comparable number by number."
-    return grid(headings, rows, caption)
+    files = dict.fromkeys(file for cell in table["records"] for file in cell)
+    links = (_html(record(table["profile"].iloc[0], file)) for file in files)
+    return grid(headings, rows, caption, data=table, more=f" · made from {', '.join(links)}")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from qrlib import paths, profiles, store
 from qrlib.errors import choose
-from qrlib.experiments import PARTS, plan
+from qrlib.experiments import PARTS, plan, timed
 
 #: The results notebooks, and the part whose records each is made from.
 PAGES = {
@@ -59,6 +59,17 @@ def with_records(
     loaded = [profiles.load(name) for name in names]
     there = [p for p in loaded if not missing(p, part)]
     return sorted(there, key=lambda p: (not p.comparable, p.data.dataset == "photographs", p.name))
+
+
+def notebooks(profile: profiles.Profile) -> dict[str, str]:
+    """Record -> the notebook that wrote it, both by name without their endings."""
+    found = {}
+    for x in plan(profile):
+        notebook = x.classifier_run if x.variant == "none" else x.recovery_run
+        found[notebook] = notebook
+        found.update({x.judged_by(role).evaluation_run: notebook for role in x.judges})
+    run = timed(profile).timing_run
+    return {**found, run: run, "conventions": "conventions"}
 
 
 def recorded() -> list[str]:

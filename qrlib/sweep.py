@@ -131,4 +131,4 @@ def render(found: pd.DataFrame) -> Rendered:
         f"Means over seeds: {seeds}. Losses are those of the kept epoch on the validation images, "
         f"accuracies those of {found['n'].iloc[0]} test images. The paper prints no numbers."
     )
-    return grid(headings, rows, caption)
+    return grid(headings, rows, caption, data=found)

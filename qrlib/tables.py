@@ -101,6 +101,7 @@ def _beside(
                     "difference": ours["ours"] - paper if comparable else float("nan"),
                     "dataset": dataset,
                     "paper_dataset": theirs,
+                    "profile": str(selected["profile"].iloc[0]),
                     "records": tuple(sorted(records)),
                 }
             )
@@ -129,7 +130,7 @@ def table2(
         One cell a row: row ("noise", "blur", "average"), column (key of `METHODS`), metric, paper,
         ours (mean over seeds), spread (sample standard deviation over seeds, NaN for one), seeds,
         values (one a seed), n, difference (ours - paper, NaN unless comparable), dataset,
-        paper_dataset, records (the files behind ours).
+        paper_dataset, profile, records (the files behind ours).
     """
     return _beside(results, 2, METHODS, _AVERAGED, "accuracy", comparable, paper_dataset, choice)
 

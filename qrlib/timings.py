@@ -205,7 +205,7 @@ def render(found: pd.DataFrame, *, image_size: int, label: str = "ours") -> Rend
         f"Ours: {_devices(found)}; medians over repeats. Times of different machines are not "
         f"comparable. {_of_ratio(found['classifier'].iloc[0], image_size)}"
     )
-    return grid(["what", "unit", theirs, label], rows, caption)
+    return grid(["what", "unit", theirs, label], rows, caption, data=found)
 
 
 def _devices(found: pd.DataFrame) -> str:
