@@ -42,7 +42,7 @@ wildcard_constraints:
     classifier="|".join(CLASSIFIERS),
     run="|".join(map(re.escape, RESTORERS)),
     results="|".join(sections.PAGES),
-    story="overview|does_it_hold|left_open",
+    story="overview|does_it_hold|left_open|commands",
     page="method|distortions",
 
 
@@ -88,7 +88,7 @@ rule book:
     input:
         rules.all.input,
         [page for profile in COMMITTED for page in result_pages(profile)],
-        expand("book/_executed/{story}.ipynb", story=["overview", "does_it_hold", "left_open"]),
+        expand("book/_executed/{story}.ipynb", story=["overview", "does_it_hold", "left_open", "commands"]),
         expand("book/_executed/{page}.ipynb", page=["method", "distortions"]),
         # Pages, and docstrings for the reference.
         [str(p) for p in sorted(Path("book").rglob("*")) if p.is_file() and "_executed" not in p.parts],
@@ -180,7 +180,7 @@ rule results:
 
 
 rule story:
-    """A page on all profiles that have records: the first page, the claims, what the paper leaves open."""
+    """A page on all profiles: the first page, the claims, what the paper leaves open, the manual."""
     input:
         [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
         STAMP(TIMED.timing_run),
@@ -189,7 +189,7 @@ rule story:
     output:
         "book/_executed/{story}.ipynb",
     params:
-        code=provenance.code_hash([*READERS, "diagrams"]),
+        code=provenance.code_hash([*READERS, "diagrams", "manual", "__main__"]),
     log:
         notebook=f"{paths.runs('book')}/logs/{{story}}.ipynb",
     threads: THREADS
