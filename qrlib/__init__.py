@@ -18,7 +18,7 @@ _WHERE = {
 }
 _MODULES = (
     "agreement checking claims classifiers conventions data diagrams distortions errors "
-    "evaluation experiments latency layers losses manual measuring models origins photo plots profiles "
+    "batch evaluation experiments latency layers losses manual measuring models origins photo plots profiles "
     "provenance recover reference rendering runs samples schema sections selection similarity "
     "store style sweep tables timings training"
 ).split()

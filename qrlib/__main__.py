@@ -18,6 +18,12 @@ def main(argv: list[str] | None = None) -> int:
     for command in (run, book):
         command.add_argument("--cores", type=int, help="processor cores to use (default: all)")
         command.add_argument("--dry-run", action="store_true", help="show what would run")
+    train = commands.add_parser(
+        "train", help="train and evaluate runs of a profile without notebooks (needs no Jupyter)"
+    )
+    train.add_argument("profile", help="a file of profiles/ without its ending")
+    train.add_argument("runs", nargs="*", metavar="RUN", help="only these, and what they need")
+    train.add_argument("--list", action="store_true", help="show the names of the runs")
     recover = commands.add_parser(
         "recover", help="restore a photograph of your own with a trained network"
     )
@@ -55,6 +61,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if arguments.command == "recover":
             return _recover(arguments)
+        if arguments.command == "train":
+            return _train(arguments)
 
         from qrlib import graph
 
@@ -88,6 +96,17 @@ def _recover(arguments: argparse.Namespace) -> int:
         max_pixels=arguments.max_pixels,
     )
     print(report)
+    return 0
+
+
+def _train(arguments: argparse.Namespace) -> int:
+    from qrlib import batch, profiles
+
+    if arguments.list:
+        print("\n".join(batch.names(profiles.load(arguments.profile))))
+    else:
+        records = batch.train(arguments.profile, arguments.runs)
+        print(f"{len(records)} records in results/{arguments.profile}/records")
     return 0
 
 
