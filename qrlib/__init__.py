@@ -17,10 +17,10 @@ _WHERE = {
     "QrlibError": "errors",
 }
 _MODULES = (
-    "agreement checking claims classifiers conventions data diagrams distortions errors "
-    "batch evaluation experiments latency layers losses manual measuring models origins photo plots profiles "
-    "provenance recover reference rendering runs samples schema sections selection similarity "
-    "store style sweep tables timings training"
+    "agreement batch checking claims classifiers conventions data diagrams distortions errors "
+    "evaluation experiments latency layers losses manual measuring models origins photo plots "
+    "profiles provenance recover reference rendering runs samples schema sections selection "
+    "similarity store style sweep tables timings training"
 ).split()
 
 __all__ = ["__version__", *_WHERE, *_MODULES]
