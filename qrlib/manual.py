@@ -15,6 +15,17 @@ from qrlib.classifiers import ARCHITECTURES
 from qrlib.data import DATASETS
 
 
+def bibtex() -> str:
+    """The paper as BibTeX, from CITATION.cff."""
+    paper = profiles.read_yaml(paths.root() / "CITATION.cff")["preferred-citation"]
+    authors = [f"{a['family-names']}, {a['given-names']}" for a in paper["authors"]]
+    key = paper["authors"][0]["family-names"].lower() + str(paper["year"])
+    fields = {"author": " and ".join(authors)}
+    fields |= {name: paper[name] for name in ("title", "journal", "volume", "year", "doi")}
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+    return "\n".join([f"@article{{{key},", *lines, "}"])
+
+
 def _valid() -> dict[str, Iterable[str]]:
     """Parameter of a notebook -> the values it takes; the rest are numbers or text."""
     return {

@@ -70,3 +70,11 @@ def test_costs_are_sums_over_the_records(tmp_path, monkeypatch):
     assert found.loc["a GPU", ["runs", "hours", "longest", "memory"]].tolist() == [2, 2.0, 1.5, 2.0]
     assert found.loc["CPU", "hours"] == pytest.approx(0.01)
     assert manual.costs([]).empty
+
+
+def test_the_paper_is_cited_as_in_the_citation_file():
+    text = manual.bibtex()
+    assert text.startswith(
+        "@article{takagi2019,\n  author = {Takagi, Motohiro and Sakurai, Akito and"
+    )
+    assert "  doi = {10.1109/ACCESS.2019.2932726},\n}" in text
