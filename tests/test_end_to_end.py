@@ -19,7 +19,9 @@ import yaml
 from qrlib import experiments, forking, profiles
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = "Snakefile Makefile CITATION.cff _config.yml pyproject.toml book notebooks profiles qrlib results".split()
+PARTS = (
+    "Snakefile Makefile CITATION.cff _config.yml pyproject.toml book notebooks profiles qrlib results"
+).split()
 
 pytestmark = pytest.mark.slow
 
