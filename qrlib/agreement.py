@@ -22,8 +22,8 @@ from qrlib.rendering import Rendered, grid
 NUMBERS = (("noise", "psnr"), ("noise", "ssim"), ("blur", "psnr"), ("blur", "ssim"))
 #: Images of Caltech101 without its background class, as torchvision distributes it.
 IMAGES = 8_677
-#: Four means that lie nearer than this, in standard errors of their differences, are said to agree: the
-#: right convention would pass 19 times in 20 (Šidák's correction for four numbers), about 2.49.
+#: Four means agree if none is farther off than this, about 2.49 standard errors of a difference. The
+#: right convention would pass 19 times in 20 (Šidák's correction for four numbers).
 AGREE = NormalDist().inv_cdf((1 + 0.95 ** (1 / len(NUMBERS))) / 2)
 #: A factor that moves no mean by more than this cannot be told from ours by Table 5.
 UNDECIDED = 1.0
