@@ -30,6 +30,8 @@ def table(profile: profiles.Profile) -> rendering.Rendered:
                 source["manifest"][:9],
             ]
         )
+    count = f"{len(rows)} records of profile {profile.name}"
     headings = ["record", "made by", "commit", "code", "device", "seconds", "data"]
-    caption = f"{len(rows)} records of profile {profile.name}; each holds all of this and more."
-    return rendering.grid(headings, rows, caption)
+    shown = rendering.grid(headings, rows, f"{count}; each holds all of this and more.")
+    folded = f"<details><summary>{count}</summary>{shown.html}</details>"  # many rows, seldom read
+    return rendering.Rendered(shown.markdown, folded)

@@ -91,5 +91,6 @@ def test_the_list_of_records_leads_to_records_and_notebooks(tmp_path, monkeypatc
     notebook = tmp_path / "smoke" / "notebooks" / "qrnet-multiple-small_vgg-seed0.ipynb"
     notebook.parent.mkdir()
     notebook.touch()
+    assert shown.html.startswith("<details><summary>2 records of profile smoke</summary><div")
     link = '<a href="qrnet-multiple-small_vgg-seed0.html">notebook</a>'
     assert link in origins.table(profile).html
