@@ -182,6 +182,18 @@ def _serve(path: str, preload: Sequence[str]) -> None:
 
 def _run(command: list[str]) -> int:
     """Stand for a kernel: start it, pass signals on, return its status."""
+    kernel: list[int] = []  # its process, once known
+    early: list[int] = []  # signals that came before
+
+    def forward(number: int, _: object) -> None:
+        if not kernel:
+            early.append(number)
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(kernel[0], number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, forward)
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     asked = {"argv": command[2:], "folder": os.getcwd(), "environment": dict(os.environ)}
     message = json.dumps(asked).encode()
@@ -195,8 +207,9 @@ def _run(command: list[str]) -> int:
             f"no process to fork a kernel from ({error!r}); starting a fresh one", file=sys.stderr
         )
         os.execv(command[0], command)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda passed, _: os.killpg(pid, passed))
+    kernel.append(pid)
+    for waiting in early:
+        forward(waiting, None)
     with contextlib.suppress(ProcessLookupError):  # it has ended already
         select.select([os.pidfd_open(pid)], [], [])
     status = b""

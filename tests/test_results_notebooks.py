@@ -90,9 +90,9 @@ def rendered(monkeypatch):
     captions: list[str] = []
     real = rendering.grid
 
-    def grid(headings, rows, caption):
+    def grid(headings, rows, caption, **more):
         captions.extend([" | ".join(headings), caption])
-        return real(headings, rows, caption)
+        return real(headings, rows, caption, **more)
 
     for module in ("rendering", "tables", "claims"):
         monkeypatch.setattr(f"qrlib.{module}.grid", grid)
