@@ -140,7 +140,7 @@ def test_the_shipped_weights_are_those_of_the_record(committed: None) -> None:
 
 
 def test_the_readme_shows_the_numbers_of_the_records(committed: None) -> None:
-    table = tables.table2(store.read("caltech101-cpu"))
+    table = tables.table2(store.read("caltech101-cpu"), **profiles.load("caltech101-cpu").choice)
     text = (ROOT / "README.md").read_text("utf-8")
     for distortion in ("noise", "blur"):
         for whose in ("paper", "ours"):
