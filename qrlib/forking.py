@@ -72,12 +72,16 @@ def server(threads: int, log: Path, preload: Sequence[str] = PRELOAD) -> Iterato
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",  # as a kernel sets it
         "PYTHONWARNINGS": "ignore",
     }
-    with log.open("w", encoding="utf-8") as output:
+    with log.open("w", encoding="utf-8") as output, socket.socket(socket.AF_UNIX) as listening:
+        # Made here, so that who comes before the server has started waits for it.
+        listening.bind(path)
+        listening.listen(64)
         process = subprocess.Popen(
-            [sys.executable, "-m", "qrlib.forking", "--serve", path, *preload],
+            [sys.executable, "-m", "qrlib.forking", "--serve", str(listening.fileno()), *preload],
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=output,
+            pass_fds=[listening.fileno()],
             env=environment,
             start_new_session=True,  # Ctrl-C is for the runs: they end their kernels in order
         )
@@ -92,8 +96,12 @@ def server(threads: int, log: Path, preload: Sequence[str] = PRELOAD) -> Iterato
 
 class _Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
     max_children = 1_000  # Snakemake decides how many run at a time
-    request_queue_size = 64  # clients wait here while the imports run
     block_on_close = False
+
+    def __init__(self, listening: socket.socket) -> None:
+        super().__init__(listening.getsockname(), _Kernel, bind_and_activate=False)
+        self.socket.close()
+        self.socket = listening
 
     def service_actions(self) -> None:
         """Between requests: collect kernels that ended, and end with whoever started this process."""
@@ -162,9 +170,9 @@ def _receive(connection: socket.socket) -> tuple[tuple[int], list[int]]:
     return _LENGTH.unpack(header), streams
 
 
-def _serve(path: str, preload: Sequence[str]) -> None:
+def _serve(listening: int, preload: Sequence[str]) -> None:
     """Fork a kernel for each client, until standard input ends."""
-    with _Server(path, _Kernel) as kernels:
+    with _Server(socket.socket(fileno=listening)) as kernels:
         # A graph with nothing to do asks for no kernel, and should not wait for imports.
         if sys.stdin in select.select([kernels.socket, sys.stdin], [], [])[0]:
             return
@@ -221,6 +229,6 @@ def _run(command: list[str]) -> int:
 
 if __name__ == "__main__":
     if sys.argv[1] == "--serve":
-        _serve(sys.argv[2], sys.argv[3:])
+        _serve(int(sys.argv[2]), sys.argv[3:])
     else:
         sys.exit(_run(sys.argv[1:]))
