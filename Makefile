@@ -5,12 +5,13 @@ PYTHON ?= python3
 UV_VERSION := 0.13.9
 UV ?= $(VENV)/bin/uv
 PROFILE ?= quick
-PYTEST_ARGS ?= -n 2 --dist loadscope
+PYTEST_ARGS ?= -n 2
 LOCK_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+WEB := web/node_modules/.package-lock.json
 SHELL := /bin/sh
 START := $(shell date +%s)
 ELAPSED = elapsed=$$(( $$(date +%s) - $(START) )); \
@@ -36,10 +37,10 @@ help: ## list the targets
 	@echo "  PYTEST_ARGS='...'   arguments of pytest, now: $(PYTEST_ARGS)"
 	@echo "  LOCK_ARGS=--upgrade newest versions within the bounds, for 'make lock'"
 
-setup: $(STAMP) ## create .venv from requirements.lock
+setup: $(STAMP) $(WEB) ## create .venv and web/node_modules from their locks
 	@echo "== environment: $(VENV) is ready"
 
-book: $(STAMP) ## train and evaluate the quick profile, build the book
+book: setup ## train and evaluate the quick profile, build the book
 	@echo "== quick profile"
 	@$(BIN)/python -m qrlib run quick
 	@echo "== book"
@@ -56,7 +57,7 @@ profile: $(STAMP) ## train and evaluate another profile: make profile PROFILE=na
 	@$(BIN)/python -m qrlib run '$(PROFILE)'
 	@$(ELAPSED); echo "== done in $$elapsed: records are in results/$(PROFILE)"
 
-test: $(STAMP) ## run the tests
+test: setup ## run the tests
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 	@$(ELAPSED); echo "== tests passed in $$elapsed: the summary is the line above, the tests are in tests/"
@@ -87,7 +88,7 @@ clean: ## remove what was built and run here (never data/ or committed results)
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 distclean: clean ## the same, and .venv
-	rm -rf $(VENV) qrlib.egg-info
+	rm -rf $(VENV) web/node_modules qrlib.egg-info
 
 # The stamp is written last, so that an interrupted installation is done again.
 $(STAMP): requirements.lock pyproject.toml
@@ -107,6 +108,11 @@ $(STAMP): requirements.lock pyproject.toml
 	@echo "== environment: installing qrlib itself"
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
+
+# npm writes it last.
+$(WEB): web/package-lock.json | $(STAMP)
+	@echo "== environment: installing web/package-lock.json into web/node_modules"
+	@cd web && '$(abspath $(BIN))/npm' ci --ignore-scripts --no-audit --no-fund --loglevel error
 
 $(BIN)/pip:
 	@$(CHECK_PYTHON)

@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 
 import numpy as np
 import pytest
 import torch
+from project import Project
+from xdist.scheduler import LoadScopeScheduling
+
+from qrlib import forking
+
+
+def _needs_the_built_project(nodeid):
+    return nodeid.startswith(("tests/browser/", "tests/test_end_to_end.py"))
+
+
+class Together(LoadScopeScheduling):
+    """Tests of a module run in one process, and so do all that need the built project."""
+
+    def _split_scope(self, nodeid):
+        return "built" if _needs_the_built_project(nodeid) else super()._split_scope(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    config.option.loadscopereorder = False  # the order is that of the collection
+    return Together(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """What takes longest begins first, so that no process is left without work."""
+    items.sort(key=lambda item: not _needs_the_built_project(item.nodeid))
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory):
+    """The project in a folder of its own, with its book built."""
+    root = tmp_path_factory.mktemp("project")
+    project = Project(root)
+    done = project.python("qrlib", "book")
+    assert done.returncode == 0, done.stdout[-6000:]
+    project.output = done.stdout
+    # Tests that execute notebooks by themselves need not import everything for each.
+    with contextlib.ExitStack() as stack:
+        if forking.usable():
+            with pytest.MonkeyPatch.context() as patch:
+                patch.chdir(root)
+                patch.setenv("PYTHONPATH", str(root))
+                kernels = stack.enter_context(forking.server(1, root / "kernels.log"))
+            project.environment |= kernels
+        yield project
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,95 +1,17 @@
-"""The whole graph through papermill, one epoch each, and the strict book, in a copy of the project.
+"""The whole graph through papermill, one epoch each, and the strict book, in a copy of the project."""
 
-The copy's quick profile is the smoke profile with the quick profile's seeds, so that every job, notebook
-and page of `make book` takes part.
-"""
-
-import contextlib
 import json
 import os
 import re
-import shutil
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
+from project import ROOT
 
-from qrlib import experiments, forking, profiles
-
-ROOT = Path(__file__).resolve().parent.parent
-PARTS = (
-    "Snakefile Makefile CITATION.cff _config.yml pyproject.toml book notebooks profiles qrlib results"
-).split()
+from qrlib import experiments, profiles
 
 pytestmark = pytest.mark.slow
-
-
-class Project:
-    """A copy of the project, and its commands."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("QRLIB_")},
-            "PYTHONPATH": str(root),
-            "OMP_NUM_THREADS": "1",
-            "QRLIB_CACHE": str(root / "packed"),
-        }
-
-    def python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", *arguments],
-            cwd=self.root,
-            env={**self.environment, **more},
-            text=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
-
-    def planned(self) -> list[str]:
-        """Jobs that another `make book` would run, without the ones that always come along."""
-        done = self.python("qrlib", "book", "--dry-run")
-        assert done.returncode == 0, done.stdout
-        lines = done.stdout.splitlines()
-        if not any(line.startswith("Job stats") for line in lines):
-            return []
-        table = lines[lines.index("Job stats:") + 3 :]
-        names = [line.split()[0] for line in table[: table.index("")]]
-        return [name for name in names if name != "total"]
-
-    def records(self) -> dict[str, str]:
-        folder = self.root / "results" / "quick" / "records"
-        return {path.name: path.read_text() for path in folder.glob("*.json")}
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    root = tmp_path_factory.mktemp("project")
-    for part in PARTS:
-        source = ROOT / part
-        if source.is_dir():
-            ignore = shutil.ignore_patterns("__pycache__", "_executed", "packed", "quick", "smoke")
-            shutil.copytree(source, root / part, ignore=ignore)
-        else:
-            shutil.copyfile(source, root / part)
-    smoke = yaml.safe_load((root / "profiles" / "smoke.yaml").read_text())
-    smoke["seeds"] = profiles.load("quick").seeds
-    (root / "profiles" / "quick.yaml").write_text(yaml.safe_dump(smoke))
-    project = Project(root)
-    done = project.python("qrlib", "book")
-    assert done.returncode == 0, done.stdout[-6000:]
-    project.output = done.stdout
-    # Tests that execute notebooks by themselves need not import everything for each.
-    with contextlib.ExitStack() as stack:
-        if forking.usable():
-            with pytest.MonkeyPatch.context() as patch:
-                patch.chdir(root)
-                patch.setenv("PYTHONPATH", str(root))
-                kernels = stack.enter_context(forking.server(1, root / "kernels.log"))
-            project.environment |= kernels
-        yield project
 
 
 def test_every_run_leaves_a_record_and_a_notebook(project):

@@ -1,0 +1,132 @@
+"""The built book in a real browser, over http and from files, with no way out of the machine."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import os
+import re
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, sync_playwright
+
+PHONE, DESKTOP = 390, 1280
+
+#: Chromium otherwise looks for updates and names by itself.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--no-first-run",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+def chromium() -> str | None:
+    """A Chromium of this machine: $QRLIB_BROWSER, else the first that is installed."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    named = os.environ.get("QRLIB_BROWSER")
+    if named:
+        return shutil.which(named) or pytest.fail(f"QRLIB_BROWSER: {named!r} is no program")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    program = chromium()
+    if program is None:
+        message = "no Chromium: install one (Debian: apt-get install chromium) or set QRLIB_BROWSER"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def html(request: pytest.FixtureRequest) -> Path:
+    """The built book: $QRLIB_TEST_BOOK, else that of the built project."""
+    named = os.environ.get("QRLIB_TEST_BOOK")
+    folder = Path(named) if named else request.getfixturevalue("project").root / "_build" / "html"
+    assert (folder / "index.html").is_file()
+    return folder.resolve()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="session")
+def server(html: Path) -> Iterator[str]:
+    handler = functools.partial(_Quiet, directory=str(html))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+@pytest.fixture(params=["http", "file"])
+def site(request: pytest.FixtureRequest, html: Path) -> str:
+    """Where the book lies, with a closing slash; each test runs over both."""
+    return request.getfixturevalue("server") if request.param == "http" else f"{html.as_uri()}/"
+
+
+class Visit:
+    """A page with what it said to the console and asked for."""
+
+    def __init__(self, page: Page, site: str) -> None:
+        self.page, self.site = page, site
+        self.errors: list[str] = []
+        self.outside: list[str] = []
+        self.bytes = 0
+        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", self._asked)
+        page.on("requestfinished", self._loaded)
+
+    def _asked(self, request: Request) -> None:
+        if not re.match(rf"{re.escape(self.site)}|data:|blob:", request.url):
+            self.outside.append(request.url)
+
+    def _loaded(self, request: Request) -> None:
+        with contextlib.suppress(Exception):  # a page that was left cannot be asked any more
+            self.bytes += request.sizes()["responseBodySize"]
+
+    def check(self) -> None:
+        assert self.outside == [], "a request left the book"
+        assert self.errors == [], "errors in the console"
+
+
+@pytest.fixture
+def visit(browser: Browser, site: str) -> Iterator[Callable[..., Visit]]:
+    """Open a page of the book: `visit("_executed/method.html", width=PHONE, dark=True)`.
+
+    When the test ends, no page may have logged an error or asked for anything outside the book.
+    """
+    visits: list[Visit] = []
+
+    def open_page(path: str, width: int = DESKTOP, dark: bool = False) -> Visit:
+        context = browser.new_context(
+            viewport={"width": width, "height": 844 if width < 600 else 900},
+            color_scheme="dark" if dark else "light",
+        )
+        visits.append(Visit(context.new_page(), site))
+        visits[-1].page.goto(site + path, wait_until="load")
+        return visits[-1]
+
+    yield open_page
+    for visit in visits:
+        visit.page.context.close()
+    for visit in visits:
+        visit.check()
