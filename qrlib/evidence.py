@@ -56,6 +56,7 @@ class Evidence:
         self._results, self._times, self._training = results, times, training
         self._choice = {key: str(main[key].iloc[0]) for key in ("profile", "dataset", "classifier")}
         self._rows: dict[tuple[str, bool], pd.DataFrame | None] = {("accuracy", False): main}
+        self._means: dict[tuple[str, bool, str, str, tuple[int, ...]], pd.Series] = {}
         profile = self._choice["profile"]
         others = set() if times is None else set(times["profile"])
         others |= {record.get("profile", profile) for record in training}
@@ -86,6 +87,17 @@ class Evidence:
         if (metric, unseen) not in self._rows:
             self._rows[metric, unseen] = self._select(metric, unseen)
         return self._rows[metric, unseen]
+
+    def means(
+        self, metric: str, unseen: bool, method: str, distortion: str, levels: tuple[int, ...]
+    ) -> pd.Series:
+        """Means over levels, one value a seed; the rows must be there."""
+        asked = (metric, unseen, method, distortion, levels)
+        if asked not in self._means:  # claims share most of their numbers
+            rows = self.rows(metric, unseen)
+            assert rows is not None
+            self._means[asked] = selection.seed_means(rows, method, distortion, levels)
+        return self._means[asked]
 
     def _select(self, metric: str, unseen: bool) -> pd.DataFrame | None:
         if metric == "seconds_per_epoch":
@@ -187,11 +199,11 @@ class Side:
         return one - other
 
     def _measured(self, evidence: Evidence, method: str) -> pd.Series:
-        rows = evidence.rows(self.metric, self.unseen)
-        assert rows is not None  # asked only if nothing lacks
         if self.metric in TIMES:
+            rows = evidence.rows(self.metric, self.unseen)
+            assert rows is not None  # asked only if nothing lacks
             return self._times(rows, method)["value"]
-        return selection.seed_means(rows, method, self.distortion, self.levels)
+        return evidence.means(self.metric, self.unseen, method, self.distortion, self.levels)
 
     def _times(self, rows: pd.DataFrame, method: str) -> pd.DataFrame:
         restorer = selection.restorer_of(method, self.distortion)

@@ -123,9 +123,21 @@ def read_conventions(profile: str) -> pd.DataFrame:
     return pd.DataFrame(found[0]["conventions"])
 
 
+#: Files that were read and found good, as they were then: a page reads the same records many times.
+_good: set[tuple[str, int, int, int]] = set()
+
+
 def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = file.stat()
+        version = (str(file), found.st_ino, found.st_mtime_ns, found.st_size)
+    except OSError:
+        version = None
     record = files.read_json(file, "record")
-    _check(record, f"record {file}")
+    if version not in _good:
+        _check(record, f"record {file}")
+        if version:
+            _good.add(version)
     return record
 
 

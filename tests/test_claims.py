@@ -178,8 +178,8 @@ def test_most_cases_of_fine_tuning_are_the_papers_three_of_four():
             "finetuned-blur": [(0, 0.89, None, single[1])],
             "finetuned-multiple": [(0, 0.89, *multiple)],
         }
-        found = claims.check(everything(**given).assign(n=10 * N), classifier="vgg16")
-        return found.set_index("id").loc["finetuned-multiple-mostly-better", "verdict"]
+        results, only = everything(**given).assign(n=10 * N), ["finetuned-multiple-mostly-better"]
+        return claims.check(results, ids=only, classifier="vgg16").iloc[0]["verdict"]
 
     assert judged((0.545, 0.402), (0.533, 0.430)) == HOLDS  # worse on noise, as on Caltech256
     assert judged((0.545, 0.402), (0.450, 0.430)) == FAILS
@@ -194,17 +194,18 @@ def test_what_is_poor_is_so_beside_qrnet_at_the_same_levels():
         rows = everything()
         mine = (rows["restorer"] == "qrnet-multiple") & (rows["classifier"] == "resnet50")
         rows = runs(rows[~mine], run("qrnet-multiple", 0, 0.9, *qrnet, **other))
-        return claims.check(rows, classifier="vgg16").set_index("id")["verdict"]
+        only = ["unseen-poor-when-severe"]
+        return claims.check(rows, ids=only, classifier="vgg16").iloc[0]["verdict"]
 
-    assert judged((0.7, 0.5))["unseen-poor-when-severe"] == HOLDS
-    assert judged((0.5, 0.3))["unseen-poor-when-severe"] == CLOSE
-    assert judged((0.5, 0.2))["unseen-poor-when-severe"] == FAILS
-    found = claims.check(everything(), classifier="vgg16").set_index("id")
-    assert "Sections I, II-B" in found.loc["end-to-end-beats-finetuned-high-blur", "where"]
-    assert found.loc["end-to-end-beats-finetuned-high-blur", "verdict"] == HOLDS
+    assert judged((0.7, 0.5)) == HOLDS
+    assert judged((0.5, 0.3)) == CLOSE
+    assert judged((0.5, 0.2)) == FAILS
+    only = ["end-to-end-beats-finetuned-high-blur"]
+    found = claims.check(everything(), ids=only, classifier="vgg16").iloc[0]
+    assert "Sections I, II-B" in found["where"]
+    assert found["verdict"] == HOLDS
     weak = everything(**{"end_to_end-multiple": [(0, 0.89, 0.861, 0.5)]})
-    found = claims.check(weak, classifier="vgg16").set_index("id")
-    assert found.loc["end-to-end-beats-finetuned-high-blur", "verdict"] == FAILS
+    assert claims.check(weak, ids=only, classifier="vgg16").iloc[0]["verdict"] == FAILS
 
 
 def test_every_printed_number_of_tables_2_4_and_5_is_in_a_claim():
@@ -248,8 +249,9 @@ def test_every_claim_holds_where_the_results_were_made_so():
 
 def test_epochs_are_judged_by_their_spread_on_one_machine():
     def judged(**changes):
-        found = claims.check(everything(), training=trained(**changes), classifier="vgg16")
-        return found.set_index("id").loc["end-to-end-trains-as-fast", ["verdict", "why"]].tolist()
+        training, only = trained(**changes), ["end-to-end-trains-as-fast"]
+        found = claims.check(everything(), training=training, ids=only, classifier="vgg16")
+        return found.iloc[0][["verdict", "why"]].tolist()
 
     assert judged() == [HOLDS, ""]
     assert judged(seconds=((20.0, 20.1, 20.2), (30.3, 30.2, 30.4))) == [FAILS, ""]
@@ -394,8 +396,8 @@ def test_among_equal_verdicts_units_do_not_matter():
 def test_similar_means_both_ways():
     for accuracy, judged in ((0.92, FAILS), (0.62, FAILS), (0.80, CLOSE), (0.77, HOLDS)):
         more = everything(**{"qrnet_lambda_0.1-multiple": [(0, 0.9, accuracy, accuracy)]})
-        found = claims.check(more.assign(n=10 * N), classifier="vgg16").set_index("id")
-        assert found.loc["lambda-similar", "verdict"] == judged
+        more, only = more.assign(n=10 * N), ["lambda-similar"]
+        assert claims.check(more, ids=only, classifier="vgg16").iloc[0]["verdict"] == judged
 
 
 def test_one_of_several_comparisons_decides():
