@@ -26,7 +26,7 @@ export UV_SYSTEM_CERTS := true
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book quick profile test lint lock clean distclean
+.PHONY: help setup book quick profile test lint archive lock clean distclean
 
 help: ## list the targets
 	@echo "Targets:"
@@ -73,6 +73,11 @@ lint: $(STAMP) ## check style, types and that notebooks carry no outputs
 	@set -- notebooks/*.ipynb; \
 	if [ -e "$$1" ]; then $(BIN)/nbstripout --keep-id --keep-count --verify "$$@"; else echo "no notebooks"; fi
 	@echo "== lint passed"
+
+archive: book ## one file with code, records, weights and book, for a deposit
+	@rm -rf _build/archive
+	@$(BIN)/python -m qrlib archive _build/archive/qrlib.zip
+	@$(ELAPSED); echo "== done in $$elapsed: _build/archive/qrlib.zip"
 
 lock: $(BIN)/pip ## rewrite requirements.lock from pyproject.toml
 	@echo "== lock"

@@ -44,6 +44,11 @@ def main(argv: list[str] | None = None) -> int:
     recover.add_argument(
         "--max-pixels", type=int, help="accept photographs of up to so many (default: 178,956,970)"
     )
+    archive = commands.add_parser(
+        "archive", help="write code, manifests, records, weights and the built book into one file"
+    )
+    archive.add_argument("file", help="a .zip file")
+    archive.add_argument("--overwrite", action="store_true", help="replace the file")
     publish = commands.add_parser("publish", help="(for the Snakefile) move a finished notebook")
     publish.add_argument("notebook")
     publish.add_argument("profile")
@@ -63,6 +68,8 @@ def main(argv: list[str] | None = None) -> int:
             return _recover(arguments)
         if arguments.command == "train":
             return _train(arguments)
+        if arguments.command == "archive":
+            return _archive(arguments)
 
         from qrlib import graph
 
@@ -107,6 +114,16 @@ def _train(arguments: argparse.Namespace) -> int:
     else:
         records = batch.train(arguments.profile, arguments.runs)
         print(f"{len(records)} records in results/{arguments.profile}/records")
+    return 0
+
+
+def _archive(arguments: argparse.Namespace) -> int:
+    from qrlib import archive
+
+    target = archive.make(arguments.file, arguments.overwrite)
+    parts = archive.check(target)["@graph"]
+    size = target.stat().st_size / 1e6
+    print(f"{target}: {size:.0f} MB, {len(parts)} entries in ro-crate-metadata.json, all checked")
     return 0
 
 
