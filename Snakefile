@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from qrlib import experiments, paths, profiles, provenance, sections
+from qrlib import experiments, live, paths, profiles, provenance, sections
 
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
@@ -30,6 +30,8 @@ PLAN = experiments.plan(PROFILE)
 CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant == "none"}
 RESTORERS = {x.recovery_run: x for x in PLAN if x.variant != "none"}
 TIMED = experiments.timed(PROFILE)
+# The networks that the page "Try it" runs.
+LIVE = [x.classifier_run if x.variant == "none" else x.recovery_run for x in live.of(PROFILE)]
 
 RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format
@@ -84,12 +86,28 @@ rule all:
         result_pages(NAME),
 
 
+rule live:
+    """What the page "Try it" loads: networks as ONNX, pictures, the runtime."""
+    input:
+        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS) if run in LIVE],
+        [str(p) for p in sorted(paths.results().glob("*/weights/*.safetensors"))],
+        [str(p) for p in sorted(Path("web").glob("live/**/*.*"))],
+        "web/package-lock.json",
+    output:
+        "book/_executed/_files/live/manifest.js",
+    params:
+        code=provenance.code_hash(["live"]),
+    shell:
+        ENVIRONMENT.replace("{threads}", "1") + "{PY} -m qrlib live {NAME}"
+
+
 rule book:
     input:
         rules.all.input,
         [page for profile in COMMITTED for page in result_pages(profile)],
         expand("book/_executed/{story}.ipynb", story=["overview", "does_it_hold", "left_open", "commands"]),
         expand("book/_executed/{page}.ipynb", page=["method", "distortions"]),
+        rules.live.output,
         # Pages, and docstrings for the reference.
         [str(p) for p in sorted(Path("book").rglob("*")) if p.is_file() and "_executed" not in p.parts],
         [str(p) for p in sorted(Path("qrlib").rglob("*.py"))],

@@ -56,6 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         "assemble", help="(for the Snakefile) collect the book's notebooks"
     )
     assemble.add_argument("profiles", nargs="+")
+    live = commands.add_parser("live", help="(for the Snakefile) make what the live page loads")
+    live.add_argument("profile")
     arguments = parser.parse_args(argv)
 
     try:
@@ -63,6 +65,12 @@ def main(argv: list[str] | None = None) -> int:
             return _recover(arguments)
         if arguments.command == "train":
             return _train(arguments)
+
+        if arguments.command == "live":
+            from qrlib import live
+
+            live.make(arguments.profile)
+            return 0
 
         from qrlib import graph
 

@@ -1,0 +1,337 @@
+// What happens when: start, choose, drag, drop.
+"use strict";
+
+(() => {
+  const { view, photo } = qrLive;
+  const manifest = qrLive.manifest;
+  const root = document.getElementById("qr-live");
+  const find = (selector) => root.querySelector(selector);
+
+  const state = {
+    picture: null, // {kind, label, canvas, width, height, answer}
+    image: null, // planar, at the size worked at
+    kind: "noise",
+    strength: { noise: manifest.levels.noise[2], blur: manifest.levels.blur[2] },
+    seed: 1,
+    network: null,
+    chosen: false, // whether the reader has chosen the network
+    size: 256,
+  };
+
+  // ---- The worker: one question at a time, and of those that wait only the newest ----
+
+  let worker;
+  let asked = 0;
+  const answersTo = new Map();
+
+  function ask(message, transfer = []) {
+    return new Promise((resolve, reject) => {
+      answersTo.set(++asked, { resolve, reject });
+      worker.postMessage({ id: asked, ...message }, transfer);
+    });
+  }
+
+  function hire(code) {
+    worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+    worker.onmessage = ({ data }) => {
+      const { resolve, reject } = answersTo.get(data.id);
+      answersTo.delete(data.id);
+      if (data.error) reject(new Error(data.error));
+      else resolve(data.result);
+    };
+    worker.onerror = (event) => {
+      for (const { reject } of answersTo.values()) reject(new Error(event.message));
+      answersTo.clear();
+    };
+  }
+
+  // ---- Downloads ----
+
+  const opened = new Map(); // key of a network -> promise
+
+  async function fetchAll(keys, more = 0) {
+    const payloads = keys.map((key) => manifest.payloads[key]);
+    const total = payloads.reduce((sum, p) => sum + p.bytes, more);
+    let done = 0;
+    const bar = find(".qr-live-progress");
+    const step = (bytes) => view.progress(bar, (done += bytes), total);
+    step(0);
+    try {
+      const contents = [];
+      for (const payload of payloads) contents.push(await qrLive.load(payload, step));
+      return contents;
+    } finally {
+      bar.hidden = true;
+    }
+  }
+
+  function network(key) {
+    if (!opened.has(key)) {
+      const promise = fetchAll([key]).then(([model]) => ask({ do: "open", key, model }, [model]));
+      promise.catch(() => opened.delete(key)); // to be tried again
+      opened.set(key, promise);
+    }
+    return opened.get(key);
+  }
+
+  const FIRST = ["worker", "ort", "wasm", "classifier", manifest.crops];
+
+  async function start() {
+    const button = find(".qr-live-start");
+    button.disabled = true;
+    say("");
+    try {
+      await qrLive.script("samples.js");
+      const [code, ort, wasm, classifier, model] = await fetchAll(FIRST, manifest.samples);
+      hire(code);
+      await ask({ do: "start", code: ort, wasm }, [wasm]);
+      await ask({ do: "open", key: "classifier", model: classifier }, [classifier]);
+      await ask({ do: "open", key: manifest.crops, model }, [model]);
+      opened.set(manifest.crops, Promise.resolve());
+    } catch (error) {
+      button.disabled = false;
+      say(`QRNet could not be started here: ${error.message}. The picture above shows what it does.`);
+      return;
+    }
+    find(".qr-live-poster").hidden = find(".qr-live-begin").hidden = true;
+    const stage = find(".qr-live-stage");
+    stage.innerHTML = view.markup({ samples: qrLive.samples, manifest });
+    stage.hidden = false;
+    listen(stage);
+    await choose(qrLive.samples[0]);
+    find('[name="qr-picture"]').focus({ preventScroll: true });
+  }
+
+  // ---- What is shown ----
+
+  function say(text) {
+    const message = find(".qr-live-stage .qr-live-message") || find(".qr-live-message");
+    message.textContent = text;
+    message.hidden = !text;
+  }
+
+  const sigma = () => {
+    const strength = state.strength[state.kind];
+    return state.kind === "noise" ? strength : strength * state.network.blurScale;
+  };
+
+  function showControls() {
+    const levels = manifest.levels[state.kind];
+    const slider = find("#qr-level");
+    const strength = state.strength[state.kind];
+    const noise = state.kind === "noise";
+    slider.max = levels[4];
+    slider.step = noise ? 1 : 0.1;
+    slider.value = strength;
+    slider.style.setProperty("--done", `${(100 * strength) / levels[4]}%`);
+    const level = levels.indexOf(strength) + 1;
+    const text = `σ = ${strength}${noise ? " of 255" : ""}${level ? `, level ${level} of 5` : ""}`;
+    find(".qr-live-strength").textContent = strength ? text : "none";
+    slider.setAttribute("aria-valuetext", strength ? text : "none");
+    for (const button of root.querySelectorAll(".qr-live-levels button")) {
+      button.setAttribute("aria-pressed", String(Number(button.value) === level));
+    }
+    const { side, record } = state.network;
+    find(".qr-live-levels + .qr-live-hint").textContent = noise
+      ? "Added to each of the three colours, then clipped."
+      : `For pictures of 224 pixels. This network learned on ${side}, where the same share of the picture is ` +
+        `${(strength * state.network.blurScale).toFixed(2)} pixels: ${strength} × ${side}/224.`;
+    find("#qr-network").value = state.network.key;
+    const link = document.createElement("a");
+    link.href = new URL(record, qrLive.site);
+    link.textContent = "record of its training";
+    find(".qr-live-network").replaceChildren(`Trained on ${state.network.label} (`, link, ").");
+    find(".qr-live-again").disabled = !noise;
+    find("#qr-size").value = state.size;
+    find(".qr-live-size").hidden = state.picture.kind === "crop";
+    const { width, height, canvas } = state.picture;
+    const scaled = state.image.width < width ? `, scaled down from ${width} × ${height}` : "";
+    find(".qr-live-scaled").textContent =
+      `Worked on at ${state.image.width} × ${state.image.height} pixels${scaled}.`;
+    for (const option of find("#qr-size").options) {
+      // A size that would change nothing.
+      const most = Math.max(canvas.width, canvas.height);
+      option.disabled = Number(option.value) >= 2 * most && Number(option.value) > 64;
+    }
+    find(".qr-live-judge").textContent =
+      state.picture.kind === "crop"
+        ? `The classifier knows ${manifest.classifier.classes.length} photographs and says from which of them a piece ` +
+          "comes; of this piece's surroundings it has seen no pixel. It was trained on clean ones only."
+        : "No classifier here knows such pictures: the one in the page tells pieces of a few photographs apart, and " +
+          "those trained on Caltech101 are hundreds of megabytes. Choose a test image above to see answers.";
+  }
+
+  let running = false;
+  let again = false;
+
+  // Brings the pictures up to date; calls while it works are answered by one more round.
+  async function update() {
+    showControls();
+    again = true;
+    if (running) return;
+    running = true;
+    root.setAttribute("aria-busy", "true");
+    while (again) {
+      again = false;
+      await round().catch((error) => say(error.message));
+    }
+    running = false;
+    root.removeAttribute("aria-busy");
+  }
+
+  async function round() {
+    const { image, kind, picture, seed } = state;
+    const key = state.network.key;
+    const question = { kind, sigma: sigma(), seed };
+    const classify = picture.kind === "crop";
+    const need = kind === "blur" ? await ask({ do: "smallest", sigma: question.sigma }) : 1;
+    if (Math.min(image.width, image.height) < need) {
+      throw new Error(
+        `This picture of ${image.width} × ${image.height} pixels is too small for that blur, ` +
+          `which needs ${need} × ${need}: choose less of it, noise, or another picture.`,
+      );
+    }
+    try {
+      await network(key);
+    } catch (error) {
+      throw new Error(`The network could not be loaded: ${error.message}. Choose it again to try again.`);
+    }
+    if (again) return; // something else was asked for during the download
+    const result = await ask({ do: "run", image, ...question, network: key, classify });
+    say("");
+    show(image, result, picture);
+    qrLive.latest = { ...question, ...result, clean: image.data, width: image.width, height: image.height, network: key };
+    root.dispatchEvent(new CustomEvent("qr-live-shown"));
+  }
+
+  function show(image, result, picture) {
+    const pictures = { clean: image.data, distorted: result.distorted, restored: result.restored };
+    const [under, over] = root.querySelectorAll(".qr-live-compare canvas");
+    photo.draw(under, pictures.distorted, image);
+    photo.draw(over, pictures.restored, image);
+    root.style.setProperty("--ratio", `${image.width} / ${image.height}`);
+    root.classList.toggle("qr-live-small", Math.max(image.width, image.height) <= 160);
+    view.PANES.forEach((name, i) => {
+      const pane = find(`[data-pane="${name}"]`);
+      photo.draw(pane.querySelector("canvas"), pictures[name], image);
+      pane.querySelector(".qr-live-measures").textContent =
+        name === "clean" ? `${image.width} × ${image.height} pixels` : view.measures(result.measures[name]);
+      const list = pane.querySelector(".qr-live-answers");
+      list.hidden = !result.answers;
+      if (result.answers) {
+        view.answers(list, result.answers[i], manifest.classifier.classes, picture.answer);
+      }
+    });
+    const { restore, distort, classify } = result.ms;
+    const judged = classify === undefined ? "" : `, ${classify.toFixed(0)} ms to classify all three`;
+    find(".qr-live-time").textContent =
+      `${restore.toFixed(0)} ms to restore, ${distort.toFixed(0)} ms to distort${judged}.`;
+  }
+
+  // ---- What the reader does ----
+
+  async function choose(picture) {
+    if (!picture.canvas) Object.assign(picture, await photo.open(picture.src, manifest.largest));
+    state.picture = picture;
+    // The crops' classifier belongs to the crops' network; for photographs the first is the best.
+    if (!state.chosen) {
+      const key = picture.kind === "crop" ? manifest.crops : manifest.networks[0].key;
+      state.network = manifest.networks.find((n) => n.key === key);
+    }
+    resize();
+    await update();
+  }
+
+  function resize() {
+    const { kind, canvas } = state.picture;
+    state.image = photo.planar(kind === "crop" ? canvas : photo.shrink(canvas, state.size));
+  }
+
+  async function own(file) {
+    const url = URL.createObjectURL(file);
+    try {
+      const opened = await photo.open(url, manifest.largest);
+      for (const input of root.querySelectorAll('[name="qr-picture"]')) input.checked = false;
+      await choose({ kind: "own", label: "your photo", ...opened });
+    } catch {
+      const type = file.type || "no type that it knows";
+      say(`This browser cannot read "${file.name}" as a picture (${type}). JPEG, PNG and WebP work everywhere.`);
+    } finally {
+      URL.revokeObjectURL(url);
+    }
+  }
+
+  function listen(stage) {
+    const on = (selector, event, action) => find(selector).addEventListener(event, action);
+    stage.querySelector('[name="qr-picture"]').checked = true;
+    for (const input of stage.querySelectorAll('[name="qr-picture"]')) {
+      input.addEventListener("change", () => choose(qrLive.samples.find((s) => s.id === input.value)));
+    }
+    for (const input of stage.querySelectorAll('[name="qr-kind"]')) {
+      input.addEventListener("change", () => {
+        state.kind = input.value;
+        update();
+      });
+    }
+    on("#qr-level", "input", (event) => {
+      state.strength[state.kind] = Number(event.target.value);
+      update();
+    });
+    on(".qr-live-levels", "click", (event) => {
+      if (!event.target.value) return;
+      state.strength[state.kind] = manifest.levels[state.kind][event.target.value - 1];
+      update();
+    });
+    on("#qr-network", "change", (event) => {
+      state.network = manifest.networks.find((n) => n.key === event.target.value);
+      state.chosen = true;
+      update();
+    });
+    on("#qr-size", "change", (event) => {
+      state.size = Number(event.target.value);
+      resize();
+      update();
+    });
+    on(".qr-live-again", "click", () => {
+      state.seed += 1;
+      update();
+    });
+    on(".qr-live-wipe", "input", (event) => root.style.setProperty("--cut", `${event.target.value}%`));
+    on(".qr-live-save", "click", (event) => {
+      event.currentTarget.href = find('[data-pane="restored"] canvas').toDataURL("image/png");
+    });
+    on("#qr-file", "change", (event) => {
+      if (event.target.files[0]) own(event.target.files[0]);
+      event.target.value = ""; // so that the same file can be chosen again
+    });
+    stage.addEventListener("dragover", (event) => {
+      event.preventDefault();
+      stage.classList.add("qr-live-dragged");
+    });
+    stage.addEventListener("dragleave", () => stage.classList.remove("qr-live-dragged"));
+    stage.addEventListener("drop", (event) => {
+      event.preventDefault();
+      stage.classList.remove("qr-live-dragged");
+      if (event.dataTransfer.files[0]) own(event.dataTransfer.files[0]);
+    });
+  }
+
+  // ---- Before anything is loaded ----
+
+  const missing = [
+    ["WebAssembly", "WebAssembly"],
+    ["Worker", "web workers"],
+    ["DecompressionStream", "decompression"],
+  ].filter(([name]) => typeof window[name] === "undefined");
+  if (missing.length) {
+    const names = missing.map(([, name]) => name).join(", ");
+    say(`This browser cannot run QRNet: it lacks ${names}. The picture above shows what the network does.`);
+  } else {
+    const total = FIRST.reduce((sum, key) => sum + manifest.payloads[key].bytes, manifest.samples);
+    find(".qr-live-begin").hidden = false;
+    find(".qr-live-cost").textContent =
+      `Loads ${view.megabytes(total)} from this book, once. ` +
+      "What you drop in is worked on by your own browser and goes nowhere.";
+    find(".qr-live-start").addEventListener("click", start);
+  }
+})();
