@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from qrlib import experiments, live, paths, profiles, provenance, sections
+from qrlib import experiments, paths, profiles, provenance, sections
 
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
@@ -30,8 +30,6 @@ PLAN = experiments.plan(PROFILE)
 CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant == "none"}
 RESTORERS = {x.recovery_run: x for x in PLAN if x.variant != "none"}
 TIMED = experiments.timed(PROFILE)
-# The networks that the page "Try it" runs.
-LIVE = [x.classifier_run if x.variant == "none" else x.recovery_run for x in live.of(PROFILE)]
 
 RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format
@@ -86,10 +84,14 @@ rule all:
         result_pages(NAME),
 
 
+# What the page "Try it" runs.
+LIVE = ("none", "qrnet", "mqrnet")
+
+
 rule live:
     """What the page "Try it" loads: networks as ONNX, pictures, the runtime."""
     input:
-        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS) if run in LIVE],
+        [STAMP(run) for run, x in {**CLASSIFIERS, **RESTORERS}.items() if x.variant in LIVE],
         [str(p) for p in sorted(paths.results().glob("*/weights/*.safetensors"))],
         [str(p) for p in sorted(Path("web").glob("live/**/*.*"))],
         "web/package-lock.json",
@@ -98,7 +100,7 @@ rule live:
     params:
         code=provenance.code_hash(["live"]),
     shell:
-        ENVIRONMENT.replace("{threads}", "1") + "{PY} -m qrlib live {NAME}"
+        ENVIRONMENT + "{PY} -m qrlib live {NAME}"
 
 
 rule book:

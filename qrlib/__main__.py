@@ -56,8 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         "assemble", help="(for the Snakefile) collect the book's notebooks"
     )
     assemble.add_argument("profiles", nargs="+")
-    live = commands.add_parser("live", help="(for the Snakefile) make what the live page loads")
-    live.add_argument("profile")
+    try_it = commands.add_parser("live", help="(for the Snakefile) make what the live page loads")
+    try_it.add_argument("profile")
     arguments = parser.parse_args(argv)
 
     try:

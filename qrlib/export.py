@@ -90,6 +90,17 @@ def classifier(net: Classifier, image_size: int, *, half: bool = False) -> onnx.
     return graph.model(net.name, ("images", image), ("confidence", ["batch", classes]))
 
 
+def _plain(layer: nn.Module) -> bool:
+    """Whether a layer with weights is one of those, and set as, `_Graph.layer` writes it."""
+    if isinstance(layer, nn.Conv2d):
+        usual = (layer.groups, layer.dilation, layer.padding_mode) == (1, (1, 1), "zeros")
+        return usual and not isinstance(layer.padding, str)
+    if isinstance(layer, nn.ConvTranspose2d):
+        usual = (layer.groups, layer.dilation) == (1, (1, 1))
+        return usual and layer.padding == layer.output_padding == (0, 0)
+    return isinstance(layer, (nn.BatchNorm2d, nn.Linear))
+
+
 class _Graph:
     """Nodes and weights in the order they are added.
 
@@ -144,21 +155,21 @@ class _Graph:
             return self.add("MaxPool", x, kernel_shape=[kernel] * 2, strides=[kernel] * 2)
         if isinstance(layer, nn.AdaptiveAvgPool2d):
             return self._average(x, int(layer.output_size), name)  # type: ignore[arg-type]
+        if not _plain(layer):
+            raise QrlibError(f"{name} is a {layer}, which cannot be exported")
         weights = [
             self.constant(tensor, f"{name}.{key}")
             for key in ("weight", "bias", "running_mean", "running_var")
             if (tensor := getattr(layer, key, None)) is not None
         ]
-        if isinstance(layer, nn.Conv2d) and layer.groups == 1:
+        if isinstance(layer, nn.Conv2d):
             pads = [int(p) for p in layer.padding] * 2
             return self.add("Conv", x, *weights, pads=pads, strides=list(layer.stride))
-        if isinstance(layer, nn.ConvTranspose2d) and layer.kernel_size == layer.stride:
+        if isinstance(layer, nn.ConvTranspose2d):
             return self.add("ConvTranspose", x, *weights, strides=list(layer.stride))
         if isinstance(layer, nn.BatchNorm2d):
             return self.add("BatchNormalization", x, *weights, epsilon=layer.eps)
-        if isinstance(layer, nn.Linear):
-            return self.add("Gemm", x, *weights, transB=1)
-        raise QrlibError(f"{name} is a {type(layer).__name__}, which cannot be exported")
+        return self.add("Gemm", x, *weights, transB=1)
 
     def _shrink(self, factor: int) -> None:
         if self.side is not None:
@@ -180,7 +191,10 @@ class _Graph:
         values = [helper.make_tensor_value_info(n, 1, shape) for n, shape in (given, made)]
         graph = helper.make_graph(self.nodes, name, values[:1], values[1:], self.tensors)
         model = helper.make_model(
-            graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="qrlib", ir_version=9
+            graph,
+            opset_imports=[helper.make_opsetid("", OPSET)],
+            producer_name="qrlib",
+            ir_version=9,
         )
         onnx.checker.check_model(model, full_check=True)
         return model

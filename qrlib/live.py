@@ -20,7 +20,9 @@ from typing import Any
 import numpy as np
 import skimage.data
 import torch
+import torch.nn.functional as F
 from PIL import Image
+from torch import Tensor, nn
 
 from qrlib import classifiers, data, experiments, export, files, paths, profiles, weights
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
@@ -35,15 +37,15 @@ VARIANTS = {"qrnet": "QRNet", "mqrnet": "MQRNet"}
 PHOTOGRAPHS = {"chelsea": "Cat", "astronaut": "Astronaut", "coffee": "Coffee", "rocket": "Rocket"}
 #: The longest side of a picture in the page; a phone restores that in seconds.
 LARGEST = 512
-#: The level shown in the still picture, as in the paper's examples.
-POSTER_LEVEL = 3
+#: The level at the start and in the still picture: the middle one.
+SHOWN_LEVEL = 3
 #: Files of onnxruntime-web: without a graphics card, in one thread.
 RUNTIME = {"ort": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.wasm"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A trained network: whose, where its weights lie, which record tells of it, image side trained on."""
+    """A trained network: whose, where its weights lie, which record tells of its training."""
 
     variant: str
     profile: profiles.Profile
@@ -138,7 +140,9 @@ def _write(name: str, folder: Path) -> None:
     for key, file in RUNTIME.items():
         path = web / "node_modules" / "onnxruntime-web" / "dist" / file
         if not path.is_file():
-            raise QrlibError(f"onnxruntime-web's {file} is not in web/node_modules; run `make setup`")
+            raise QrlibError(
+                f"onnxruntime-web's {file} is not in web/node_modules; run `make setup`"
+            )
         add(key, path.read_bytes())
     worker = [web / "live" / "worker" / file for file in ("pixels.js", "worker.js")]
     add("worker", b"\n".join(path.read_bytes() for path in worker))
@@ -148,13 +152,17 @@ def _write(name: str, folder: Path) -> None:
         add(network.entry["key"], model.SerializeToString())
     splits = data.load(**dataclasses.asdict(profile.data))
     judge = of(profile)[0]
-    model = export.classifier(_classifier(judge, splits), profile.data.image_size, half=True)
+    classifier = _classifier(judge, splits)
+    model = export.classifier(classifier, profile.data.image_size, half=True)
     add("classifier", model.SerializeToString())
-    crops = _crops(splits)
-    content = json.dumps([*crops, *_photographs()])
+    crops = [_liveliest(splits.test, label) for label in range(len(splits.classes))]
+    content = json.dumps([*_crops(crops, splits), *_photographs()])
     (folder / "samples.js").write_text(f"qrLive.samples = {content};\n", encoding="utf-8")
     own = next(n for n in found if n.profile.name == name and n.variant == "qrnet")
-    _poster(own.load(), splits, own.profile).save(folder / "poster.png", optimize=True)
+    net = own.load()
+    first = _telling(crops, splits.test, classifier, net)
+    shown = [crops[first], crops[len(crops) // 4]]
+    _poster(net, splits.test[shown], profile).save(folder / "poster.png", optimize=True)
     manifest = {
         "payloads": payloads,
         "samples": (folder / "samples.js").stat().st_size,
@@ -163,10 +171,12 @@ def _write(name: str, folder: Path) -> None:
         "crops": own.entry["key"],
         "classifier": {
             "name": judge.classifier.name,
-            "classes": [label.replace("_", " ") for label in splits.classes],
+            "classes": [_name(label) for label in splits.classes],
             "record": f"records/{name}/{judge.classifier_run}.json",
         },
         "levels": {"noise": NOISE_SIGMAS, "blur": BLUR_SIGMAS},
+        "shownLevel": SHOWN_LEVEL,
+        "first": first,
         "largest": LARGEST,
     }
     text = json.dumps(manifest, indent=1)
@@ -207,18 +217,50 @@ def _classifier(judge: experiments.Experiment, splits: data.Splits) -> classifie
     return net.eval()
 
 
-def _crops(splits: data.Splits) -> list[dict[str, Any]]:
-    """The first test image of each class, whatever becomes of it, exactly."""
-    labels = splits.test.labels.tolist()
+def _crops(positions: list[int], splits: data.Splits) -> list[dict[str, Any]]:
+    """Test images, exactly."""
     entries = []
-    for answer, label in enumerate(splits.classes):
-        images, _, ids = splits.test[[labels.index(answer)]]
-        picture = Image.fromarray(images[0].permute(1, 2, 0).numpy())
+    for image, label, name in zip(*splits.test[positions], strict=True):
+        picture = Image.fromarray(image.permute(1, 2, 0).numpy())
         entries.append(
-            {"id": ids[0], "kind": "crop", "label": label.replace("_", " "), "answer": answer}
+            {
+                "id": name,
+                "kind": "crop",
+                "label": _name(splits.classes[label]),
+                "answer": int(label),
+            }
             | {"src": _url(picture, "PNG", optimize=True)}
         )
     return entries
+
+
+def _name(label: str) -> str:
+    return label.replace("_", " ")
+
+
+def _liveliest(split: data.Split, label: int) -> int:
+    """The position of a class's image in which most changes from one 4x4 square to the next.
+
+    Many a crop of a photograph shows nothing but sky.  What networks make of it plays no part.
+    """
+    positions = torch.nonzero(split.labels == label).flatten().tolist()
+    images, _, _ = split[positions]
+    coarse = F.avg_pool2d(images.float(), 4)  # (N, 3, S/4, S/4)
+    change = sum(coarse.diff(dim=d).abs().mean((1, 2, 3)) for d in (2, 3))
+    return positions[int(torch.as_tensor(change).argmax())]
+
+
+@torch.no_grad()
+def _telling(positions: list[int], split: data.Split, judge: nn.Module, net: QRNet) -> int:
+    """Which of some test images shows what the paper is about; the first where none does.
+
+    Recognised when clean, not with noise of `SHOWN_LEVEL`, and again when that is restored.
+    """
+    images, labels, ids = split[positions]
+    clean = images.float() / 255  # (N, 3, S, S)
+    noisy = distort_for_evaluation(clean, ids, levels()["noise"][SHOWN_LEVEL - 1])
+    before, distorted, after = (judge(x).argmax(1) == labels for x in (clean, noisy, net(noisy)))
+    return int((before & ~distorted & after).float().argmax())
 
 
 def _photographs() -> list[dict[str, Any]]:
@@ -240,19 +282,17 @@ def _url(picture: Image.Image, form: str, **options: Any) -> str:
 
 
 @torch.no_grad()
-def _poster(net: QRNet, splits: data.Splits, profile: profiles.Profile) -> Image.Image:
-    """Two test images: as they are, noisy, restored, blurred, restored; three pixels for each."""
-    labels = splits.test.labels.tolist()
-    every = levels(blur_scale=profile.data.blur_scale)
-    rows = []
-    for answer in (0, len(splits.classes) // 4):
-        images, _, ids = splits.test[[labels.index(answer)]]
-        clean = images.float() / 255  # (1, 3, S, S)
-        tiles = [clean]
-        for kind in ("noise", "blur"):
-            shown = distort_for_evaluation(clean, ids, every[kind][POSTER_LEVEL - 1])
-            tiles += [shown, net(shown)]
-        rows.append(torch.cat(tiles, dim=3)[0])
-    sheet = torch.cat(rows, dim=1).permute(1, 2, 0)  # (2 S, 5 S, 3)
+def _poster(
+    net: QRNet, batch: tuple[Tensor, Tensor, list[str]], profile: profiles.Profile
+) -> Image.Image:
+    """Test images as they are, noisy, restored, blurred, restored; three pixels for each of theirs."""
+    images, _, ids = batch
+    clean = images.float() / 255  # (N, 3, S, S)
+    columns = [clean]
+    for each in levels(blur_scale=profile.data.blur_scale).values():
+        distorted = distort_for_evaluation(clean, ids, each[SHOWN_LEVEL - 1])
+        columns += [distorted, net(distorted)]
+    rows = torch.cat(columns, dim=3)  # (N, 3, S, 5 S)
+    sheet = torch.cat(list(rows), dim=1).permute(1, 2, 0)  # (N S, 5 S, 3)
     pixels = (sheet * 255).round().to(torch.uint8).numpy()
     return Image.fromarray(np.repeat(np.repeat(pixels, 3, axis=0), 3, axis=1))

@@ -11,7 +11,10 @@
     picture: null, // {kind, label, canvas, width, height, answer}
     image: null, // planar, at the size worked at
     kind: "noise",
-    strength: { noise: manifest.levels.noise[2], blur: manifest.levels.blur[2] },
+    strength: {
+      noise: manifest.levels.noise[manifest.shownLevel - 1],
+      blur: manifest.levels.blur[manifest.shownLevel - 1],
+    },
     seed: 1,
     network: null,
     chosen: false, // whether the reader has chosen the network
@@ -98,8 +101,8 @@
     stage.innerHTML = view.markup({ samples: qrLive.samples, manifest });
     stage.hidden = false;
     listen(stage);
-    await choose(qrLive.samples[0]);
-    find('[name="qr-picture"]').focus({ preventScroll: true });
+    await choose(qrLive.samples[manifest.first]);
+    find('[name="qr-picture"]:checked').focus({ preventScroll: true });
   }
 
   // ---- What is shown ----
@@ -153,10 +156,11 @@
       const most = Math.max(canvas.width, canvas.height);
       option.disabled = Number(option.value) >= 2 * most && Number(option.value) > 64;
     }
+    const known = manifest.classifier.classes;
     find(".qr-live-judge").textContent =
       state.picture.kind === "crop"
-        ? `The classifier knows ${manifest.classifier.classes.length} photographs and says from which of them a piece ` +
-          "comes; of this piece's surroundings it has seen no pixel. It was trained on clean ones only."
+        ? `This is a piece of "${known[state.picture.answer]}". The classifier knows ${known.length} photographs and ` +
+          "says from which of them a piece comes. It was trained on clean pieces, none of which overlaps this one."
         : "No classifier here knows such pictures: the one in the page tells pieces of a few photographs apart, and " +
           "those trained on Caltech101 are hundreds of megabytes. Choose a test image above to see answers.";
   }
@@ -214,8 +218,9 @@
     view.PANES.forEach((name, i) => {
       const pane = find(`[data-pane="${name}"]`);
       photo.draw(pane.querySelector("canvas"), pictures[name], image);
-      pane.querySelector(".qr-live-measures").textContent =
-        name === "clean" ? `${image.width} × ${image.height} pixels` : view.measures(result.measures[name]);
+      const text = pane.querySelector(".qr-live-measures");
+      if (name === "clean") text.textContent = `${image.width} × ${image.height} pixels`;
+      else view.measures(text, result.measures[name]);
       const list = pane.querySelector(".qr-live-answers");
       list.hidden = !result.answers;
       if (result.answers) {
@@ -263,8 +268,9 @@
 
   function listen(stage) {
     const on = (selector, event, action) => find(selector).addEventListener(event, action);
-    stage.querySelector('[name="qr-picture"]').checked = true;
-    for (const input of stage.querySelectorAll('[name="qr-picture"]')) {
+    const pictures = stage.querySelectorAll('[name="qr-picture"]');
+    pictures[manifest.first].checked = true;
+    for (const input of pictures) {
       input.addEventListener("change", () => choose(qrLive.samples.find((s) => s.id === input.value)));
     }
     for (const input of stage.querySelectorAll('[name="qr-kind"]')) {

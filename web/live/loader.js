@@ -34,7 +34,9 @@ window.qrLive = (() => {
     waiting.delete(`${name}-${number}`);
     if (text === undefined) throw new Error(`${name}-${number}.js holds something else`);
     const binary = atob(text);
-    return Uint8Array.from(binary, (c) => c.charCodeAt(0));
+    const content = new Uint8Array(binary.length);
+    for (let i = 0; i < binary.length; i++) content[i] = binary.charCodeAt(i);
+    return content;
   }
 
   // The content of a payload as an ArrayBuffer; `progress` is told of bytes as they come.

@@ -101,20 +101,26 @@ qrLive.view = (() => {
     element.querySelector("span").textContent = `${megabytes(done)} of ${megabytes(total)}`;
   }
 
-  function measures(values) {
-    const psnr = values.psnr >= 100 ? "no difference" : `${values.psnr.toFixed(1)} dB`;
-    const ssim = values.ssim === null ? "needs 11 pixels a side" : values.ssim.toFixed(3);
-    return `PSNR ${psnr} · SSIM ${ssim}`.replace("-", MINUS);
+  function measures(element, { psnr, ssim }) {
+    const texts = [
+      `PSNR ${psnr >= 100 ? "no difference" : `${psnr.toFixed(1)} dB`}`,
+      `SSIM ${ssim === null ? "needs 11 pixels a side" : ssim.toFixed(3)}`,
+    ];
+    element.innerHTML = texts.map((text) => `<span>${text.replace("-", MINUS)}</span>`).join(" · ");
   }
 
-  // The three likeliest classes; the right one is marked by a sign and in words.
+  // The three likeliest classes; whether the first is right is said by a sign and in words.
   function answers(list, confidence, classes, right) {
     const order = [...confidence.keys()].sort((a, b) => confidence[b] - confidence[a]).slice(0, 3);
+    const verdict =
+      order[0] === right
+        ? '<span class="qr-live-yes">✓ right</span>'
+        : '<span class="qr-live-no">✗ wrong</span>';
     list.innerHTML = order
-      .map((k) => {
+      .map((k, place) => {
         const share = Math.round(100 * confidence[k]);
-        const mark = k === right ? `<span class="qr-live-yes">✓<span> right</span></span>` : "";
-        return `<li style="--share: ${share}%"><span>${escaped(classes[k])} ${mark}</span><span>${share} %</span></li>`;
+        const name = `${escaped(classes[k])} ${place ? "" : verdict}`;
+        return `<li style="--share: ${share}%"><span>${name}</span><span>${share} %</span></li>`;
       })
       .join("");
   }
