@@ -20,9 +20,9 @@ from qrlib.models import CHANNELS, QRNet
 if TYPE_CHECKING:
     import onnx
 
-#: The operators' version: the first in which Pad takes axes, so widely understood.
+#: The operators' version, the first in which Pad takes axes; old, so widely understood.
 OPSET = 18
-#: Tensors of fewer values stay in float32 when weights are halved: biases cost nothing.
+#: Tensors of fewer values stay in float32 when weights are halved; biases cost nothing.
 SMALL = 1024
 
 

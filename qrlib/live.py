@@ -30,16 +30,16 @@ from qrlib.errors import QrlibError
 from qrlib.models import QRNet
 from qrlib.recover import BEST
 
-#: Bytes of a part before base64: some ten of them for a network.
+#: Bytes of a part before base64; some ten of them make a network.
 PART = 384 * 1024
 VARIANTS = {"qrnet": "QRNet", "mqrnet": "MQRNet"}
 #: Whole photographs of scikit-image that look well small, and what they show.
 PHOTOGRAPHS = {"chelsea": "Cat", "astronaut": "Astronaut", "coffee": "Coffee", "rocket": "Rocket"}
 #: The longest side of a picture in the page; a phone restores that in seconds.
 LARGEST = 512
-#: The level at the start and in the still picture: the middle one.
+#: The level at the start and in the still picture, the middle one.
 SHOWN_LEVEL = 3
-#: Files of onnxruntime-web: without a graphics card, in one thread.
+#: Files of onnxruntime-web that need no graphics card, and run in one thread too.
 RUNTIME = {"ort": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.wasm"}
 
 

@@ -411,6 +411,13 @@ def test_a_download_that_fails_says_so_and_can_be_repeated(visit: Callable) -> N
     opened.errors.clear()  # the browser logs the request that failed
 
 
+@pytest.mark.parametrize("width", [320, 800, 1000, 1199, 1200, 1600])
+def test_fits_any_width_before_the_start(visit: Callable, width: int) -> None:
+    page = visit("try.html", width=width).page
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"scrolls sideways by {wide} px"
+
+
 def test_fits_a_phone(visit: Callable) -> None:
     demo = Demo(visit("try.html", width=PHONE, dark=True).page).start()
     demo.picture("chelsea")

@@ -2,13 +2,12 @@
 "use strict";
 
 (() => {
-  const { view, photo } = qrLive;
-  const manifest = qrLive.manifest;
+  const { engine, manifest, photo, view } = qrLive;
   const root = document.getElementById("qr-live");
   const find = (selector) => root.querySelector(selector);
 
   const state = {
-    picture: null, // {kind, label, canvas, width, height, answer}
+    picture: null, // {kind, canvas, width, height}, of a sample also id, label, answer
     image: null, // planar, at the size worked at
     kind: "noise",
     strength: {
@@ -21,76 +20,22 @@
     size: 256,
   };
 
-  // ---- The worker: one question at a time, and of those that wait only the newest ----
-
-  let worker;
-  let asked = 0;
-  const answersTo = new Map();
-
-  function ask(message, transfer = []) {
-    return new Promise((resolve, reject) => {
-      answersTo.set(++asked, { resolve, reject });
-      worker.postMessage({ id: asked, ...message }, transfer);
-    });
-  }
-
-  function hire(code) {
-    worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
-    worker.onmessage = ({ data }) => {
-      const { resolve, reject } = answersTo.get(data.id);
-      answersTo.delete(data.id);
-      if (data.error) reject(new Error(data.error));
-      else resolve(data.result);
-    };
-    worker.onerror = (event) => {
-      for (const { reject } of answersTo.values()) reject(new Error(event.message));
-      answersTo.clear();
-    };
-  }
-
-  // ---- Downloads ----
-
-  const opened = new Map(); // key of a network -> promise
-
-  async function fetchAll(keys, more = 0) {
-    const payloads = keys.map((key) => manifest.payloads[key]);
-    const total = payloads.reduce((sum, p) => sum + p.bytes, more);
-    let done = 0;
+  // Does something that tells how far it is.
+  async function withBar(job) {
     const bar = find(".qr-live-progress");
-    const step = (bytes) => view.progress(bar, (done += bytes), total);
-    step(0);
     try {
-      const contents = [];
-      for (const payload of payloads) contents.push(await qrLive.load(payload, step));
-      return contents;
+      return await job((done, total) => view.progress(bar, done, total));
     } finally {
       bar.hidden = true;
     }
   }
-
-  function network(key) {
-    if (!opened.has(key)) {
-      const promise = fetchAll([key]).then(([model]) => ask({ do: "open", key, model }, [model]));
-      promise.catch(() => opened.delete(key)); // to be tried again
-      opened.set(key, promise);
-    }
-    return opened.get(key);
-  }
-
-  const FIRST = ["worker", "ort", "wasm", "classifier", manifest.crops];
 
   async function start() {
     const button = find(".qr-live-start");
     button.disabled = true;
     say("");
     try {
-      await qrLive.script("samples.js");
-      const [code, ort, wasm, classifier, model] = await fetchAll(FIRST, manifest.samples);
-      hire(code);
-      await ask({ do: "start", code: ort, wasm }, [wasm]);
-      await ask({ do: "open", key: "classifier", model: classifier }, [classifier]);
-      await ask({ do: "open", key: manifest.crops, model }, [model]);
-      opened.set(manifest.crops, Promise.resolve());
+      await withBar(engine.start);
     } catch (error) {
       button.disabled = false;
       say(`QRNet could not be started here: ${error.message}. The picture above shows what it does.`);
@@ -101,7 +46,7 @@
     stage.innerHTML = view.markup({ samples: qrLive.samples, manifest });
     stage.hidden = false;
     listen(stage);
-    await choose(qrLive.samples[manifest.first]);
+    await chooseSample(qrLive.samples[manifest.first]);
     find('[name="qr-picture"]:checked').focus({ preventScroll: true });
   }
 
@@ -126,7 +71,6 @@
     slider.max = levels[4];
     slider.step = noise ? 1 : 0.1;
     slider.value = strength;
-    slider.style.setProperty("--done", `${(100 * strength) / levels[4]}%`);
     const level = levels.indexOf(strength) + 1;
     const text = `σ = ${strength}${noise ? " of 255" : ""}${level ? `, level ${level} of 5` : ""}`;
     find(".qr-live-strength").textContent = strength ? text : "none";
@@ -165,22 +109,36 @@
           "those trained on Caltech101 are hundreds of megabytes. Choose a test image above to see answers.";
   }
 
+  let jobs = 0;
+
+  // The page is busy while any job is under way.
+  async function busy(job) {
+    jobs += 1;
+    root.setAttribute("aria-busy", "true");
+    try {
+      await job();
+    } finally {
+      jobs -= 1;
+      if (!jobs) root.removeAttribute("aria-busy");
+    }
+  }
+
   let running = false;
   let again = false;
 
   // Brings the pictures up to date; calls while it works are answered by one more round.
-  async function update() {
+  function update() {
     showControls();
     again = true;
     if (running) return;
     running = true;
-    root.setAttribute("aria-busy", "true");
-    while (again) {
-      again = false;
-      await round().catch((error) => say(error.message));
-    }
-    running = false;
-    root.removeAttribute("aria-busy");
+    busy(async () => {
+      while (again) {
+        again = false;
+        await round().catch((error) => say(error.message));
+      }
+      running = false;
+    });
   }
 
   async function round() {
@@ -188,7 +146,7 @@
     const key = state.network.key;
     const question = { kind, sigma: sigma(), seed };
     const classify = picture.kind === "crop";
-    const need = kind === "blur" ? await ask({ do: "smallest", sigma: question.sigma }) : 1;
+    const need = kind === "blur" ? await engine.smallest(question.sigma) : 1;
     if (Math.min(image.width, image.height) < need) {
       throw new Error(
         `This picture of ${image.width} × ${image.height} pixels is too small for that blur, ` +
@@ -196,12 +154,12 @@
       );
     }
     try {
-      await network(key);
+      await withBar((progress) => engine.open(key, progress));
     } catch (error) {
-      throw new Error(`The network could not be loaded: ${error.message}. Choose it again to try again.`);
+      throw new Error(`The network could not be loaded: ${error.message}. Move the slider to try again.`);
     }
     if (again) return; // something else was asked for during the download
-    const result = await ask({ do: "run", image, ...question, network: key, classify });
+    const result = await engine.run({ image, ...question, network: key, classify });
     say("");
     show(image, result, picture);
     qrLive.latest = { ...question, ...result, clean: image.data, width: image.width, height: image.height, network: key };
@@ -235,43 +193,73 @@
 
   // ---- What the reader does ----
 
-  async function choose(picture) {
-    if (!picture.canvas) Object.assign(picture, await photo.open(picture.src, manifest.largest));
-    state.picture = picture;
-    // The crops' classifier belongs to the crops' network; for photographs the first is the best.
-    if (!state.chosen) {
-      const key = picture.kind === "crop" ? manifest.crops : manifest.networks[0].key;
-      state.network = manifest.networks.find((n) => n.key === key);
-    }
-    resize();
-    await update();
+  let choices = 0;
+
+  // Shows what `open` brings, unless something else has been chosen by then.
+  function choose(open, failed) {
+    const mine = ++choices;
+    return busy(async () => {
+      let picture;
+      try {
+        picture = await open();
+      } catch {
+        if (mine === choices) failed();
+        return;
+      }
+      if (mine !== choices) return;
+      state.picture = picture;
+      // The crops' classifier belongs to the crops' network; for photographs the first is the best.
+      if (!state.chosen) {
+        const key = picture.kind === "crop" ? manifest.crops : manifest.networks[0].key;
+        state.network = manifest.networks.find((n) => n.key === key);
+      }
+      const id = picture.id || "";
+      for (const input of root.querySelectorAll('[name="qr-picture"]')) input.checked = input.value === id;
+      resize();
+      update();
+    });
   }
+
+  async function sample(picture) {
+    if (!picture.canvas) Object.assign(picture, await photo.open(picture.src, manifest.largest));
+    return picture;
+  }
+
+  async function own(file) {
+    const url = URL.createObjectURL(file);
+    try {
+      return { kind: "own", ...(await photo.open(url, manifest.largest)) };
+    } finally {
+      URL.revokeObjectURL(url);
+    }
+  }
+
+  const chooseSample = (picture) =>
+    choose(
+      () => sample(picture),
+      () => say(`${picture.label} could not be shown.`),
+    );
+
+  const chooseOwn = (file) =>
+    choose(
+      () => own(file),
+      () =>
+        say(
+          `This browser cannot read "${file.name}" as a picture (${file.type || "of a type it does not know"}). ` +
+            "JPEG, PNG and WebP work everywhere.",
+        ),
+    );
 
   function resize() {
     const { kind, canvas } = state.picture;
     state.image = photo.planar(kind === "crop" ? canvas : photo.shrink(canvas, state.size));
   }
 
-  async function own(file) {
-    const url = URL.createObjectURL(file);
-    try {
-      const opened = await photo.open(url, manifest.largest);
-      for (const input of root.querySelectorAll('[name="qr-picture"]')) input.checked = false;
-      await choose({ kind: "own", label: "your photo", ...opened });
-    } catch {
-      const type = file.type || "no type that it knows";
-      say(`This browser cannot read "${file.name}" as a picture (${type}). JPEG, PNG and WebP work everywhere.`);
-    } finally {
-      URL.revokeObjectURL(url);
-    }
-  }
-
   function listen(stage) {
     const on = (selector, event, action) => find(selector).addEventListener(event, action);
     const pictures = stage.querySelectorAll('[name="qr-picture"]');
-    pictures[manifest.first].checked = true;
     for (const input of pictures) {
-      input.addEventListener("change", () => choose(qrLive.samples.find((s) => s.id === input.value)));
+      input.addEventListener("change", () => chooseSample(qrLive.samples.find((s) => s.id === input.value)));
     }
     for (const input of stage.querySelectorAll('[name="qr-kind"]')) {
       input.addEventListener("change", () => {
@@ -307,7 +295,7 @@
       event.currentTarget.href = find('[data-pane="restored"] canvas').toDataURL("image/png");
     });
     on("#qr-file", "change", (event) => {
-      if (event.target.files[0]) own(event.target.files[0]);
+      if (event.target.files[0]) chooseOwn(event.target.files[0]);
       event.target.value = ""; // so that the same file can be chosen again
     });
     stage.addEventListener("dragover", (event) => {
@@ -318,7 +306,7 @@
     stage.addEventListener("drop", (event) => {
       event.preventDefault();
       stage.classList.remove("qr-live-dragged");
-      if (event.dataTransfer.files[0]) own(event.dataTransfer.files[0]);
+      if (event.dataTransfer.files[0]) chooseOwn(event.dataTransfer.files[0]);
     });
   }
 
@@ -333,10 +321,9 @@
     const names = missing.map(([, name]) => name).join(", ");
     say(`This browser cannot run QRNet: it lacks ${names}. The picture above shows what the network does.`);
   } else {
-    const total = FIRST.reduce((sum, key) => sum + manifest.payloads[key].bytes, manifest.samples);
     find(".qr-live-begin").hidden = false;
     find(".qr-live-cost").textContent =
-      `Loads ${view.megabytes(total)} from this book, once. ` +
+      `Loads ${view.megabytes(engine.cost)} from this book, once. ` +
       "What you drop in is worked on by your own browser and goes nowhere.";
     find(".qr-live-start").addEventListener("click", start);
   }

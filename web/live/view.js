@@ -92,13 +92,16 @@ qrLive.view = (() => {
       <p class="qr-live-hint qr-live-judge"></p>`;
   }
 
-  // Labelled "9.8 MB", the share done, for the start and for each further network.
+  // How far a download is; once it is there, what came is being started.
   function progress(element, done, total) {
-    element.hidden = done >= total;
+    element.hidden = false;
     const bar = element.querySelector("progress");
-    bar.max = total;
-    bar.value = done;
-    element.querySelector("span").textContent = `${megabytes(done)} of ${megabytes(total)}`;
+    const ready = done >= total - 1;
+    if (ready) bar.removeAttribute("value");
+    else [bar.max, bar.value] = [total, done];
+    element.querySelector("span").textContent = ready
+      ? "Starting the network"
+      : `${megabytes(done)} of ${megabytes(total)}`;
   }
 
   function measures(element, { psnr, ssim }) {

@@ -98,9 +98,14 @@ const pixels = (() => {
     return values;
   }
 
+  // The last ones are kept: dragging the strength asks for the same again and again.
+  let kept = { seed: null, values: [] };
+
   // sigma on the 0..255 scale, clipped as qrlib.distortions.gaussian_noise does.
   function noise(image, sigma, seed) {
-    const values = normal(image.data.length, seed);
+    const count = image.data.length;
+    if (kept.seed !== seed || kept.values.length !== count) kept = { seed, values: normal(count, seed) };
+    const { values } = kept;
     return image.data.map((x, i) => clip(x + (sigma / 255) * values[i]));
   }
 

@@ -42,7 +42,7 @@ const tasks = {
       const three = new Float32Array(3 * distorted.length);
       [image.data, distorted, restored].forEach((data, i) => three.set(data, i * data.length));
       const all = await run("classifier", "images", three, [3, 3, height, width], "confidence");
-      const [k] = [all.length / 3];
+      const k = all.length / 3;
       result.answers = [0, 1, 2].map((i) => Array.from(all.slice(i * k, (i + 1) * k)));
       result.ms.classify = performance.now() - from;
     }
