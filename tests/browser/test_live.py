@@ -17,7 +17,7 @@ from browser.conftest import PHONE, Visit
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from qrlib import evaluation, live, models, recover, weights
+from qrlib import evaluation, models, recover, weights
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, gaussian_blur
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,18 +183,18 @@ def test_restores_measures_and_answers_as_pytorch_does(
 
 def test_blur_is_qrlibs(demo: Demo, manifest: dict[str, Any]) -> None:
     scale = manifest["side"] / 224
-    for strength in (*BLUR_SIGMAS, 5.3):
+    for strength in (5.3, *BLUR_SIGMAS):
         shown = demo.distort("blur", strength)
         assert shown["sigma"] == pytest.approx(strength * scale)
         expected = gaussian_blur(shown["clean"], shown["sigma"])
         assert (shown["distorted"] - expected).abs().max() < 1e-5
-        assert (shown["distorted"] - shown["clean"]).abs().max() > 1e-3
+    assert (shown["distorted"] - shown["clean"]).abs().max() > 1e-2
     none = demo.distort("blur", 0)
     assert torch.equal(none["distorted"], none["clean"])
 
 
 def test_noise_is_qrlibs_statistically_and_seeded(demo: Demo) -> None:
-    grey = np.full((256, 256, 3), 128, np.uint8)
+    grey = np.full((128, 128, 3), 128, np.uint8)
     demo.upload("grey.png", encoded(grey, "PNG"))
     for strength in NOISE_SIGMAS[:2]:  # little of which is clipped at mid-grey
         shown = demo.distort("noise", strength)
@@ -204,8 +204,8 @@ def test_noise_is_qrlibs_statistically_and_seeded(demo: Demo) -> None:
         for share, quantile in ((0.1587, -1), (0.5, 0), (0.8413, 1)):
             assert np.mean(noise < quantile) == pytest.approx(share, abs=0.01)
         planes = noise.reshape(3, -1)
-        assert np.abs(np.corrcoef(planes) - np.eye(3)).max() < 0.02
-        assert abs(np.corrcoef(planes[0][:-1], planes[0][1:])[0, 1]) < 0.02
+        assert np.abs(np.corrcoef(planes) - np.eye(3)).max() < 0.03
+        assert abs(np.corrcoef(planes[0][:-1], planes[0][1:])[0, 1]) < 0.03
     strong = demo.distort("noise", 100)["distorted"]
     assert strong.min() == 0
     assert strong.max() == 1
@@ -337,19 +337,19 @@ def test_what_is_no_picture_is_named_and_leaves_the_last_one(demo: Demo) -> None
     assert demo.message == ""
 
 
+DROP = """(content) => {
+  window.before = qrLive.latest;
+  const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+  const dataTransfer = new DataTransfer();
+  dataTransfer.items.add(new File([bytes], "dropped.png", { type: "image/png" }));
+  const target = document.querySelector("#qr-live :not([hidden])");
+  target.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+}"""
+
+
 def test_a_photo_can_be_dropped(demo: Demo) -> None:
     content = base64.b64encode(encoded(np.full((30, 20, 3), 90, np.uint8), "PNG")).decode()
-    demo.page.evaluate(
-        """async (content) => {
-          window.before = qrLive.latest;
-          const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
-          const dataTransfer = new DataTransfer();
-          dataTransfer.items.add(new File([bytes], "dropped.png", { type: "image/png" }));
-          const target = document.querySelector(".qr-live-stage");
-          target.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
-        }""",
-        content,
-    )
+    demo.page.evaluate(DROP, content)
     demo.page.wait_for_function("qrLive.latest !== window.before")
     shown = demo.settle()
     assert (shown["height"], shown["width"]) == (30, 20)
@@ -392,7 +392,7 @@ def test_the_sizes_that_the_page_tells_are_those_of_its_files(
 
 @pytest.mark.parametrize("name", ["WebAssembly", "Worker", "DecompressionStream"])
 def test_a_browser_that_cannot_says_so_and_shows_the_picture(visit: Callable, name: str) -> None:
-    opened = visit("index.html")
+    opened = visit("rerun.html")
     opened.page.add_init_script(f"delete window.{name}")
     opened.page.goto(f"{opened.site}try.html")
     expect(opened.page.locator("#qr-live [role=alert]")).to_contain_text("cannot run QRNet")
@@ -402,11 +402,13 @@ def test_a_browser_that_cannot_says_so_and_shows_the_picture(visit: Callable, na
 
 def test_a_download_that_fails_says_so_and_can_be_repeated(visit: Callable) -> None:
     opened = visit("try.html")
-    opened.page.route("**/live/wasm-*", lambda route: route.abort())
+    name = opened.page.evaluate("qrLive.manifest.payloads.wasm.name")
+    opened.page.evaluate("qrLive.manifest.payloads.wasm.name = 'lost'")
     opened.page.click("text=Start QRNet")
     alert = opened.page.locator("#qr-live [role=alert]").first
     expect(alert).to_contain_text("could not be started", timeout=MINUTES)
-    opened.page.unroute("**/live/wasm-*")
+    expect(alert).to_contain_text("lost-0.js could not be loaded")
+    opened.page.evaluate("name => (qrLive.manifest.payloads.wasm.name = name)", name)
     Demo(opened.page).start()
     opened.errors.clear()  # the browser logs the request that failed
 
@@ -419,9 +421,13 @@ def test_fits_any_width_before_the_start(visit: Callable, width: int) -> None:
 
 
 def test_fits_a_phone(visit: Callable) -> None:
-    demo = Demo(visit("try.html", width=PHONE, dark=True).page).start()
-    demo.picture("chelsea")
+    """Started by dropping a photo."""
+    demo = Demo(visit("try.html", width=PHONE, dark=True).page)
+    pixels = np.full((300, 500, 3), 90, np.uint8)
+    demo.page.evaluate(DROP, base64.b64encode(encoded(pixels, "PNG")).decode())
+    demo.page.wait_for_function("qrLive.latest?.height < qrLive.latest?.width")
+    demo.settle()
     wide = demo.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0, f"scrolls sideways by {wide} px"
-    demo.page.select_option("#qr-size", str(live.LARGEST))
-    assert demo.settle()["width"] > 256
+    demo.page.select_option("#qr-size", "512")
+    assert demo.settle()["width"] == 500

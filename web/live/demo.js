@@ -30,8 +30,10 @@
     }
   }
 
-  async function start() {
+  // Begins with a photo that was dropped, or else with a sample.
+  async function start(dropped) {
     const button = find(".qr-live-start");
+    if (button.disabled) return;
     button.disabled = true;
     say("");
     try {
@@ -48,6 +50,7 @@
     listen(stage);
     await chooseSample(qrLive.samples[manifest.first]);
     find('[name="qr-picture"]:checked').focus({ preventScroll: true });
+    if (dropped) await chooseOwn(dropped);
   }
 
   // ---- What is shown ----
@@ -298,15 +301,22 @@
       if (event.target.files[0]) chooseOwn(event.target.files[0]);
       event.target.value = ""; // so that the same file can be chosen again
     });
-    stage.addEventListener("dragover", (event) => {
+  }
+
+  // Photos may be dropped before the start, too.
+  function listenForDrops() {
+    root.addEventListener("dragover", (event) => {
       event.preventDefault();
-      stage.classList.add("qr-live-dragged");
+      root.classList.add("qr-live-dragged");
     });
-    stage.addEventListener("dragleave", () => stage.classList.remove("qr-live-dragged"));
-    stage.addEventListener("drop", (event) => {
+    root.addEventListener("dragleave", () => root.classList.remove("qr-live-dragged"));
+    root.addEventListener("drop", (event) => {
       event.preventDefault();
-      stage.classList.remove("qr-live-dragged");
-      if (event.dataTransfer.files[0]) chooseOwn(event.dataTransfer.files[0]);
+      root.classList.remove("qr-live-dragged");
+      const [file] = event.dataTransfer.files;
+      if (!file) return;
+      if (find(".qr-live-stage").hidden) start(file);
+      else chooseOwn(file);
     });
   }
 
@@ -325,6 +335,7 @@
     find(".qr-live-cost").textContent =
       `Loads ${view.megabytes(engine.cost)} from this book, once. ` +
       "What you drop in is worked on by your own browser and goes nowhere.";
-    find(".qr-live-start").addEventListener("click", start);
+    find(".qr-live-start").addEventListener("click", () => start());
+    listenForDrops();
   }
 })();

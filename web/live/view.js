@@ -81,11 +81,13 @@ qrLive.view = (() => {
             <select id="qr-size">${sizes.map((s) => `<option value="${s}">${s} pixels</option>`).join("")}</select>
             <p class="qr-live-hint qr-live-scaled"></p>
           </div>
+        </div>
+        <div class="qr-live-foot">
+          <p class="qr-live-time"></p>
           <div class="qr-live-buttons">
             <button type="button" class="qr-live-again">New noise</button>
             <a class="qr-live-save" download="restored.png" href="#">Save the restored picture</a>
           </div>
-          <p class="qr-live-time"></p>
         </div>
       </div>
       <div class="qr-live-panes">${PANES.map(pane).join("")}</div>
