@@ -84,12 +84,32 @@ rule all:
         result_pages(NAME),
 
 
+# What the page "Try it" runs.
+LIVE = ("none", "qrnet", "mqrnet")
+
+
+rule live:
+    """What the page "Try it" loads: networks as ONNX, pictures, the runtime."""
+    input:
+        [STAMP(run) for run, x in {**CLASSIFIERS, **RESTORERS}.items() if x.variant in LIVE],
+        [str(p) for p in sorted(paths.results().glob("*/weights/*.safetensors"))],
+        [str(p) for p in sorted(Path("web").glob("live/**/*.*"))],
+        "web/package-lock.json",
+    output:
+        "book/_executed/_files/live/manifest.js",
+    params:
+        code=provenance.code_hash(["live"]),
+    shell:
+        ENVIRONMENT + "{PY} -m qrlib live {NAME}"
+
+
 rule book:
     input:
         rules.all.input,
         [page for profile in COMMITTED for page in result_pages(profile)],
         expand("book/_executed/{story}.ipynb", story=["overview", "does_it_hold", "left_open", "commands"]),
         expand("book/_executed/{page}.ipynb", page=["method", "distortions"]),
+        rules.live.output,
         # Pages, and docstrings for the reference.
         [str(p) for p in sorted(Path("book").rglob("*")) if p.is_file() and "_executed" not in p.parts],
         [str(p) for p in sorted(Path("qrlib").rglob("*.py"))],

@@ -61,6 +61,8 @@ def main(argv: list[str] | None = None) -> int:
         "assemble", help="(for the Snakefile) collect the book's notebooks"
     )
     assemble.add_argument("profiles", nargs="+")
+    try_it = commands.add_parser("live", help="(for the Snakefile) make what the live page loads")
+    try_it.add_argument("profile")
     arguments = parser.parse_args(argv)
 
     try:
@@ -70,6 +72,12 @@ def main(argv: list[str] | None = None) -> int:
             return _train(arguments)
         if arguments.command == "archive":
             return _archive(arguments)
+
+        if arguments.command == "live":
+            from qrlib import live
+
+            live.make(arguments.profile)
+            return 0
 
         from qrlib import graph
 

@@ -38,11 +38,12 @@ class Project:
             source = ROOT / part
             if source.is_dir():
                 ignore = shutil.ignore_patterns(
-                    "__pycache__", "_executed", "packed", "quick", "smoke"
+                    "__pycache__", "_executed", "node_modules", "packed", "quick", "smoke"
                 )
                 shutil.copytree(source, root / part, ignore=ignore)
             else:
                 shutil.copyfile(source, root / part)
+        (root / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")
         smoke = yaml.safe_load((root / "profiles" / "smoke.yaml").read_text())
         smoke["seeds"] = profiles.load("quick").seeds
         (root / "profiles" / "quick.yaml").write_text(yaml.safe_dump(smoke))

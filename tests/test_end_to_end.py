@@ -62,7 +62,11 @@ def test_nothing_runs_again_when_nothing_changed(project):
     ("module", "again"),
     [
         ("tables", {"all", "results", "story", "page", "book"}),
-        ("models", {"all", "classifier", "restorer", "timing", "results", "story", "page", "book"}),
+        (
+            "models",
+            {"all", "classifier", "restorer", "timing", "live", "results", "story", "page", "book"},
+        ),
+        ("export", {"live", "book"}),
         ("claims", {"all", "results", "story", "book"}),
         ("latency", {"all", "timing", "story", "book"}),
     ],

@@ -1,0 +1,134 @@
+// The controls and pictures of the page, and what they show.  Knows nothing of networks.
+"use strict";
+
+qrLive.view = (() => {
+  const PANES = ["clean", "distorted", "restored"];
+  const TITLES = { clean: "Original", distorted: "Distorted", restored: "Restored" };
+  const MINUS = "\u2212";
+
+  const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
+
+  const escaped = (text) =>
+    text.replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
+
+  const thumbnail = (sample) => `
+    <label class="qr-live-thumb" title="${escaped(sample.label)}">
+      <input type="radio" name="qr-picture" value="${escaped(sample.id)}">
+      <img src="${sample.src}" alt="${escaped(sample.label)}">
+    </label>`;
+
+  const pane = (name) => `
+    <figure class="qr-live-pane" data-pane="${name}">
+      <canvas role="img" aria-label="${TITLES[name]}"></canvas>
+      <figcaption>
+        <strong>${TITLES[name]}</strong>
+        <span class="qr-live-measures"></span>
+        <ol class="qr-live-answers" aria-label="What the classifier takes the ${name} picture for"></ol>
+      </figcaption>
+    </figure>`;
+
+  function markup({ samples, manifest }) {
+    const of = (kind) => samples.filter((s) => s.kind === kind).map(thumbnail).join("");
+    const levels = [1, 2, 3, 4, 5].map((n) => `<button type="button" value="${n}">${n}</button>`);
+    const option = (n) =>
+      `<option value="${n.key}">${escaped(n.title)} (${megabytes(manifest.payloads[n.key].bytes)})</option>`;
+    const sizes = [64, 128, 256, 512].filter((side) => side <= manifest.largest);
+    return `
+      <div class="qr-live-pictures">
+        <fieldset>
+          <legend>Test images of ${manifest.side} pixels, with a classifier</legend>
+          <div class="qr-live-thumbs">${of("crop")}</div>
+        </fieldset>
+        <div class="qr-live-others">
+          <fieldset><legend>Photographs</legend><div class="qr-live-thumbs">${of("photo")}</div></fieldset>
+          <div class="qr-live-own">
+            <label for="qr-file">A photo of your own</label>
+            <input type="file" id="qr-file" accept="image/*" aria-describedby="qr-privacy">
+            <span id="qr-privacy">or drop one anywhere here. It never leaves this browser.</span>
+          </div>
+        </div>
+      </div>
+      <p class="qr-live-message" role="alert" hidden></p>
+      <div class="qr-live-work">
+        <div class="qr-live-compare">
+          <canvas aria-hidden="true"></canvas>
+          <canvas class="qr-live-over" aria-hidden="true"></canvas>
+          <span class="qr-live-badge" aria-hidden="true">distorted</span>
+          <span class="qr-live-badge qr-live-right" aria-hidden="true">restored</span>
+          <span class="qr-live-line" aria-hidden="true"></span>
+          <input type="range" min="0" max="100" value="50" step="1" class="qr-live-wipe"
+            aria-label="Before and after: the share of the distorted picture">
+        </div>
+        <div class="qr-live-controls">
+          <fieldset class="qr-live-kinds">
+            <legend>Distortion</legend>
+            <label><input type="radio" name="qr-kind" value="noise" checked><span>Noise</span></label>
+            <label><input type="radio" name="qr-kind" value="blur"><span>Blur</span></label>
+          </fieldset>
+          <div>
+            <label for="qr-level">Strength <output for="qr-level" class="qr-live-strength"></output></label>
+            <input type="range" id="qr-level" min="0">
+            <div class="qr-live-levels" role="group" aria-label="The paper's five levels">${levels.join("")}</div>
+            <p class="qr-live-hint"></p>
+          </div>
+          <div>
+            <label for="qr-network">Network</label>
+            <select id="qr-network">${manifest.networks.map(option).join("")}</select>
+            <p class="qr-live-hint qr-live-network"></p>
+          </div>
+          <div class="qr-live-size" hidden>
+            <label for="qr-size">Longest side</label>
+            <select id="qr-size">${sizes.map((s) => `<option value="${s}">${s} pixels</option>`).join("")}</select>
+            <p class="qr-live-hint qr-live-scaled"></p>
+          </div>
+        </div>
+        <div class="qr-live-foot">
+          <p class="qr-live-time"></p>
+          <div class="qr-live-buttons">
+            <button type="button" class="qr-live-again">New noise</button>
+            <a class="qr-live-save" download="restored.png" href="#">Save the restored picture</a>
+          </div>
+        </div>
+      </div>
+      <div class="qr-live-panes">${PANES.map(pane).join("")}</div>
+      <p class="qr-live-hint qr-live-judge"></p>`;
+  }
+
+  // How far a download is; once it is there, what came is being started.
+  function progress(element, done, total) {
+    element.hidden = false;
+    const bar = element.querySelector("progress");
+    const ready = done >= total - 1;
+    if (ready) bar.removeAttribute("value");
+    else [bar.max, bar.value] = [total, done];
+    element.querySelector("span").textContent = ready
+      ? "Starting the network"
+      : `${megabytes(done)} of ${megabytes(total)}`;
+  }
+
+  function measures(element, { psnr, ssim }) {
+    const texts = [
+      `PSNR ${psnr >= 100 ? "no difference" : `${psnr.toFixed(1)} dB`}`,
+      `SSIM ${ssim === null ? "needs 11 pixels a side" : ssim.toFixed(3)}`,
+    ];
+    element.innerHTML = texts.map((text) => `<span>${text.replace("-", MINUS)}</span>`).join(" · ");
+  }
+
+  // The three likeliest classes; whether the first is right is said by a sign and in words.
+  function answers(list, confidence, classes, right) {
+    const order = [...confidence.keys()].sort((a, b) => confidence[b] - confidence[a]).slice(0, 3);
+    const verdict =
+      order[0] === right
+        ? '<span class="qr-live-yes">✓ right</span>'
+        : '<span class="qr-live-no">✗ wrong</span>';
+    list.innerHTML = order
+      .map((k, place) => {
+        const share = Math.round(100 * confidence[k]);
+        const name = `${escaped(classes[k])} ${place ? "" : verdict}`;
+        return `<li style="--share: ${share}%"><span>${name}</span><span>${share} %</span></li>`;
+      })
+      .join("");
+  }
+
+  return { PANES, markup, megabytes, progress, measures, answers };
+})();
