@@ -53,7 +53,7 @@ def show(
     """An `excerpt` with its file and lines under it, which lead to the reference.
 
     Args:
-        of: what the lines compute, for their heading.
+        of: what the lines compute.
         page: of the reference, a file of `book/api/` without its ending.
         documented: the name there; default: the function's own.
     """
@@ -71,6 +71,6 @@ def show(
     colours = highlight(code, PythonLexer(), HtmlFormatter(cssclass="highlight"))
     return Rendered(
         f"{of}\n\n```python\n{code}\n```\n\n{file}, {lines}\n",
-        f'<div class="qr-listing"><p>{title}{file}, {lines} · {link}</p>'
-        f'<div class="highlight-python">{colours}</div></div>',
+        f'<div class="qr-listing"><div class="highlight-python">{colours}</div>'
+        f"<p>{title}{file}, {lines} · {link}</p></div>",
     )

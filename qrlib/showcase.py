@@ -169,16 +169,15 @@ def claim(table: pd.DataFrame, verdicts: pd.DataFrame, profile: profiles.Profile
     paper, ours = [], []
     for distortion in DISTORTIONS:
         none, qrnet = (cells.loc[(distortion, method)] for method in ("none", "qrnet"))
-        paper.append(f"under {distortion} from {none.paper:.2f} to {qrnet.paper:.2f}")
         verdict = said[f"qrnet-beats-none-{distortion}"]
-        ours.append(f"under {distortion} from {none.ours:.2f} to {qrnet.ours:.2f} (*{verdict}*)")
-    setting = "" if profile.comparable else ", a smaller setting than the paper's"
+        paper.append(f"under {distortion} from {none.paper:.3f} to {qrnet.paper:.3f}")
+        ours.append(f"under {distortion} from {none.ours:.3f} to {qrnet.ours:.3f}, *{verdict}*")
+    setting = "" if profile.comparable else "; not the paper's setting"
     return (
         "**The claim.** A classifier that knows only clean photographs fails on noisy and blurred "
         "ones. QRNet, a network put in front of it that learns from its verdicts, repairs the image "
-        "first, and the accuracy of VGG16 rises: "
-        f"{' and '.join(paper)}.\n\n"
-        f"**Rerun** ({profile.label}{setting}): {' and '.join(ours)}."
+        f"first, and the accuracy of VGG16 rises {' and '.join(paper)}.\n\n"
+        f"**Rerun** ({profile.label}{setting}): {'; '.join(ours)}."
     )
 
 
