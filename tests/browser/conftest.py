@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 PHONE, DESKTOP = 390, 1280
 PATIENCE = 120_000  # ms for a page to load: the machine may be busy
@@ -101,10 +101,14 @@ class Visit:
         self.errors: list[str] = []
         self.outside: list[str] = []
         self.bytes = 0
-        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.on("console", self._said)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._asked)
         page.on("requestfinished", self._loaded)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url')})")
 
     def _asked(self, request: Request) -> None:
         if not re.match(rf"{re.escape(self.site)}|data:|blob:", request.url):

@@ -48,12 +48,13 @@ class Survey:
         page.goto(f"{site}{path}.html", wait_until="load", timeout=PATIENCE)
         self.title = page.title()
         self.too_wide = visit.too_wide()
+        self.bytes, self.errors, self.outside = visit.bytes, visit.errors[:], visit.outside[:]
         page.set_viewport_size({"width": DESKTOP, "height": 900})
         self.violations = []
         page.evaluate(AXE_SCRIPT)
         for theme, rules in (("light", []), ("dark", ["color-contrast", "link-in-text-block"])):
             page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-            options: dict = {"resultTypes": ["violations"], "elementRef": False}
+            options: dict = {"resultTypes": ["violations"], "elementRef": False, "preload": False}
             if rules:  # only colours differ
                 options["runOnly"] = rules
             found = page.evaluate("options => axe.run(options)", options)
@@ -63,7 +64,6 @@ class Survey:
                 if rule["impact"] in GRAVE
                 for node in rule["nodes"][:3]
             ]
-        self.bytes, self.errors, self.outside = visit.bytes, visit.errors, visit.outside
         page.context.close()
 
 

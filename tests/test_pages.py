@@ -1,0 +1,71 @@
+"""Buttons that open a notebook elsewhere: right where the project is published, else none."""
+
+import pytest
+import yaml
+from project import ROOT
+
+from qrlib import pages, profiles
+from qrlib.errors import QrlibError
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch):
+    for name in ("QRLIB_REPOSITORY", "QRLIB_BRANCH"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def links(page):
+    return {link["text"]: link["url"] for link in pages.launchers(page)}
+
+
+def test_without_an_address_there_is_no_button():
+    assert "repository-code" not in profiles.read_yaml(ROOT / "CITATION.cff")
+    assert links("_executed/method") == {}
+
+
+@pytest.mark.parametrize("address", ["https://github.com/a/b", "https://github.com/a/b.git"])
+def test_binder_opens_the_notebook_behind_a_page(monkeypatch, address):
+    monkeypatch.setenv("QRLIB_REPOSITORY", address)
+    binder = "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/notebooks"
+    assert links("_executed/method") == {"Binder": f"{binder}/method.ipynb"}
+    assert links("rerun") == links("_executed/quick/recovery") == {}
+    assert links("_executed/quick/classifier-small_vgg-seed0") == {
+        "Binder": f"{binder}/train_classifier.ipynb",
+        "Colab": "https://colab.research.google.com/github/a/b/blob/main/notebooks/colab.ipynb",
+    }
+
+
+def test_gitlab_and_a_branch(monkeypatch):
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://gitlab.com/a/b")
+    monkeypatch.setenv("QRLIB_BRANCH", "dev")
+    assert links("_executed/quick/qrnet-multiple-small_vgg-seed0") == {
+        "Binder": "https://mybinder.org/v2/gl/a%2Fb/dev?urlpath=lab/tree/notebooks/train_recovery.ipynb"
+    }
+
+
+def test_every_page_that_was_run_leads_to_a_notebook_that_exists(monkeypatch):
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/a/b")
+    toc = (ROOT / "book" / "_toc.yml").read_text("utf-8")
+    found = {pages.notebook(line.split()[-1]) for line in toc.splitlines() if "file:" in line}
+    assert {"train_recovery", "train_classifier", "timings", "conventions", "method"} <= found
+    names = [*(found - {None}), "colab"]
+    assert all((ROOT / "notebooks" / f"{name}.ipynb").is_file() for name in names)
+
+
+def test_the_citation_names_the_repository(monkeypatch, folders):
+    (folders / "CITATION.cff").write_text(
+        yaml.safe_dump({"repository-code": "https://github.com/c/d"})
+    )
+    monkeypatch.setenv("QRLIB_ROOT", str(folders))
+    assert pages.repository() == "https://github.com/c/d"
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/e/f")
+    assert pages.repository() == "https://github.com/e/f"
+
+
+@pytest.mark.parametrize(
+    "address", ["github.com/a/b", "https://example.org/a/b", "https://github.com/a"]
+)
+def test_an_address_that_leads_nowhere_is_refused(monkeypatch, address):
+    monkeypatch.setenv("QRLIB_REPOSITORY", address)
+    with pytest.raises(QrlibError, match="must be like https://github.com/owner/name"):
+        pages.launchers("_executed/method")
