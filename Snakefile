@@ -160,7 +160,7 @@ rule timing:
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
-READERS = ["agreement", "origins", "tables", "sweep", "timings", "claims", "plots", "store", "reference", "samples"]
+READERS = ["agreement", "origins", "tables", "findings", "sweep", "timings", "claims", "plots", "store", "reference", "samples"]
 
 
 rule results:
