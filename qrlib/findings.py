@@ -45,7 +45,7 @@ def levels(results: pd.DataFrame, methods: Sequence[str], **choice: Any) -> str:
         best = here.loc[here.groupby("level")["ours"].idxmax(), "restorer"]
         counts = Counter(best.map(of)).most_common()
         parts.append(f"under {kind} {_list([f'{who} at {n}' for who, n in counts])}")
-    return f"Most accurate, of five levels: {'; '.join(parts)}."
+    return f"Highest accuracy, however narrowly, of five levels: {'; '.join(parts)}."
 
 
 def beside(table: pd.DataFrame) -> str:
@@ -60,7 +60,7 @@ def beside(table: pd.DataFrame) -> str:
         theirs, mine = (name(str(cells[whose].idxmax())) for whose in ("paper", "ours"))
         agree = f"{mine} here too" if theirs == mine else f"{mine} here"
         parts.append(f"under {kind} {theirs} in the paper, {agree}")
-    return f"Most accurate: {'; '.join(parts)}."
+    return f"Highest accuracy, however narrowly: {'; '.join(parts)}."
 
 
 def quality(data: pd.DataFrame) -> str:

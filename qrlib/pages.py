@@ -1,4 +1,4 @@
-"""What the book's pages get while they are built: buttons that run their notebook elsewhere.
+"""What the book's pages get while they are built: buttons that run their notebook elsewhere, and less.
 
 A Sphinx extension, named in `_config.yml`.  Where the project lives is known to whoever publishes it:
 QRLIB_REPOSITORY, or repository-code in CITATION.cff.  Without either there are no buttons, and so none
@@ -111,8 +111,16 @@ def mark_drawings(app: Any, doctree: Any, docname: str) -> None:
         image["classes"].append("qr-drawing" if drawn else "qr-photograph")
 
 
+def drop_icons(app: Any, exception: Exception | None) -> None:
+    """Empty the theme's script of all icons, 1.5 MB on every page: its style sheet has them as a font."""
+    script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
+    if script.is_file():
+        script.write_text("// The icons come from the font that the style sheet names.\n", "utf-8")
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("html-page-context", add_launchers, priority=502)  # after the theme made the list
     app.connect("doctree-resolved", mark_drawings)
+    app.connect("build-finished", drop_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
