@@ -14,7 +14,7 @@ import re
 import sys
 from pathlib import Path
 
-from qrlib import experiments, paths, profiles, provenance, sections
+from qrlib import experiments, pages, paths, profiles, provenance, sections
 
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
@@ -116,6 +116,8 @@ rule book:
         "_config.yml",
     output:
         "_build/html/index.html",
+    params:
+        launched=[pages.repository(), pages.branch()],
     threads: workflow.cores
     shell:
         "{PY} -m qrlib assemble {NAME} {NOTEBOOKS} && "
@@ -178,7 +180,7 @@ rule timing:
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
-READERS = ["agreement", "origins", "tables", "sweep", "timings", "claims", "plots", "store", "reference", "samples"]
+READERS = ["agreement", "origins", "tables", "findings", "sweep", "timings", "claims", "plots", "store", "reference", "samples"]
 
 
 rule results:
@@ -209,7 +211,7 @@ rule story:
     output:
         "book/_executed/{story}.ipynb",
     params:
-        code=provenance.code_hash([*READERS, "diagrams", "manual", "__main__"]),
+        code=provenance.code_hash([*READERS, "diagrams", "manual", "showcase", "__main__"]),
     log:
         notebook=f"{paths.runs('book')}/logs/{{story}}.ipynb",
     threads: THREADS
@@ -227,6 +229,7 @@ rule page:
     params:
         code=provenance.code_hash(
             ["models", "layers", "distortions", "evaluation", "losses", "tables", "plots", "diagrams"]
+            + ["listing", "training.recovery"]
         ),
     log:
         notebook=f"{paths.runs('book')}/logs/{{page}}.ipynb",

@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from qrlib import files, forking, paths, profiles, sections
+from qrlib import files, findings, forking, paths, profiles, sections
 from qrlib.errors import QrlibError
 
 #: Lines of a run that tell a person how far it is; the log file has all of them.
@@ -156,8 +156,18 @@ def tidy(content: Any) -> None:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
+            _caption(cell)
             # Progress bars and library notices: seen while it ran, of no use to a reader.
             cell.outputs = _joined(o for o in cell.outputs if o.get("name") != "stderr")
+
+
+def _caption(cell: Any) -> None:
+    """Put what `qrlib.findings.say` said at the head of the figure's caption."""
+    said = [o for o in cell.outputs if findings.MIME in o.get("data", {})]
+    if said:
+        cell.outputs = [o for o in cell.outputs if o not in said]
+        figure = cell.metadata.mystnb.figure
+        figure.caption = " ".join([*(o.data[findings.MIME] for o in said), figure.caption])
 
 
 def _joined(outputs: Iterable[Any]) -> list[Any]:

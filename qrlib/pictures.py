@@ -81,8 +81,8 @@ def _show(ax: Axes, image: np.ndarray | None) -> None:
     ax.grid(False)
     ax.spines[:].set_visible(False)
     if image is not None:
-        # As floats, and without smoothing: what is shown is what the classifier got.
-        ax.imshow(image.astype(float), vmin=0, vmax=1, interpolation="nearest")
+        # As floats, and without smoothing or a pixel more: what is shown is what the classifier got.
+        ax.imshow(image.astype(float), vmin=0, vmax=1, interpolation="none")
 
 
 def samples(

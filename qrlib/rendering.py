@@ -85,8 +85,11 @@ def grid(
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in headings)
     body = ["".join(f"<td>{_html(cell)}</td>" for cell in row) for row in cells]
     data = pd.DataFrame(plain, columns=list(headings)) if data is None else data
+    label = f"Table: {', '.join(filter(None, headings))}"
     markup = (
-        '<div style="overflow-x:auto"><table class="qr-table">'  # a narrow screen scrolls the table
+        # A narrow screen scrolls the table, with a finger or from the keyboard.
+        f'<div class="qr-scroll" tabindex="0" role="group" aria-label="{html.escape(label)}">'
+        '<table class="qr-table">'
         f"<caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(f'<tr>{row}</tr>' for row in body)}</tbody></table></div>"
         f"{_footer(data, caption, more)}"

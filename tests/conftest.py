@@ -36,6 +36,19 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not _needs_the_built_project(item.nodeid))
 
 
+def pytest_terminal_summary(terminalreporter):
+    """Nobody takes a run without a browser for one that tested the book in a browser."""
+    skipped = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    lost = sum("no Chromium" in reason for reason in skipped)
+    if lost:
+        terminalreporter.section(
+            f"NOT TESTED: {lost} tests of the book in a browser", "!", red=True
+        )
+        terminalreporter.line("No Chromium was found, so nobody has looked whether the pages work.")
+        terminalreporter.line("Debian, Ubuntu: apt-get install chromium, then `make test` again.")
+        terminalreporter.line("Another Chromium or Chrome: QRLIB_BROWSER=/path/to/it make test")
+
+
 @pytest.fixture(scope="session")
 def project(tmp_path_factory):
     """The project in a folder of its own, with its book built."""

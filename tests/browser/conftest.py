@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
 
 PHONE, DESKTOP = 390, 1280
+PATIENCE = 120_000  # ms for a page to load: the machine may be busy
+#: How the summary of all tests finds what was left out (tests/conftest.py).
+NO_BROWSER = "no Chromium: install one (Debian: apt-get install chromium) or set QRLIB_BROWSER"
 
 #: Chromium otherwise looks for updates and names by itself.
 ARGUMENTS = [
@@ -43,10 +46,9 @@ def chromium() -> str | None:
 def browser() -> Iterator[Browser]:
     program = chromium()
     if program is None:
-        message = "no Chromium: install one (Debian: apt-get install chromium) or set QRLIB_BROWSER"
         if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
+            pytest.fail(NO_BROWSER)
+        pytest.skip(NO_BROWSER)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
         yield browser
@@ -82,6 +84,15 @@ def site(request: pytest.FixtureRequest, html: Path) -> str:
     return request.getfixturevalue("server") if request.param == "http" else f"{html.as_uri()}/"
 
 
+def new_page(browser: Browser, width: int = DESKTOP, dark: bool = False) -> Page:
+    """A page of its own, without cache or settings of another."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 844 if width < 600 else 900},
+        color_scheme="dark" if dark else "light",
+    )
+    return context.new_page()
+
+
 class Visit:
     """A page with what it said to the console and asked for."""
 
@@ -90,10 +101,14 @@ class Visit:
         self.errors: list[str] = []
         self.outside: list[str] = []
         self.bytes = 0
-        page.on("console", lambda m: self.errors.append(m.text) if m.type == "error" else None)
+        page.on("console", self._said)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._asked)
         page.on("requestfinished", self._loaded)
+
+    def _said(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url')})")
 
     def _asked(self, request: Request) -> None:
         if not re.match(rf"{re.escape(self.site)}|data:|blob:", request.url):
@@ -102,6 +117,11 @@ class Visit:
     def _loaded(self, request: Request) -> None:
         with contextlib.suppress(Exception):  # a page that was left cannot be asked any more
             self.bytes += request.sizes()["responseBodySize"]
+
+    def too_wide(self) -> int:
+        """By how many pixels the page scrolls sideways."""
+        wide = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+        return max(wide, 0)
 
     def check(self) -> None:
         assert self.outside == [], "a request left the book"
@@ -117,12 +137,8 @@ def visit(browser: Browser, site: str) -> Iterator[Callable[..., Visit]]:
     visits: list[Visit] = []
 
     def open_page(path: str, width: int = DESKTOP, dark: bool = False) -> Visit:
-        context = browser.new_context(
-            viewport={"width": width, "height": 844 if width < 600 else 900},
-            color_scheme="dark" if dark else "light",
-        )
-        visits.append(Visit(context.new_page(), site))
-        visits[-1].page.goto(site + path, wait_until="load")
+        visits.append(Visit(new_page(browser, width, dark), site))
+        visits[-1].page.goto(site + path, wait_until="load", timeout=PATIENCE)
         return visits[-1]
 
     yield open_page

@@ -1,0 +1,126 @@
+"""What the book's pages get while they are built: buttons that run their notebook elsewhere, and less.
+
+A Sphinx extension, named in `_config.yml`.  Where the project lives is known to whoever publishes it:
+QRLIB_REPOSITORY, or repository-code in CITATION.cff.  Without either there are no buttons, and so none
+that leads nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from qrlib import paths, profiles, sections
+from qrlib.errors import QrlibError
+
+BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
+#: Only there can Binder and Colab both find a notebook.
+HOSTS = {"github.com": "gh", "gitlab.com": "gl"}
+#: Runs by the beginning of their names -> the notebook that makes them; the rest train a restorer.
+MAKERS = {"classifier-": "train_classifier", "timing-": "timings"}
+
+
+def repository() -> str | None:
+    """Address of the public repository: QRLIB_REPOSITORY, else CITATION.cff's, else None.
+
+    Raises:
+        QrlibError: an address that is not of the form https://github.com/owner/name.
+    """
+    address = os.environ.get("QRLIB_REPOSITORY")
+    address = address or profiles.read_yaml(paths.root() / "CITATION.cff").get("repository-code")
+    if not address:
+        return None
+    address = str(address).removesuffix("/").removesuffix(".git")
+    if not re.fullmatch(rf"https://({'|'.join(map(re.escape, HOSTS))})/[\w.-]+/[\w.-]+", address):
+        raise QrlibError(
+            f"QRLIB_REPOSITORY or repository-code of CITATION.cff is {address!r}; it must be like "
+            "https://github.com/owner/name"
+        )
+    return address
+
+
+def branch() -> str:
+    """What of the repository is opened: QRLIB_BRANCH, else main."""
+    return os.environ.get("QRLIB_BRANCH") or "main"
+
+
+def notebook(page: str) -> str | None:
+    """The notebook of this project that made a page and runs in a fresh clone, without its ending.
+
+    None for prose, and for pages of results, which need records that a clone does not have.
+
+    >>> notebook("_executed/method"), notebook("_executed/quick/recnet-noise-seed0")
+    ('method', 'train_recovery')
+    >>> notebook("rerun"), notebook("_executed/quick/recovery")
+    (None, None)
+    """
+    parts = Path(page).parts
+    if parts[0] != "_executed" or parts[-1] in sections.PAGES:
+        return None
+    if (paths.root() / "notebooks" / f"{parts[-1]}.ipynb").is_file():
+        return parts[-1]
+    makers = (made for start, made in MAKERS.items() if parts[-1].startswith(start))
+    return next(makers, "train_recovery")
+
+
+def launchers(page: str) -> list[dict[str, str]]:
+    """Binder for a page's notebook, Colab for training: links as the theme's header takes them."""
+    address, name = repository(), notebook(page)
+    if address is None or name is None:
+        return []
+    host, project = address.removeprefix("https://").split("/", 1)
+    place = (
+        f"{BINDER}/v2/{HOSTS[host]}/{project.replace('/', '/' if host == 'github.com' else '%2F')}"
+    )
+    found = [_link("Binder", "svg", f"{place}/{branch()}?urlpath=lab/tree/notebooks/{name}.ipynb")]
+    if name.startswith("train_") and host == "github.com":
+        target = f"{COLAB}/github/{project}/blob/{branch()}/notebooks/colab.ipynb"
+        found.append(_link("Colab", "png", target))
+    return found
+
+
+def _link(name: str, ending: str, target: str) -> dict[str, str]:
+    return {
+        "type": "link",
+        "text": name,
+        "tooltip": f"Run this on {name}",
+        "icon": f"_static/images/logo_{name.lower()}.{ending}",
+        "url": target,
+    }
+
+
+def add_launchers(
+    app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Put the buttons of a page into its header."""
+    links = launchers(pagename) if doctree is not None else []
+    if links:
+        group = {"type": "group", "tooltip": "Run this elsewhere", "icon": "fas fa-rocket"}
+        context["header_buttons"].append(group | {"buttons": links, "label": "launch-buttons"})
+
+
+def mark_drawings(app: Any, doctree: Any, docname: str) -> None:
+    """Tell drawings from photographs, of which a dark page may only turn the first to their negative."""
+    from docutils import nodes
+
+    for image in doctree.findall(nodes.image):
+        path = Path(app.srcdir) / image["uri"]
+        drawn = path.suffix == ".svg" and "<image" not in path.read_text("utf-8")
+        image["classes"].append("qr-drawing" if drawn else "qr-photograph")
+
+
+def drop_icons(app: Any, exception: Exception | None) -> None:
+    """Empty the theme's script of all icons, 1.5 MB on every page: its style sheet has them as a font."""
+    script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
+    if script.is_file():
+        script.write_text("// The icons come from the font that the style sheet names.\n", "utf-8")
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.connect("html-page-context", add_launchers, priority=502)  # after the theme made the list
+    app.connect("doctree-resolved", mark_drawings)
+    app.connect("build-finished", drop_icons)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,95 @@
+"""Buttons that open a notebook elsewhere: right where the project is published, else none."""
+
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from docutils import nodes
+from project import ROOT
+
+from qrlib import pages, profiles
+from qrlib.errors import QrlibError
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch):
+    for name in ("QRLIB_REPOSITORY", "QRLIB_BRANCH"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def links(page):
+    return {link["text"]: link["url"] for link in pages.launchers(page)}
+
+
+def test_without_an_address_there_is_no_button():
+    assert "repository-code" not in profiles.read_yaml(ROOT / "CITATION.cff")
+    assert links("_executed/method") == {}
+
+
+@pytest.mark.parametrize("address", ["https://github.com/a/b", "https://github.com/a/b.git"])
+def test_binder_opens_the_notebook_behind_a_page(monkeypatch, address):
+    monkeypatch.setenv("QRLIB_REPOSITORY", address)
+    binder = "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/notebooks"
+    assert links("_executed/method") == {"Binder": f"{binder}/method.ipynb"}
+    assert links("rerun") == links("_executed/quick/recovery") == {}
+    assert links("_executed/quick/classifier-small_vgg-seed0") == {
+        "Binder": f"{binder}/train_classifier.ipynb",
+        "Colab": "https://colab.research.google.com/github/a/b/blob/main/notebooks/colab.ipynb",
+    }
+
+
+def test_gitlab_and_a_branch(monkeypatch):
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://gitlab.com/a/b")
+    monkeypatch.setenv("QRLIB_BRANCH", "dev")
+    assert links("_executed/quick/qrnet-multiple-small_vgg-seed0") == {
+        "Binder": "https://mybinder.org/v2/gl/a%2Fb/dev?urlpath=lab/tree/notebooks/train_recovery.ipynb"
+    }
+
+
+def test_every_page_that_was_run_leads_to_a_notebook_that_exists(monkeypatch):
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/a/b")
+    toc = (ROOT / "book" / "_toc.yml").read_text("utf-8")
+    found = {pages.notebook(line.split()[-1]) for line in toc.splitlines() if "file:" in line}
+    assert {"train_recovery", "train_classifier", "timings", "conventions", "method"} <= found
+    names = [*(found - {None}), "colab"]
+    assert all((ROOT / "notebooks" / f"{name}.ipynb").is_file() for name in names)
+
+
+def test_the_citation_names_the_repository(monkeypatch, folders):
+    (folders / "CITATION.cff").write_text(
+        yaml.safe_dump({"repository-code": "https://github.com/c/d"})
+    )
+    monkeypatch.setenv("QRLIB_ROOT", str(folders))
+    assert pages.repository() == "https://github.com/c/d"
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/e/f")
+    assert pages.repository() == "https://github.com/e/f"
+
+
+@pytest.mark.parametrize(
+    "address", ["github.com/a/b", "https://example.org/a/b", "https://github.com/a"]
+)
+def test_an_address_that_leads_nowhere_is_refused(monkeypatch, address):
+    monkeypatch.setenv("QRLIB_REPOSITORY", address)
+    with pytest.raises(QrlibError, match="must be like https://github.com/owner/name"):
+        pages.launchers("_executed/method")
+
+
+def test_drawings_are_told_from_photographs(folders):
+    drawing, photograph = nodes.image(uri="a.svg"), nodes.image(uri="b.svg")
+    (folders / "a.svg").write_text("<svg><path/></svg>")
+    (folders / "b.svg").write_text("<svg><image/></svg>")
+    document = nodes.section("", drawing, photograph, nodes.image(uri="c.png"))
+    pages.mark_drawings(SimpleNamespace(srcdir=str(folders)), document, "page")
+    classes = [image["classes"] for image in document]
+    assert classes == [["qr-drawing"], ["qr-photograph"], ["qr-photograph"]]
+
+
+def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders):
+    app = SimpleNamespace(outdir=str(folders))
+    pages.drop_icons(app, None)
+    script = folders / "_static" / "scripts" / "fontawesome.js"
+    script.parent.mkdir(parents=True)
+    script.write_text("x" * 1000)
+    pages.drop_icons(app, None)
+    assert script.read_text().startswith("//")
+    assert script.stat().st_size < 100

@@ -1,0 +1,61 @@
+"""The first screen tells what the records say, whichever way it falls."""
+
+import re
+
+import pytest
+from frames import table2_results
+from project import ROOT
+
+from qrlib import claims, profiles, showcase, tables
+
+
+@pytest.fixture
+def committed(monkeypatch):
+    monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
+    return profiles.load("caltech101-cpu")
+
+
+def said(table, verdict_noise, verdict_blur):
+    verdicts = {"qrnet-beats-none-noise": verdict_noise, "qrnet-beats-none-blur": verdict_blur}
+    frame = claims.check(table2_results()).set_index("id").assign(verdict="-")
+    for name, verdict in verdicts.items():
+        frame.loc[name, "verdict"] = verdict
+    return showcase.claim(table, frame.reset_index(), profiles.load("quick"))
+
+
+def test_the_claim_has_the_numbers_and_the_verdicts():
+    text = said(tables.table2(table2_results()), claims.HOLDS, claims.FAILS)
+    assert "under noise from 0.642 to 0.832 and under blur from 0.259 to 0.705" in text
+    assert f"under noise from 0.600 to 0.820, *{claims.HOLDS}*" in text
+    assert f"under blur from 0.300 to 0.710, *{claims.FAILS}*" in text
+    assert "not the paper's setting" in text
+
+
+def test_the_brief_table_has_the_numbers_of_table_2():
+    text = showcase.headline(tables.table2(table2_results())).markdown
+    assert "| Noise, paper | 0.642 | 0.819 | 0.832 |" in text
+    assert "| Blur, ours | 0.300 | 0.510 | 0.710 |" in text
+
+
+def test_the_picture_shows_an_image_that_qrnet_wins_back_and_says_how_rare_that_is(committed):
+    shown = showcase.picture(committed).html
+    sheets = showcase.Sheets(committed)
+    assert set(sheets.won()) < set(sheets.lost())
+    assert f"takes {len(sheets.lost())} away from the classifier" in shown
+    assert f"gives {len(sheets.won())} back" in shown
+    answers = re.findall(r'alt="[^"]*: classified as ([^"]*), (\d+)% sure, (right|wrong)"', shown)
+    first = sheets.won()[0]
+    wanted = [sheets.told[m]["answers"][first] for m in showcase.METHODS]
+    assert len(answers) == 7
+    confidences = [int(percent) for _, percent, _ in answers]
+    assert confidences[0] == round(100 * wanted[0][0]["confidence"])
+    assert confidences[1:4] == [round(100 * answer[1]["confidence"]) for answer in wanted]
+    assert confidences[4:] == [round(100 * answer[3]["confidence"]) for answer in wanted]
+    assert [verdict for *_, verdict in answers[:4]] == ["right", "wrong", "wrong", "right"]
+
+
+def test_only_pages_of_the_book_are_linked():
+    links = showcase.ways([("rerun", "Again"), ("method", "How & why"), ("nowhere", "Lost")])
+    assert re.findall(r'href="([^"]+)"', links) == ["../rerun.html", "../_executed/method.html"]
+    assert "How &amp; why" in links
+    assert "Lost" not in links
