@@ -25,7 +25,8 @@ class Explorer(anywidget.AnyWidget):
     """A widget whose `data` hold all that it can show; other traits say what it shows now.
 
     Attributes:
-        data: plain JSON values, and pictures as data URIs.
+        data: plain JSON values, and pictures as data URIs.  What has an order is a list: a saved
+            notebook sorts the keys of everything else.
     """
 
     _css = script("explorers.css")

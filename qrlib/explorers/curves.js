@@ -90,11 +90,12 @@ function render({ model, el }) {
 /** Which of the lines is best where the cursor stands. */
 function best(view, panel, shown, i) {
   const there = shown.filter((one) => one.lines[panel.key]?.values[i] != null);
-  if (!there.length) return `${panel.heads[i]}: no line here.`;
+  const head = panel.heads[i][0].toUpperCase() + panel.heads[i].slice(1);
+  if (!there.length) return `${head}: no line here.`;
   const value = (one) => one.lines[panel.key].values[i];
   const sign = view.best === "highest" ? 1 : -1;
   const winner = there.reduce((a, b) => (sign * value(b) > sign * value(a) ? b : a));
-  return `${panel.heads[i]}: ${view.best} is ${winner.name} with ${value(winner).toFixed(view.digits)}.`;
+  return `${head}: ${view.best} is ${winner.name} with ${value(winner).toFixed(view.digits)}.`;
 }
 
 export default { render };

@@ -7,12 +7,12 @@ function render({ model, el }) {
   const clean = h("img", { class: "qx-image" });
   const distorted = h("img", { class: "qx-image", "data-name": "distorted" });
   const under = h("figcaption");
-  const most = Math.max(...Object.values(kinds).map((kind) => kind.sigmas.length));
+  const most = Math.max(...kinds.map((kind) => kind.sigmas.length));
 
   el.replaceChildren(h("div", { class: "qx" },
     h("div", { class: "qx-controls" },
       choice(state, "image", "Photograph", images.map((image, i) => [i, image.name])),
-      radios(state, "kind", "Distortion", Object.entries(kinds).map(([key, kind]) => [key, kind.name])),
+      radios(state, "kind", "Distortion", kinds.map((kind) => [kind.key, kind.name])),
       slider(state, "level", "Level", 0, most, (level) => level ? `${level} of ${most}` : "0, clean"),
       player(state, "level", 0, most, says)),
     h("div", { class: "qx-pair" },
@@ -23,7 +23,7 @@ function render({ model, el }) {
   state.watch(["image", "kind", "level"], () => {
     const image = images[state.get("image")];
     const [key, level] = [state.get("kind"), state.get("level")];
-    const kind = kinds[key];
+    const kind = kinds.find((one) => one.key === key);
     clean.src = image.clean;
     clean.alt = `${image.alt}, clean`;
     if (!level) {

@@ -42,10 +42,10 @@ class Distorted(Explorer):
 
     def __init__(self, photographs: dict[str, Tensor], alts: list[str], seed: int = 0) -> None:
         levels = distortions.levels()
-        kinds: dict[str, Any] = {
-            kind: {**words, "sigmas": [d.sigma for d in levels[kind]]}
+        kinds: list[dict[str, Any]] = [
+            {"key": kind, **words, "sigmas": [d.sigma for d in levels[kind]]}
             for kind, words in KINDS.items()
-        }
+        ]
         images = [
             {"name": name, "alt": alt, "clean": _picture(clean, **SMOOTH)}
             | {kind: _shown(clean, levels[kind], seed) for kind in KINDS}

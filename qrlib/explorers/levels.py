@@ -13,7 +13,7 @@ from qrlib.explorers.base import Explorer, script
 from qrlib.explorers.looks import looks_of, methods
 
 #: What stands over a column of values, by distortion.
-_HEADS = {"noise": "noise σ = {}", "blur": "blur σ = {}"}
+_HEADS = {"noise": "noise σ\u00a0=\u00a0{}", "blur": "blur σ\u00a0=\u00a0{}"}
 
 
 class Levels(Explorer):

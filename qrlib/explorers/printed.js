@@ -18,7 +18,7 @@ function render({ model, el }) {
   root.append(
     h("div", { class: "qx-controls" },
       ...(settings.length > 1 ? [choice(state, "setting", "Setting", settings.map((one) => [one.key, one.name]))] : []),
-      choice(state, "table", "Table", Object.entries(tables)),
+      choice(state, "table", "Table", tables),
       h("label", { class: "qx-control qx-check" }, seeds, " each seed")),
     h("div", { class: "qx-scroll" }, table), key, says, ...lacking(missing));
 
@@ -29,7 +29,7 @@ function render({ model, el }) {
     if (!shown) {
       table.replaceChildren();
       key.replaceChildren();
-      says.textContent = `${tables[state.get("table")]} is not among the records of this setting.`;
+      says.textContent = `${tables.find(([name]) => name === state.get("table"))[1]} is not among the records of this setting.`;
       return;
     }
     seeds.disabled = !shown.groups.some((group) => group.cells.some((cell) => cell.values.length > 1));

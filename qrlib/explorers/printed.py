@@ -40,7 +40,9 @@ class Printed(Explorer):
 
     def __init__(self, shown: Sequence[Profile]) -> None:
         settings = [_setting(profile) for profile in shown]
-        there = {key: TABLES[key][0] for key in TABLES if any(key in s["tables"] for s in settings)}
+        there = [
+            [key, TABLES[key][0]] for key in TABLES if any(key in s["tables"] for s in settings)
+        ]
         missing = [] if settings else ["any evaluation"]
         data = {"settings": settings, "tables": there, "missing": missing}
         super().__init__(data=data, setting=settings[0]["key"] if settings else "")

@@ -3,7 +3,7 @@
 
 function render({ model, el }) {
   const state = bind(model);
-  const { sheets, labels, cases, classifier, missing } = state.get("data");
+  const { sheets, methods, labels, cases, classifier, missing } = state.get("data");
   const root = h("div", { class: "qx" });
   el.replaceChildren(root);
   if (!sheets.none) {
@@ -13,7 +13,6 @@ function render({ model, el }) {
   const says = sentence();
   const row = h("div", { class: "qx-row" });
   const kinds = [...new Set(cases.map((c) => c.distortion))].filter((kind) => kind !== "clean");
-  const methods = Object.keys(sheets).filter((method) => method !== "none");
   const column = (kind, level) => cases.findIndex((c) => level ? c.distortion === kind && c.level === level : !c.level);
   const levels = [...new Set(cases.map((c) => c.level))].sort();
   const strength = (c) => c.level ? `${c.distortion}, level ${c.level} (σ = ${+c.strength.toFixed(2)})` : "clean";
@@ -32,7 +31,7 @@ function render({ model, el }) {
     return h("figure", { "data-method": method, "data-case": j, class: right ? "qx-right" : "qx-wrong" },
       h("strong", {}, title), h("div", { class: "qx-tile" }, image),
       h("figcaption", {},
-        h("span", { class: "qx-answer" }, `${right ? "✓" : "✗"} ${words(answer)}`), bar, percent(confidence)));
+        h("span", { class: "qx-answer" }, `${right ? "✓" : "✗"}\u00a0${words(answer)}`), bar, percent(confidence)));
   }
 
   root.append(h("div", { class: "qx-controls" },

@@ -54,15 +54,15 @@ class Recovered(Explorer):
                 continue
             answers = entry["answers"]
             sheets[method] = {"name": rendering.name(method), "src": src, "answers": answers}
-        data = {
+        data: dict[str, Any] = {
             "sheets": sheets,
+            "methods": [method for method in sheets if method != "none"],
             "missing": missing,
             "labels": first.get("labels", []),
             "cases": first.get("cases", []),
             "classifier": profile.classifier.name,
         }
-        restored = [method for method in sheets if method != "none"]
-        super().__init__(data=data, method=restored[-1] if restored else "")
+        super().__init__(data=data, method=(data["methods"] or [""])[-1])
 
 
 def _entry(profile: Profile, method: str) -> dict[str, Any]:
