@@ -17,7 +17,7 @@ KINDS = {
     "blur": {"name": "blur", "title": "Gaussian blur", "unit": "pixels"},
 }
 # WebP halves the resolution of colour and takes a third of the noise with it; JPEG need not.
-NOISY: dict[str, Any] = {"kind": "jpeg", "quality": 75, "subsampling": 0, "optimize": True}
+NOISY: dict[str, Any] = {"kind": "jpeg", "quality": 65, "subsampling": 0, "optimize": True}
 SMOOTH: dict[str, Any] = {"kind": "webp", "quality": 88, "method": 6}
 
 
