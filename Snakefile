@@ -180,7 +180,10 @@ rule timing:
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
-READERS = ["agreement", "origins", "tables", "findings", "sweep", "timings", "claims", "plots", "store", "reference", "samples"]
+READERS = ["agreement", "origins", "tables", "findings", "sweep", "timings", "claims", "plots", "store", "reference",
+           "samples", "explorers"]
+# What the explorers run in a page.
+SCRIPTS = sorted(str(p) for kind in ("js", "css") for p in Path("qrlib/explorers").glob(f"*.{kind}"))
 
 
 rule results:
@@ -188,6 +191,7 @@ rule results:
     input:
         lambda w: [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS)] if w.profile == NAME
         else [str(p) for p in sorted(paths.results(w.profile).glob("records/*.json"))],
+        scripts=SCRIPTS,
         notebook="notebooks/{results}.ipynb",
     output:
         "book/_executed/{profile}/{results}.ipynb",
@@ -207,6 +211,7 @@ rule story:
         [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
         STAMP(TIMED.timing_run),
         [str(p) for p in sorted(paths.results().glob("*/records/conventions.json"))],
+        scripts=SCRIPTS,
         notebook="notebooks/{story}.ipynb",
     output:
         "book/_executed/{story}.ipynb",
@@ -223,13 +228,14 @@ rule story:
 rule page:
     """A page that shows the library itself: the method, the distortions."""
     input:
+        scripts=SCRIPTS,
         notebook="notebooks/{page}.ipynb",
     output:
         "book/_executed/{page}.ipynb",
     params:
         code=provenance.code_hash(
             ["models", "layers", "distortions", "evaluation", "losses", "tables", "plots", "diagrams"]
-            + ["listing", "training.recovery"]
+            + ["explorers", "listing", "training.recovery"]
         ),
     log:
         notebook=f"{paths.runs('book')}/logs/{{page}}.ipynb",

@@ -22,6 +22,8 @@ TELLING = re.compile(
     r"  epoch \d+/\d+  |\d%\|.*(step|img|it)/s|^\d+ of \d+ steps|already trained|starting anew"
     r"|downloading|computing features|^WARNING|Nothing to be done"
 )
+#: How the MIME types of saved widgets begin.
+WIDGETS = "application/vnd.jupyter.widget-"
 
 
 def run(profile: str, target: str, cores: int | None = None, dry_run: bool = False) -> int:
@@ -151,7 +153,7 @@ def tidy(content: Any) -> None:
             "# Parameters", "# The parameters of this run"
         )
     content.metadata.pop("papermill", None)
-    content.metadata.pop("widgets", None)
+    _keep_shown_widgets(content)
     for cell in cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
@@ -168,6 +170,25 @@ def _caption(cell: Any) -> None:
         cell.outputs = [o for o in cell.outputs if o not in said]
         figure = cell.metadata.mystnb.figure
         figure.caption = " ".join([*(o.data[findings.MIME] for o in said), figure.caption])
+
+
+def _keep_shown_widgets(content: Any) -> None:
+    """Keep the state of the explorers that cells show and of what it refers to, no other widget's."""
+    widgets = content.metadata.pop("widgets", None)
+    saved = (widgets or {}).get(WIDGETS + "state+json", {})
+    state = saved.get("state", {})
+    outputs = [o for c in content.cells for o in c.get("outputs", []) if "data" in o]
+    views = [o.data[WIDGETS + "view+json"] for o in outputs if WIDGETS + "view+json" in o.data]
+    todo = [view["model_id"] for view in views]
+    kept: dict[str, Any] = {}
+    while todo:
+        name = todo.pop()
+        if name in state and name not in kept:
+            kept[name] = state[name]
+            values = [v for v in state[name]["state"].values() if isinstance(v, str)]
+            todo += [v.removeprefix("IPY_MODEL_") for v in values if v.startswith("IPY_MODEL_")]
+    if kept:
+        content.metadata.widgets = {WIDGETS + "state+json": {**saved, "state": kept}}
 
 
 def _joined(outputs: Iterable[Any]) -> list[Any]:

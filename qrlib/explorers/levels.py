@@ -1,0 +1,105 @@
+"""Accuracy at every level of both distortions, all methods of a profile (Figures 4 to 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+import traitlets
+
+from qrlib import plots, rendering, selection, tables
+from qrlib.explorers.base import Explorer, script
+from qrlib.explorers.looks import looks_of, methods
+
+#: What stands over a column of values, by distortion.
+_HEADS = {"noise": "noise σ\u00a0=\u00a0{}", "blur": "blur σ\u00a0=\u00a0{}"}
+
+
+class Levels(Explorer):
+    """Lines of `qrlib.plots.level_curves`, switched on and off, with the values where a cursor stands.
+
+    Args:
+        results: frame of `qrlib.store.read`.
+        shown: the methods that are switched on at first; default: those of Figure 4.
+        choice: profile, dataset, classifier, as in `qrlib.selection.select`.
+
+    Attributes:
+        shown: methods that are switched on.
+        at: level of the cursor, 0 is clean.
+        view: there is one.
+    """
+
+    _esm = script("common.js", "chart.js", "curves.js")
+    view = traitlets.Unicode("levels").tag(sync=True)
+    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    at = traitlets.Int(3, min=0).tag(sync=True)
+
+    def __init__(
+        self,
+        results: pd.DataFrame,
+        *,
+        shown: Iterable[str] = tuple(tables.METHODS),
+        **choice: Any,
+    ) -> None:
+        data = tables.levels(results, **choice)
+        there = methods(data["restorer"])
+        looks = looks_of(there)
+        series = []
+        for method in there:
+            lines = {}
+            for kind in plots.TITLES:
+                restorer = selection.restorer_of(method, kind)
+                rows = data[(data["restorer"] == restorer) & (data["distortion"] == kind)]
+                if len(rows):
+                    lines[kind] = _line(rows.sort_values("level"))
+            one = {"key": method, "name": rendering.name(method), "look": looks[method]}
+            series.append(one | {"lines": lines})
+        view = {
+            "key": "levels",
+            "name": "accuracy by level",
+            "rows": "method",
+            "ylabel": "accuracy",
+            "ylim": [0, 1],
+            "digits": 3,
+            "best": "highest",
+            "seeds": "dots",
+            "panels": [_panel(data, kind) for kind in plots.TITLES],
+            "series": series,
+            "level": {kind: _clean(data, kind) for kind in plots.TITLES},
+        }
+        wanted = [method for method in shown if method in there]
+        lacking = [rendering.name(method) for method in shown if method not in there]
+        content = {"views": [view], "cursor": "Level", "missing": lacking}
+        super().__init__(data=content, shown=wanted)
+
+
+def _line(rows: pd.DataFrame) -> dict[str, Any]:
+    """One method in one panel: mean, single seeds, and the values as text."""
+    seeds = list(zip(*rows["values"], strict=True))
+    ours = rows.to_dict("records")
+    texts = [rendering.format_ours(r["ours"], r["spread"], r["seeds"]) for r in ours]
+    values = [r["ours"] for r in ours]
+    return {"mean": values, "values": values, "seeds": [list(s) for s in seeds], "texts": texts}
+
+
+def _panel(data: pd.DataFrame, kind: str) -> dict[str, Any]:
+    sigmas = sorted(set(data[data["distortion"] == kind]["strength"]))
+    shown = ["0", *(f"{round(sigma, 2):g}" for sigma in sigmas[1:])]
+    return {
+        "key": kind,
+        "title": plots.TITLES[kind],
+        "xlabel": plots.AXES[kind],
+        "xs": sigmas,
+        "labels": shown,
+        "heads": [f"clean ({kind})", *(_HEADS[kind].format(sigma) for sigma in shown[1:])],
+        "steps": ["0, clean", *(f"{i} of {len(shown) - 1}" for i in range(1, len(shown)))],
+    }
+
+
+def _clean(data: pd.DataFrame, kind: str) -> dict[str, Any] | None:
+    """The classifier on clean images without a restorer, as a level line."""
+    here = data[(data["restorer"] == "none") & (data["distortion"] == kind) & (data["level"] == 0)]
+    if here.empty:
+        return None
+    return {"value": float(here["ours"].iloc[0]), "text": "clean, unrestored"}

@@ -1,0 +1,323 @@
+"""Explorers in the built pages: operated as a reader does, seen to change, true to the records."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser.conftest import DESKTOP, PHONE
+from PIL import Image
+from playwright.sync_api import Browser, Locator, Page
+
+from qrlib import paths, profiles, reference, samples, selection, store, tables
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILE = "caltech101-cpu"
+DISTORTIONS, OVERVIEW = "_executed/distortions.html", "_executed/overview.html"
+QUALITY, RECOVERY = (f"_executed/{PROFILE}/{name}.html" for name in ("image_quality", "recovery"))
+EXPLORERS = {
+    OVERVIEW: 1,
+    DISTORTIONS: 1,
+    QUALITY: 1,
+    RECOVERY: 2,
+    "_executed/quick/image_quality.html": 1,
+    "_executed/quick/recovery.html": 2,
+}
+VIEWS = 'script[type="application/vnd.jupyter.widget-view+json"]'
+#: Bytes of a page with the state of its explorers; scripts, styles and figures come on top.
+BUDGET = 1_250_000
+
+
+@pytest.fixture(autouse=True)
+def _committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
+
+
+def explorer(page: Page, number: int = 0) -> Locator:
+    found = page.locator(".qx").nth(number)
+    found.scroll_into_view_if_needed()
+    return found
+
+
+def says(qx: Locator) -> str:
+    return qx.locator(".qx-says").inner_text()
+
+
+def seen(part: Locator) -> np.ndarray:
+    """The pixels of a part of the page, (H, W, 3) in [0, 1]."""
+    shot = Image.open(io.BytesIO(part.screenshot())).convert("RGB")
+    return np.asarray(shot, dtype=np.float32) / 255
+
+
+def changed(before: np.ndarray, after: np.ndarray) -> bool:
+    return before.shape != after.shape or bool(np.abs(before - after).max() > 0.2)
+
+
+@pytest.mark.parametrize(("path", "count"), EXPLORERS.items())
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_a_page_shows_its_explorers_within_its_width(
+    visit: Callable, html: Path, path: str, count: int, width: int
+) -> None:
+    page = visit(path, width=width).page
+    page.locator(".qx").nth(count - 1).wait_for()
+    assert page.locator(VIEWS).count() == page.locator(".qx").count() == count
+    assert not page.locator(".qx-missing").count()
+    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+    assert wide <= 0, f"scrolls sideways by {wide} px"
+    assert (html / path).stat().st_size < BUDGET
+    for control in page.locator(".qx :is(select, input)").all():
+        assert control.evaluate("e => e.labels.length") == 1
+
+
+def test_distortions_by_photograph_kind_and_level(visit: Callable) -> None:
+    page = visit(DISTORTIONS).page
+    qx = explorer(page)
+    picture = qx.locator("img[data-name=distorted]")
+
+    def told(kind: str, level: int) -> str:
+        """PSNR and SSIM as the page's own table has them, for the photograph it is about."""
+        table = page.locator("table.qr-table", has_text="One photograph: these are no results")
+        rows = [row.split("\t") for row in table.inner_text().splitlines()]
+        _, _, _, psnr, ssim = next(row for row in rows if row[:2] == [kind, str(level)])
+        return f"PSNR {psnr} dB, SSIM {ssim}."
+
+    before = seen(picture)
+    assert says(qx).endswith(told("noise", 3))
+    qx.get_by_label("blur").check()
+    assert says(qx).endswith(told("blur", 3))
+    blurred = seen(picture)
+    assert changed(before, blurred)
+    qx.get_by_role("slider").press("ArrowRight")
+    assert says(qx).endswith(told("blur", 4))
+    assert "level 4" in str(picture.get_attribute("alt"))
+    assert changed(blurred, seen(picture))
+    astronaut = picture.get_attribute("src")
+    qx.get_by_label("Photograph").select_option("rocket")
+    assert picture.get_attribute("src") != astronaut
+    assert "rocket" in str(picture.get_attribute("alt"))
+    qx.get_by_role("slider").press("Home")
+    assert picture.get_attribute("src") == qx.locator("img").first.get_attribute("src")
+    assert seen(picture).std() > 0.01  # decoded, not a broken image
+
+
+def test_play_goes_through_the_levels_once(visit: Callable) -> None:
+    qx = explorer(visit(DISTORTIONS).page)
+    level = qx.get_by_role("slider")
+    play = qx.locator(".qx-play")
+    level.press("End")
+    play.click()  # from the end it begins again
+    assert level.input_value() == "0"
+    assert play.inner_text() == "⏸ Pause"
+    sources = set()
+    for value in "12345":
+        qx.page.wait_for_function(
+            "([e, v]) => e.value === v", arg=[level.element_handle(), value], timeout=5000
+        )
+        sources.add(qx.locator("img[data-name=distorted]").get_attribute("src"))
+    assert len(sources) == 5
+    assert play.inner_text() == "▶ Play"
+
+
+def test_play_is_one_step_for_those_who_want_less_motion(visit: Callable) -> None:
+    page = visit(DISTORTIONS).page
+    page.emulate_media(reduced_motion="reduce")
+    qx = explorer(page)
+    play = qx.locator(".qx-play")
+    assert play.inner_text() == "Next"
+    play.click()
+    page.wait_for_timeout(1200)
+    assert qx.get_by_role("slider").input_value() == "4"
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_restored_images_are_the_tiles_of_the_sheets(visit: Callable, width: int) -> None:
+    qx = explorer(visit(QUALITY, width=width).page)
+    before = seen(qx.locator(".qx-tile").last)
+    qx.get_by_label("Test image").select_option(index=2)
+    qx.get_by_label("blur").check()
+    qx.get_by_label("5", exact=True).check()
+    qx.get_by_label("Restored by").select_option("RecNet (multiple)")
+    assert changed(before, seen(qx.locator(".qx-tile").last))
+    for method, restorer in (("none", "none-vgg16"), ("recnet-multiple", None)):
+        name = f"evaluation-{restorer or f'{method}-vgg16-seed0'}"
+        entry = store.read_record(PROFILE, name)["samples"]
+        case = next(
+            i for i, c in enumerate(entry["cases"]) if (c["distortion"], c["level"]) == ("blur", 5)
+        )
+        shown = qx.locator(f'figure[data-method="{method}"][data-case="{case}"]')
+        answer = entry["answers"][2][case]
+        assert answer["answer"].replace("_", " ") in shown.inner_text().replace("\xa0", " ")
+        assert f"{round(answer['confidence'] * 100)} %" in shown.inner_text()
+        assert ("✓" in shown.inner_text()) == (answer["answer"] == entry["labels"][2])
+        assert answer["answer"].replace("_", " ") in says(qx)
+        assert shown.locator("img").get_attribute("alt")
+        # Of all tiles of the sheet, the one that is seen is the nearest.
+        tiles = samples.read(entry, paths.results(PROFILE))
+        pixels = Image.fromarray((seen(shown.locator(".qx-tile")) * 255).astype(np.uint8))
+        small = np.asarray(pixels.resize((64, 64), Image.Resampling.BOX), np.float32) / 255
+        far = [[np.abs(tile - small).mean() for tile in row] for row in tiles]
+        assert np.unravel_index(np.argmin(far), np.shape(far)) == (2, case)
+        assert np.min(far) < 0.05
+
+
+def cells(qx: Locator, series: str) -> list[str]:
+    row = qx.locator("tr", has=qx.page.locator(f'input[data-series="{series}"]'))
+    return row.locator("td").all_inner_texts()
+
+
+def accuracy(method: str, level: int) -> list[str]:
+    """A method's accuracies under noise and blur at a level, as tables write them."""
+    data = tables.levels(store.read(PROFILE), **profiles.load(PROFILE).choice)
+    found = []
+    for kind in ("noise", "blur"):
+        mine = data["restorer"] == selection.restorer_of(method, kind)
+        here = mine & (data["distortion"] == kind) & (data["level"] == level)
+        found.append(f"{data[here]['ours'].item():.3f} ({data[here]['seeds'].item()})")
+    return found
+
+
+def test_accuracy_by_level_follows_slider_and_switches(visit: Callable) -> None:
+    qx = explorer(visit(RECOVERY).page)
+    charts = qx.locator(".qx-panels")
+    assert cells(qx, "qrnet") == accuracy("qrnet", 3)
+    qx.get_by_role("slider").focus()
+    qx.page.keyboard.press("ArrowRight")
+    assert cells(qx, "qrnet") == accuracy("qrnet", 4)
+    assert cells(qx, "finetuned-multiple") == accuracy("finetuned-multiple", 4)
+    before = seen(charts)
+    switch = qx.get_by_label("fine-tuned (multiple)")
+    line = qx.locator('.qx-chart [data-series="finetuned-multiple"]')
+    assert line.count() == 0
+    switch.press("Space")
+    assert line.count() == 2
+    assert changed(before, seen(charts))
+    assert switch.evaluate("e => e === document.activeElement"), "the focus was lost"
+    assert "fine-tuned (multiple)" in says(qx)
+    qx.get_by_role("button", name="All off").click()
+    assert qx.locator(".qx-chart [data-series]").count() == 0
+    assert "no line here" in says(qx)
+    qx.get_by_role("button", name="All on").click()
+    assert qx.locator(".qx-chart").first.locator("[data-series]").count() >= 8
+
+
+@pytest.mark.parametrize("width", [DESKTOP, PHONE])
+def test_accuracy_by_level_follows_pointing(visit: Callable, width: int) -> None:
+    page = visit(RECOVERY, width=width).page
+    qx = explorer(page)
+    chart = qx.locator(".qx-chart").first
+    chart.evaluate("e => e.scrollIntoView({block: 'center'})")
+    box = chart.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 5, box["y"] + box["height"] / 2)
+    assert cells(qx, "qrnet") == accuracy("qrnet", 0)
+    page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] / 2)
+    assert cells(qx, "qrnet") == accuracy("qrnet", 5)
+    tap = {"pointerType": "touch", "clientX": box["x"] + 60, "clientY": box["y"] + 100}
+    chart.dispatch_event("pointerdown", tap)
+    assert cells(qx, "qrnet") == accuracy("qrnet", 0)
+
+
+def points(line: Locator) -> int:
+    return len(re.findall("[ML]", str(line.get_attribute("d"))))
+
+
+def test_learning_curves_by_measure_and_variant(visit: Callable) -> None:
+    qx = explorer(visit(RECOVERY).page, 1)
+    record = store.read_record(PROFILE, "qrnet-multiple-vgg16-seed0")["training"]
+    last = record["epochs"][-1]
+    kept = str(record["best_epoch"])
+    assert cells(qx, "qrnet") == [f"{last['val_quality']:.4f} (1)", kept]
+    before = seen(qx.locator(".qx-panels"))
+    qx.get_by_label("Show").select_option("cross entropy of vgg16")
+    assert cells(qx, "qrnet") == [f"{last['val_vgg16']:.4f} (1)", kept]
+    assert changed(before, seen(qx.locator(".qx-panels")))
+    qx.get_by_role("slider").press("Home")
+    assert cells(qx, "qrnet")[0] == f"{record['epochs'][0]['val_vgg16']:.4f} (1)"
+    qx.get_by_label("Show").select_option("classifiers, accuracy")
+    epochs = store.read_record(PROFILE, "classifier-vgg16-seed0")["training"]["epochs"]
+    assert points(qx.locator('.qx-chart [data-series="vgg16"] .qx-line')) == len(epochs)
+    assert cells(qx, "vgg16")[0] == f"{epochs[0]['val_accuracy']:.3f} (1)"
+    qx.get_by_role("slider").press("End")
+    assert cells(qx, "vgg16")[0] == "–", "it stopped before another one did"
+    assert "highest" in says(qx)
+    qx.get_by_label("vgg16").uncheck()
+    assert qx.locator('.qx-chart [data-series="vgg16"]').count() == 0
+
+
+def test_printed_numbers_beside_ours(visit: Callable) -> None:
+    qx = explorer(visit(OVERVIEW).page)
+    qx.get_by_label("Setting").select_option(profiles.load(PROFILE).title)
+    results: Any = store.read(PROFILE)
+    for label, number in (("Table 2: restorers", 2), ("Table 4: classifier trained as well", 4)):
+        qx.get_by_label("Table").select_option(label)
+        make = getattr(tables, f"table{number}")
+        for cell in make(results, **profiles.load(PROFILE).choice).to_dict("records"):
+            row = qx.locator(f'tr[data-row="{cell["row"]}"][data-series="{cell["column"]}"]')
+            paper = reference.printed(number, "Caltech101", cell["row"], cell["column"])
+            texts = row.locator("td").all_inner_texts()
+            assert texts[1:] == [f"{paper:.3f}", f"{cell['ours']:.3f} (1)"]
+            row.focus()
+            assert f"paper {paper:.3f}, ours {cell['ours']:.3f}." in says(qx)
+            # Where the marks stand is where the numbers say.
+            for mark, value in ((".qx-paper", paper), (".qx-ours", cell["ours"])):
+                assert position(row, mark) == pytest.approx(value, abs=0.01)
+
+
+def position(row: Locator, mark: str) -> float:
+    """A mark's place on the axis from 0 to 1, as it is drawn."""
+    ends = [row.locator("line").nth(i).bounding_box() for i in (0, 5)]
+    box = row.locator(mark).bounding_box()
+    assert box
+    left, right = (end["x"] + end["width"] / 2 for end in ends if end)
+    return (box["x"] + box["width"] / 2 - left) / (right - left)
+
+
+def test_seeds_are_dots_that_can_be_hidden(visit: Callable) -> None:
+    qx = explorer(visit(OVERVIEW).page)
+    qx.get_by_label("Setting").select_option("Quick")
+    row = qx.locator('tr[data-row="noise"][data-series="qrnet"]')
+    assert row.locator(".qx-seed").count() == len(profiles.load("quick").seeds) == 2
+    before = seen(row)
+    row.hover()
+    assert "seeds: " in says(qx)
+    ours = float(str(row.locator(".qx-ours").get_attribute("data-value")))
+    each = [float(str(dot.get_attribute("data-value"))) for dot in row.locator(".qx-seed").all()]
+    assert np.mean(each) == pytest.approx(ours)
+    qx.get_by_label("each seed").uncheck()
+    assert row.locator(".qx-seed").count() == 0
+    assert changed(before, seen(row))
+
+
+def test_letters_are_light_in_the_dark(visit: Callable) -> None:
+    for dark in (False, True):
+        page = visit(RECOVERY, dark=dark).page
+        qx = explorer(page)
+        fill = qx.locator(".qx-chart text").first.evaluate("e => getComputedStyle(e).fill")
+        ground = qx.locator(".qx-chart").first.evaluate("e => getComputedStyle(e).backgroundColor")
+        assert (sum(map(int, re.findall(r"\d+", fill)[:3])) > 384) == dark
+        assert ground == "rgba(0, 0, 0, 0)", "a white ground would hide the light letters"
+        colour = qx.locator('.qx-chart [data-series="none"]').first
+        found = colour.evaluate("e => getComputedStyle(e).color")
+        assert found == ("rgb(196, 196, 196)" if dark else "rgb(77, 77, 77)")
+
+
+def test_without_scripts_a_sentence_points_to_the_figures(browser: Browser, site: str) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(site + RECOVERY)
+        assert page.get_by_text("This explorer needs JavaScript").count() == EXPLORERS[RECOVERY]
+        assert page.locator("figure img").count() >= 2
+
+
+def test_a_browser_that_cannot_run_them_says_so(browser: Browser, site: str) -> None:
+    with browser.new_context() as context:
+        context.add_init_script("URL.createObjectURL = () => 'data:text/javascript,oops('")
+        page = context.new_page()
+        page.goto(site + OVERVIEW)
+        page.get_by_text("This browser cannot run the explorer").wait_for()
+        assert page.locator(".qx").count() == 0
