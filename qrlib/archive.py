@@ -21,7 +21,7 @@ from qrlib import files, paths
 from qrlib.errors import QrlibError
 
 MIT = "https://spdx.org/licenses/MIT"
-#: What lies in results/ and is not in the checkout's commits: records of the profile that a book runs.
+#: The profiles that a book runs, so that their records are in no commit.
 RUN_HERE = ("quick",)
 
 
