@@ -141,7 +141,8 @@ def _write(name: str, folder: Path) -> None:
         path = web / "node_modules" / "onnxruntime-web" / "dist" / file
         if not path.is_file():
             raise QrlibError(
-                f"onnxruntime-web's {file} is not in web/node_modules; run `make setup`"
+                f"onnxruntime-web's {file} is not in web/node_modules; run `make setup`, or "
+                "`npm ci` in web"
             )
         add(key, path.read_bytes())
     worker = [web / "live" / "worker" / file for file in ("pixels.js", "worker.js")]

@@ -94,7 +94,8 @@ def test_a_runtime_that_is_not_installed_is_named(
     old = tmp_path / "live" / "manifest.js"
     old.parent.mkdir()
     old.write_text("as before")
-    with pytest.raises(QrlibError, match=r"ort\.wasm\.bundle\.min\.mjs is not in .*make setup.*npm ci"):
+    message = r"ort\.wasm\.bundle\.min\.mjs is not in .*make setup.*npm ci"
+    with pytest.raises(QrlibError, match=message):
         live.make("smoke", tmp_path / "live")
     assert old.read_text() == "as before"
 

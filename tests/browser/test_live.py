@@ -390,6 +390,14 @@ def test_the_sizes_that_the_page_tells_are_those_of_its_files(
     assert (html / "live" / "samples.js").stat().st_size == manifest["samples"]
 
 
+def test_networks_and_classifier_are_linked_to_their_records(
+    html: Path, manifest: dict[str, Any]
+) -> None:
+    for entry in (*manifest["networks"], manifest["classifier"]):
+        record = json.loads((html / entry["record"]).read_text())
+        assert f"records/{record['profile']}/{record['name']}.json" == entry["record"]
+
+
 @pytest.mark.parametrize("name", ["WebAssembly", "Worker", "DecompressionStream"])
 def test_a_browser_that_cannot_says_so_and_shows_the_picture(visit: Callable, name: str) -> None:
     opened = visit("rerun.html")
