@@ -112,7 +112,7 @@ def mark_drawings(app: Any, doctree: Any, docname: str) -> None:
 
 
 def drop_icons(app: Any, exception: Exception | None) -> None:
-    """Empty the theme's script of all icons, 1.5 MB on every page: its style sheet has them as a font."""
+    """Empty the theme's script of all icons, 1.5 MB a page: its style sheet has them as a font."""
     script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
     if script.is_file():
         script.write_text("// The icons come from the font that the style sheet names.\n", "utf-8")

@@ -128,6 +128,18 @@ def test_links_between_files_lead_somewhere(path: Path) -> None:
             assert found.is_file(), target
 
 
+def test_the_pictures_of_the_readme_are_small_and_say_what_they_show() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    shown = re.findall(r"!\[([^]]+)\]\((images/[^)]+)\)", text)
+    shown += [
+        (alt, file) for file, alt in re.findall(r'<img src="([^"]+)"[^>]*alt="([^"]+)"', text)
+    ]
+    assert len(shown) == 3
+    for alt, file in shown:
+        assert len(alt.split()) > 5
+        assert (ROOT / file).stat().st_size < 100_000
+
+
 @pytest.fixture
 def committed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
