@@ -58,7 +58,7 @@ function render({ model, el }) {
     if (sheets[method]) {
       const { name } = sheets[method];
       shown.push(tile(method, i, j, name, `Restored by ${name}`));
-      text += `, and restored by ${name} ${told(method)}`;
+      text += `; restored by ${name}: ${told(method)}`;
     }
     says.textContent = `${text}.`;
     row.replaceChildren(...shown);
