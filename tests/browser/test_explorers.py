@@ -245,7 +245,7 @@ def test_learning_curves_by_measure_and_variant(visit: Callable) -> None:
     qx.get_by_role("slider").press("End")
     assert cells(qx, "vgg16")[0] == "–", "it stopped before another one did"
     assert "highest" in says(qx)
-    qx.get_by_label("vgg16").uncheck()
+    qx.locator('input[data-series="vgg16"]').uncheck()
     assert qx.locator('.qx-chart [data-series="vgg16"]').count() == 0
 
 
