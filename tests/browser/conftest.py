@@ -103,7 +103,7 @@ class Visit:
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._asked)
-        page.on("requestfinished", self.finished.append)
+        page.on("requestfinished", lambda request: self.finished.append(request))
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error":
