@@ -15,6 +15,7 @@ import pandas as pd
 from PIL import Image
 
 from qrlib import paths, profiles, rendering, samples, selection, store
+from qrlib.errors import QrlibError
 from qrlib.pictures import RIGHT, WRONG
 from qrlib.rendering import Rendered
 
@@ -36,7 +37,11 @@ class Tile:
 
 
 class Sheets:
-    """The test images that a profile's evaluations kept, under each method of `METHODS`."""
+    """The test images that a profile's evaluations kept, under each method of `METHODS`.
+
+    Raises:
+        QrlibError: an evaluation was made before sheets were kept; the file is not the record's.
+    """
 
     def __init__(self, profile: profiles.Profile) -> None:
         self.told: dict[str, dict[str, Any]] = {}
@@ -45,7 +50,10 @@ class Sheets:
             restorer = selection.restorer_of(method, "noise")
             seed = "" if method == "none" else f"-seed{profile.seeds[0]}"
             name = f"evaluation-{restorer}-{profile.classifier.name}{seed}"
-            self.told[method] = store.read_record(profile.name, name)["samples"]
+            record = store.read_record(profile.name, name)
+            if "samples" not in record:
+                raise QrlibError(f"record {name} of {profile.name} names no sheet of images")
+            self.told[method] = record["samples"]
             self.tiles[method] = samples.read(self.told[method], paths.results(profile.name))
         self.labels: list[str] = self.told["none"]["labels"]
 
@@ -206,8 +214,12 @@ def ways(pages: Sequence[tuple[str, str]]) -> str:
 
 
 def screen(profile: profiles.Profile, table: pd.DataFrame) -> Rendered:
-    """Picture, table and links."""
-    shown, brief = picture(profile), headline(table)
+    """Picture, table and links; without the picture where no sheets of images were kept."""
+    brief = headline(table)
+    try:
+        shown = picture(profile)
+    except QrlibError:
+        shown = Rendered("", "")
     links = ways(
         [
             ("try", "Try it on your own photo"),

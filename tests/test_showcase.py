@@ -59,3 +59,10 @@ def test_only_pages_of_the_book_are_linked():
     assert re.findall(r'href="([^"]+)"', links) == ["../rerun.html", "../_executed/method.html"]
     assert "How &amp; why" in links
     assert "Lost" not in links
+
+
+def test_without_sheets_of_images_the_rest_is_there(folders):
+    results = tables.table2(table2_results())
+    shown = showcase.screen(profiles.load("caltech101-cpu"), results)
+    assert "<figure" not in shown.html
+    assert "| Noise, ours | 0.600 | 0.780 | 0.820 |" in shown.markdown

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import http.server
 import os
@@ -100,11 +99,11 @@ class Visit:
         self.page, self.site = page, site
         self.errors: list[str] = []
         self.outside: list[str] = []
-        self.bytes = 0
+        self.finished: list[Request] = []
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._asked)
-        page.on("requestfinished", self._loaded)
+        page.on("requestfinished", lambda request: self.finished.append(request))
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -114,9 +113,10 @@ class Visit:
         if not re.match(rf"{re.escape(self.site)}|data:|blob:", request.url):
             self.outside.append(request.url)
 
-    def _loaded(self, request: Request) -> None:
-        with contextlib.suppress(Exception):  # a page that was left cannot be asked any more
-            self.bytes += request.sizes()["responseBodySize"]
+    def loaded(self) -> int:
+        """Bytes of all that the page has asked for, once it asks for nothing more."""
+        self.page.wait_for_load_state("networkidle", timeout=PATIENCE)
+        return sum(request.sizes()["responseBodySize"] for request in self.finished)
 
     def too_wide(self) -> int:
         """By how many pixels the page scrolls sideways."""

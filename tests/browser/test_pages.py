@@ -53,7 +53,8 @@ class Survey:
         page.goto(f"{site}{path}.html", wait_until="load", timeout=PATIENCE)
         self.title = page.title()
         self.too_wide = visit.too_wide()
-        self.bytes, self.errors, self.outside = visit.bytes, visit.errors[:], visit.outside[:]
+        self.bytes = visit.loaded()
+        self.errors, self.outside = visit.errors[:], visit.outside[:]
         page.set_viewport_size({"width": DESKTOP, "height": 900})
         self.violations = []
         page.evaluate(AXE_SCRIPT)
