@@ -60,6 +60,8 @@ class Survey:
         page.evaluate(AXE_SCRIPT)
         for theme, rules in (("light", []), ("dark", ["color-contrast", "link-in-text-block"])):
             page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+            # Colours fade from one theme to the other.
+            page.evaluate("Promise.allSettled(document.getAnimations().map(a => a.finished))")
             options: dict = {"resultTypes": ["violations"], "elementRef": False, "preload": False}
             if rules:  # only colours differ
                 options["runOnly"] = rules
