@@ -149,6 +149,8 @@ def _become(asked: dict[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(asked["environment"])
     os.environ["JPY_PARENT_PID"] = str(os.getppid())  # ipykernel ends when this process is gone
+    # A server that was started in the background of a script ignores it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = list(asked["argv"])
     sys.path[0] = os.getcwd()  # as `python -m` has it
     if "numpy" in sys.modules:

@@ -3,37 +3,30 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from project import Project
 from xdist.scheduler import LoadScopeScheduling
 
 from qrlib import forking
 
 
-def _needs_the_built_project(nodeid):
-    return nodeid.startswith(("tests/browser/", "tests/test_end_to_end.py"))
-
-
-class Together(LoadScopeScheduling):
-    """Tests of a module run in one process, and so do all that need the built project."""
-
-    def _split_scope(self, nodeid):
-        return "built" if _needs_the_built_project(nodeid) else super()._split_scope(nodeid)
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
+    """Tests of a module run in one process, for what they share takes long to make."""
     config.option.loadscopereorder = False  # the order is that of the collection
-    return Together(config, log)
+    return LoadScopeScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items):
-    """What takes longest begins first, so that no process is left without work."""
-    items.sort(key=lambda item: not _needs_the_built_project(item.nodeid))
+    """The built project is begun first; the browser's tests come last, when it is there."""
+    ranks = {"tests/test_end_to_end.py": 0, "tests/browser": 2}
+    items.sort(key=lambda item: next((r for p, r in ranks.items() if item.nodeid.startswith(p)), 1))
 
 
 def pytest_terminal_summary(terminalreporter):
@@ -50,22 +43,32 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory):
-    """The project in a folder of its own, with its book built."""
-    root = tmp_path_factory.mktemp("project")
-    project = Project(root)
-    done = project.python("qrlib", "book")
-    assert done.returncode == 0, done.stdout[-6000:]
-    project.output = done.stdout
-    # Tests that execute notebooks by themselves need not import everything for each.
+def built_project(tmp_path_factory):
+    """The project in a folder of its own, with its book built: once for all processes of a run."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    said = shared / "project.log"
+    with FileLock(shared / "project.lock"):
+        project = Project(shared / "project")
+        if not said.exists():
+            done = project.python("qrlib", "book")
+            said.write_text("" if done.returncode == 0 else done.stdout[-6000:])
+    assert said.read_text() == "", "the project's book was not built"
+    return project
+
+
+@pytest.fixture(scope="session")
+def project(built_project):
+    """The built project, where many notebooks are about to be executed."""
     with contextlib.ExitStack() as stack:
-        if forking.usable():
+        if forking.usable():  # they need not import everything for each
             with pytest.MonkeyPatch.context() as patch:
-                patch.chdir(root)
-                patch.setenv("PYTHONPATH", str(root))
-                kernels = stack.enter_context(forking.server(1, root / "kernels.log"))
-            project.environment |= kernels
-        yield project
+                patch.chdir(built_project.root)
+                patch.setenv("PYTHONPATH", str(built_project.root))
+                kernels = stack.enter_context(forking.server(1, built_project.root / "kernels.log"))
+            built_project.environment |= kernels
+        yield built_project
 
 
 @pytest.fixture(scope="session", autouse=True)

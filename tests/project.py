@@ -27,13 +27,15 @@ class Project:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.output = ""
         self.environment = {
             **{k: v for k, v in os.environ.items() if not k.startswith("QRLIB_")},
             "PYTHONPATH": str(root),
             "OMP_NUM_THREADS": "1",
             "QRLIB_CACHE": str(root / "packed"),
         }
+        if root.exists():  # another process has made it
+            return
+        root.mkdir()
         for part in PARTS:
             source = ROOT / part
             if source.is_dir():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gzip
 import http.server
 import os
 import re
@@ -58,12 +59,33 @@ def browser() -> Iterator[Browser]:
 def html(request: pytest.FixtureRequest) -> Path:
     """The built book: $QRLIB_TEST_BOOK, else that of the built project."""
     named = os.environ.get("QRLIB_TEST_BOOK")
-    folder = Path(named) if named else request.getfixturevalue("project").root / "_build" / "html"
+    folder = (
+        Path(named) if named else request.getfixturevalue("built_project").root / "_build" / "html"
+    )
     assert (folder / "index.html").is_file()
     return folder.resolve()
 
 
+@functools.cache
+def _gzipped(path: Path) -> bytes:
+    return gzip.compress(path.read_bytes(), 6)
+
+
 class _Quiet(http.server.SimpleHTTPRequestHandler):
+    """Compresses texts, as the servers do that books are published on."""
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if path.suffix not in (".html", ".css", ".js", ".json", ".svg") or not path.is_file():
+            return super().do_GET()
+        content = _gzipped(path)
+        self.send_response(200)
+        self.send_header("Content-Type", self.guess_type(path))
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 

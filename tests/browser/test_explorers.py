@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser.conftest import DESKTOP, PHONE
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
+from browser.conftest import DESKTOP, PHONE
 from qrlib import paths, profiles, reference, samples, selection, store, tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,8 +54,8 @@ def seen(part: Locator) -> np.ndarray:
     return np.asarray(shot, dtype=np.float32) / 255
 
 
-def changed(before: np.ndarray, after: np.ndarray) -> bool:
-    return before.shape != after.shape or bool(np.abs(before - after).max() > 0.2)
+def changed(before: np.ndarray, after: np.ndarray, least: float = 0.2) -> bool:
+    return before.shape != after.shape or bool(np.abs(before - after).max() > least)
 
 
 @pytest.mark.parametrize(("path", "count"), EXPLORERS.items())
@@ -95,7 +95,7 @@ def test_distortions_by_photograph_kind_and_level(visit: Callable) -> None:
     qx.get_by_role("slider").press("ArrowRight")
     assert says(qx).endswith(told("blur", 4))
     assert "level 4" in str(picture.get_attribute("alt"))
-    assert changed(blurred, seen(picture))
+    assert changed(blurred, seen(picture), least=0.03)  # a little more blur
     astronaut = picture.get_attribute("src")
     qx.get_by_label("Photograph").select_option("rocket")
     assert picture.get_attribute("src") != astronaut
@@ -279,7 +279,9 @@ def position(row: Locator, mark: str) -> float:
 
 def test_seeds_are_dots_that_can_be_hidden(visit: Callable) -> None:
     qx = explorer(visit(OVERVIEW).page)
-    qx.get_by_label("Setting").select_option("Quick")
+    settings = qx.get_by_label("Setting")
+    titles = settings.locator("option").all_inner_texts()
+    settings.select_option(next(title for title in titles if "Caltech" not in title))
     row = qx.locator('tr[data-row="noise"][data-series="qrnet"]')
     assert row.locator(".qx-seed").count() == len(profiles.load("quick").seeds) == 2
     before = seen(row)
