@@ -11,7 +11,6 @@ import base64
 import dataclasses
 import gzip
 import hashlib
-import io
 import json
 import shutil
 from pathlib import Path
@@ -24,7 +23,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from qrlib import classifiers, data, experiments, export, files, paths, profiles, weights
+from qrlib import classifiers, data, experiments, export, files, paths, profiles, sheets, weights
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
 from qrlib.errors import QrlibError
 from qrlib.models import QRNet
@@ -230,7 +229,7 @@ def _crops(positions: list[int], splits: data.Splits) -> list[dict[str, Any]]:
                 "label": _name(splits.classes[label]),
                 "answer": int(label),
             }
-            | {"src": _url(picture, "PNG", optimize=True)}
+            | {"src": sheets.encode(picture, "png", optimize=True)}
         )
     return entries
 
@@ -270,16 +269,9 @@ def _photographs() -> list[dict[str, Any]]:
     for name, label in PHOTOGRAPHS.items():
         picture = Image.fromarray(getattr(skimage.data, name)())
         picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-        src = _url(picture, "JPEG", quality=88)
+        src = sheets.encode(picture, "jpeg", quality=88)
         entries.append({"id": name, "kind": "photo", "label": label, "src": src})
     return entries
-
-
-def _url(picture: Image.Image, form: str, **options: Any) -> str:
-    stream = io.BytesIO()
-    picture.save(stream, form, **options)
-    encoded = base64.b64encode(stream.getvalue()).decode()
-    return f"data:image/{form.lower()};base64,{encoded}"
 
 
 @torch.no_grad()

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
-from qrlib import paths, profiles, rendering, samples, selection, store
-from qrlib.errors import QrlibError
+from qrlib import paths, profiles, rendering, samples, sheets
 from qrlib.pictures import RIGHT, WRONG
 from qrlib.rendering import Rendered
 
@@ -39,23 +35,18 @@ class Tile:
 class Sheets:
     """The test images that a profile's evaluations kept, under each method of `METHODS`.
 
+    Args:
+        told: what the records say of them, by method.
+
     Raises:
-        QrlibError: an evaluation was made before sheets were kept; the file is not the record's.
+        QrlibError: a file is not the record's.
     """
 
-    def __init__(self, profile: profiles.Profile) -> None:
-        self.told: dict[str, dict[str, Any]] = {}
-        self.tiles: dict[str, list[list[np.ndarray]]] = {}
-        for method in METHODS:
-            restorer = selection.restorer_of(method, "noise")
-            seed = "" if method == "none" else f"-seed{profile.seeds[0]}"
-            name = f"evaluation-{restorer}-{profile.classifier.name}{seed}"
-            record = store.read_record(profile.name, name)
-            if "samples" not in record:
-                raise QrlibError(f"record {name} of {profile.name} names no sheet of images")
-            self.told[method] = record["samples"]
-            self.tiles[method] = samples.read(self.told[method], paths.results(profile.name))
-        self.labels: list[str] = self.told["none"]["labels"]
+    def __init__(self, profile: profiles.Profile, told: Mapping[str, dict[str, Any]]) -> None:
+        folder = paths.results(profile.name)
+        self.told = told
+        self.tiles = {method: samples.read(entry, folder) for method, entry in told.items()}
+        self.labels: list[str] = told["none"]["labels"]
 
     def tile(self, method: str, image: int, distortion: str) -> Tile:
         """One image; "clean" as a distortion is the image as it is in the data set."""
@@ -86,30 +77,35 @@ class Sheets:
         return f"σ = {sigma:.2g}"
 
 
-def picture(profile: profiles.Profile) -> Rendered:
+def kept(profile: profiles.Profile) -> Sheets | None:
+    """The sheets of a profile; None where not every method has one."""
+    told = {method: sheets.described(profile, method) for method in METHODS}
+    there = {method: entry for method, entry in told.items() if entry is not None}
+    return Sheets(profile, there) if len(there) == len(METHODS) else None
+
+
+def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
     """One test image: clean, distorted, and as RecNet and QRNet restore it, with the answers.
 
     It is the first kept one that noise takes away and QRNet gives back, if there is one; the caption
     says how many there are, so that it is not taken for the rule.
     """
-    sheets = Sheets(profile)
-    lost, won = sheets.lost(), sheets.won()
+    lost, won = images.lost(), images.won()
     image = (won or lost or [0])[0]
-    label = _words(sheets.labels[image])
-    kept = len(sheets.labels)
+    label = _words(images.labels[image])
     choice = (
-        f"Of {kept} test images kept, noise takes {len(lost)} away from the classifier, and QRNet "
-        f"gives {len(won)} back"
+        f"Of {len(images.labels)} test images kept, noise takes {len(lost)} away from the "
+        f"classifier, and QRNet gives {len(won)} back"
         + ("; this is the first of these." if won else "; none of these is shown.")
     )
     head = "".join(f"<span>{html.escape(text)}</span>" for text in ("distorted", "RecNet", "QRNet"))
     rows = ""
     for distortion, name in DISTORTIONS.items():
-        tiles = [sheets.tile(method, image, distortion) for method in METHODS]
+        tiles = [images.tile(method, image, distortion) for method in METHODS]
         shown = [_tile(t, f"{label}, {w}") for t, w in zip(tiles, _states(distortion), strict=True)]
-        what = f"<span><b>{name}</b><br>{sheets.strength(distortion)}</span>"
+        what = f"<span><b>{name}</b><br>{images.strength(distortion)}</span>"
         rows += f'<div class="qr-row">{what}{"".join(shown)}</div>'
-    clean = _tile(sheets.tile("none", image, "clean"), f"{label}, clean test image")
+    clean = _tile(images.tile("none", image, "clean"), f"{label}, clean test image")
     caption = (
         f"A test image ({label}) of {html.escape(profile.title)}, and under it what "
         f"{_classifier(profile)} takes it for: {RIGHT[0]} right, {WRONG[0]} wrong. {choice}"
@@ -135,18 +131,12 @@ def _tile(tile: Tile, what: str) -> str:
     verdict = "right" if tile.right else "wrong"
     answer = _words(tile.answer)
     spoken = f"{what}: classified as {answer}, {tile.confidence:.0%} sure, {verdict}"
+    src = sheets.encode(tile.pixels, "webp", lossless=True)  # every pixel as it is
     return (
-        f'<span class="qr-tile qr-{verdict}"><img src="{_uri(tile.pixels)}" '
+        f'<span class="qr-tile qr-{verdict}"><img src="{src}" '
         f'alt="{html.escape(spoken)}"><span>{sign} {html.escape(answer)} {tile.confidence:.0%}'
         "</span></span>"
     )
-
-
-def _uri(pixels: np.ndarray) -> str:
-    """An image in the page itself, every pixel as it is."""
-    file = io.BytesIO()
-    Image.fromarray((pixels * 255).round().astype(np.uint8)).save(file, "WEBP", lossless=True)
-    return f"data:image/webp;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def _words(label: str) -> str:
@@ -216,10 +206,8 @@ def ways(pages: Sequence[tuple[str, str]]) -> str:
 def screen(profile: profiles.Profile, table: pd.DataFrame) -> Rendered:
     """Picture, table and links; without the picture where no sheets of images were kept."""
     brief = headline(table)
-    try:
-        shown = picture(profile)
-    except QrlibError:
-        shown = Rendered("", "")
+    images = kept(profile)
+    shown = Rendered("", "") if images is None else picture(profile, images)
     links = ways(
         [
             ("try", "Try it on your own photo"),

@@ -1,12 +1,14 @@
 """The first screen tells what the records say, whichever way it falls."""
 
 import re
+import shutil
 
 import pytest
 from frames import table2_results
 from project import ROOT
 
 from qrlib import claims, profiles, showcase, tables
+from qrlib.errors import QrlibError
 
 
 @pytest.fixture
@@ -38,8 +40,8 @@ def test_the_brief_table_has_the_numbers_of_table_2():
 
 
 def test_the_picture_shows_an_image_that_qrnet_wins_back_and_says_how_rare_that_is(committed):
-    shown = showcase.picture(committed).html
-    sheets = showcase.Sheets(committed)
+    shown = showcase.picture(committed, showcase.kept(committed)).html
+    sheets = showcase.kept(committed)
     assert set(sheets.won()) < set(sheets.lost())
     assert f"takes {len(sheets.lost())} away from the classifier" in shown
     assert f"gives {len(sheets.won())} back" in shown
@@ -66,3 +68,13 @@ def test_without_sheets_of_images_the_rest_is_there(folders):
     shown = showcase.screen(profiles.load("caltech101-cpu"), results)
     assert "<figure" not in shown.html
     assert "| Noise, ours | 0.600 | 0.780 | 0.820 |" in shown.markdown
+
+
+def test_a_sheet_that_is_not_its_records_is_refused(committed, tmp_path, monkeypatch):
+    """A picture that cannot be trusted is an error, not a page without one."""
+    shutil.copytree(ROOT / "results" / "caltech101-cpu", tmp_path / "r" / "caltech101-cpu")
+    monkeypatch.setenv("QRLIB_RESULTS", str(tmp_path / "r"))
+    sheet = tmp_path / "r" / "caltech101-cpu" / showcase.kept(committed).told["qrnet"]["file"]
+    sheet.write_bytes(sheet.read_bytes()[:-1])
+    with pytest.raises(QrlibError, match="is not the one its record describes"):
+        showcase.screen(committed, tables.table2(table2_results()))

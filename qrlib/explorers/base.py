@@ -1,17 +1,13 @@
-"""What all explorers share: their JavaScript and style, and pictures as text."""
+"""What explorers share: their JavaScript and style."""
 
 from __future__ import annotations
 
-import base64
 import inspect
-import io
 from pathlib import Path
 from typing import Any
 
 import anywidget
-import numpy as np
 import traitlets
-from PIL import Image
 
 HERE = Path(__file__).parent
 
@@ -39,14 +35,16 @@ class Explorer(anywidget.AnyWidget):
         cls.__signature__ = inspect.Signature(arguments)  # type: ignore[attr-defined]
 
 
-def data_uri(content: bytes, kind: str) -> str:
-    """A file as text that a page can show without asking for anything."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+class Curves(Explorer):
+    """Lines with a cursor, and a table that is legend, switches and values in one.
 
+    Attributes:
+        view: which measure.
+        shown: keys of the lines that are switched on.
+        at: position of the cursor.
+    """
 
-def encode(image: np.ndarray, kind: str, **options: Any) -> str:
-    """A picture (H, W, 3) in [0, 1] as a data URI; `options` are Pillow's for the format."""
-    buffer = io.BytesIO()
-    pixels = (np.clip(image, 0, 1) * 255).round().astype(np.uint8)
-    Image.fromarray(pixels).save(buffer, kind.upper(), **options)
-    return data_uri(buffer.getvalue(), kind)
+    _esm = script("common.js", "chart.js", "curves.js")
+    view = traitlets.Unicode("").tag(sync=True)
+    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    at = traitlets.Int(0, min=0).tag(sync=True)

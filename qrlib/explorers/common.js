@@ -123,6 +123,12 @@ function player(state, name, min, max, says, pause = 900) {
   return button;
 }
 
+/** What stands in place of an explorer whose records lack everything. */
+function nothing(root, state, missing) {
+  root.append(h("p", { class: "qx-missing" }, `Nothing to explore: these records lack ${missing.join("; ")}.`));
+  return () => state.end();
+}
+
 /** What the records lack, said where the reader looks for it. */
 function lacking(missing) {
   return missing.length ? [h("p", { class: "qx-missing" }, `Not among these records: ${missing.join("; ")}.`)] : [];

@@ -5,10 +5,7 @@ function render({ model, el }) {
   const { views, cursor, missing } = state.get("data");
   const root = h("div", { class: "qx" });
   el.replaceChildren(root);
-  if (!views.length) {
-    root.append(h("p", { class: "qx-missing" }, `Nothing to explore: these records lack ${missing.join("; ")}.`));
-    return () => state.end();
-  }
+  if (!views.length) return nothing(root, state, missing);
   const says = sentence();
   const charts = h("div", { class: "qx-panels" });
   const table = h("table", { class: "qx-legend" });

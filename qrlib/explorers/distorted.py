@@ -9,7 +9,8 @@ import traitlets
 from torch import Tensor
 
 from qrlib import distortions, evaluation
-from qrlib.explorers.base import Explorer, encode, script
+from qrlib.explorers.base import Explorer, script
+from qrlib.sheets import encode
 
 #: Words for each distortion on a control and in a sentence, and the unit of its sigma.
 KINDS = {

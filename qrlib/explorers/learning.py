@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import traitlets
 
 from qrlib import reference, rendering, store
-from qrlib.explorers.base import Explorer, script
+from qrlib.explorers.base import Curves
 from qrlib.explorers.looks import looks_of
 from qrlib.profiles import Profile
 
@@ -25,7 +24,7 @@ _NAMES = {
 Run = Mapping[str, Any]
 
 
-class Learning(Explorer):
+class Learning(Curves):
     """Validation curves by variant, switched on and off, with the values where a cursor stands.
 
     Bold lines are means over seeds, as far as all seeds were trained; faint ones single seeds.  A ring
@@ -35,16 +34,8 @@ class Learning(Explorer):
         profile: whose records.
         shown: variants that are switched on at first.
 
-    Attributes:
-        view: which measure.
-        shown: variants that are switched on.
-        at: position of the cursor; 0 is epoch 1.
+    Its cursor stands at an epoch; position 0 is the first.
     """
-
-    _esm = script("common.js", "chart.js", "curves.js")
-    view = traitlets.Unicode("").tag(sync=True)
-    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    at = traitlets.Int(0, min=0).tag(sync=True)
 
     def __init__(
         self,

@@ -6,17 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
-import traitlets
 
 from qrlib import plots, rendering, selection, tables
-from qrlib.explorers.base import Explorer, script
+from qrlib.explorers.base import Curves
 from qrlib.explorers.looks import looks_of, methods
 
 #: What stands over a column of values, by distortion.
 _HEADS = {"noise": "noise σ\u00a0=\u00a0{}", "blur": "blur σ\u00a0=\u00a0{}"}
 
 
-class Levels(Explorer):
+class Levels(Curves):
     """Lines of `qrlib.plots.level_curves`, switched on and off, with the values where a cursor stands.
 
     Args:
@@ -24,16 +23,8 @@ class Levels(Explorer):
         shown: the methods that are switched on at first; default: those of Figure 4.
         choice: profile, dataset, classifier, as in `qrlib.selection.select`.
 
-    Attributes:
-        shown: methods that are switched on.
-        at: level of the cursor, 0 is clean.
-        view: there is one.
+    Its cursor stands at a level; 0 is clean.
     """
-
-    _esm = script("common.js", "chart.js", "curves.js")
-    view = traitlets.Unicode("levels").tag(sync=True)
-    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    at = traitlets.Int(3, min=0).tag(sync=True)
 
     def __init__(
         self,
@@ -71,7 +62,7 @@ class Levels(Explorer):
         wanted = [method for method in shown if method in there]
         lacking = [rendering.name(method) for method in shown if method not in there]
         content = {"views": [view], "cursor": "Level", "missing": lacking}
-        super().__init__(data=content, shown=wanted)
+        super().__init__(data=content, shown=wanted, view=view["key"], at=3)
 
 
 def _line(rows: pd.DataFrame) -> dict[str, Any]:

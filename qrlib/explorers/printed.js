@@ -5,10 +5,7 @@ function render({ model, el }) {
   const { settings, tables, missing } = state.get("data");
   const root = h("div", { class: "qx" });
   el.replaceChildren(root);
-  if (!settings.length) {
-    root.append(h("p", { class: "qx-missing" }, `Nothing to explore: these records lack ${missing.join("; ")}.`));
-    return () => state.end();
-  }
+  if (!settings.length) return nothing(root, state, missing);
   const says = sentence();
   const table = h("table", { class: "qx-printed" });
   const key = h("p", { class: "qx-key" });

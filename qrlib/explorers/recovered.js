@@ -6,10 +6,7 @@ function render({ model, el }) {
   const { sheets, methods, labels, cases, classifier, missing } = state.get("data");
   const root = h("div", { class: "qx" });
   el.replaceChildren(root);
-  if (!sheets.none) {
-    root.append(h("p", { class: "qx-missing" }, `Nothing to explore: these records lack ${missing.join("; ")}.`));
-    return () => state.end();
-  }
+  if (!sheets.none) return nothing(root, state, missing);
   const says = sentence();
   const row = h("div", { class: "qx-row" });
   const kinds = [...new Set(cases.map((c) => c.distortion))].filter((kind) => kind !== "clean");

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from qrlib import paths, rendering, samples, selection, store, tables
+from qrlib import paths, rendering, samples, sheets, tables
 from qrlib.errors import QrlibError
-from qrlib.explorers.base import Explorer, data_uri, encode, script
+from qrlib.explorers.base import Explorer, script
 from qrlib.profiles import Profile
 
 #: Bytes of one method's sheet in a page; a larger one is compressed again.
@@ -23,6 +23,9 @@ class Recovered(Explorer):
 
     Args:
         profile: whose records; of several seeds the first.
+
+    Raises:
+        QrlibError: a sheet that is not its record's, or made from other images than the rest.
 
     Attributes:
         image: position of the test image.
@@ -38,25 +41,27 @@ class Recovered(Explorer):
     method = traitlets.Unicode("qrnet").tag(sync=True)
 
     def __init__(self, profile: Profile) -> None:
-        sheets: dict[str, Any] = {}
+        shown: dict[str, Any] = {}
         missing = []
         first: dict[str, Any] = {}
         for method in tables.METHODS7:
-            try:
-                entry = _entry(profile, method)
-                first = first or entry
-                if any(entry[name] != first[name] for name in ("ids", "cases")):
-                    raise QrlibError("made from other images")
-                src = _sheet(entry, profile)
-            except QrlibError:
+            entry = sheets.described(profile, method)
+            if entry is None:
                 missing.append(f"images restored by {rendering.name(method)}" if method != "none"
                                else "images as they were distorted")  # fmt: skip
                 continue
+            first = first or entry
+            if any(entry[name] != first[name] for name in ("ids", "cases")):
+                raise QrlibError(
+                    f"sheet {entry['file']} of {profile.name} is made from other images than "
+                    f"{first['file']}: evaluate all restorers again in one setting"
+                )
+            src = _sheet(entry, profile)
             answers = entry["answers"]
-            sheets[method] = {"name": rendering.name(method), "src": src, "answers": answers}
+            shown[method] = {"name": rendering.name(method), "src": src, "answers": answers}
         data: dict[str, Any] = {
-            "sheets": sheets,
-            "methods": [method for method in sheets if method != "none"],
+            "sheets": shown,
+            "methods": [method for method in shown if method != "none"],
             "missing": missing,
             "labels": first.get("labels", []),
             "cases": first.get("cases", []),
@@ -65,23 +70,12 @@ class Recovered(Explorer):
         super().__init__(data=data, method=(data["methods"] or [""])[-1])
 
 
-def _entry(profile: Profile, method: str) -> dict[str, Any]:
-    """What the record of a method says of its sheet."""
-    restorer = selection.restorer_of(method, "noise")
-    seed = "" if restorer == "none" else f"-seed{profile.seeds[0]}"
-    name = f"evaluation-{restorer}-{profile.classifier.name}{seed}"
-    record = store.read_record(profile.name, name)
-    if "samples" not in record:
-        raise QrlibError(f"record {name} keeps no sheet of images")
-    return record["samples"]
-
-
 def _sheet(entry: dict[str, Any], profile: Profile) -> str:
     """The sheet's own file, or the same picture in fewer bytes."""
     folder = paths.results(profile.name)
     tiles = samples.read(entry, folder)  # refuses a file that is not the record's
     content = (folder / entry["file"]).read_bytes()
     if len(content) <= MOST:
-        return data_uri(content, "webp")
+        return sheets.data_uri(content, "webp")
     sheet = np.concatenate([np.concatenate(row, axis=1) for row in tiles])
-    return encode(sheet, "webp", quality=max(20, 75 * MOST // len(content)), method=6)
+    return sheets.encode(sheet, "webp", quality=max(20, 75 * MOST // len(content)), method=6)

@@ -11,8 +11,9 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from browser.conftest import DESKTOP, PATIENCE, PHONE, Visit, new_page
 from playwright.sync_api import Browser
+
+from browser.conftest import DESKTOP, PATIENCE, PHONE, Visit, new_page
 
 ROOT = Path(__file__).resolve().parents[2]
 TOC = (ROOT / "book" / "_toc.yml").read_text()

@@ -1,0 +1,52 @@
+"""The sheets of test images that evaluations kept, and pictures as text that a page can carry."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from qrlib import selection, store
+from qrlib.profiles import Profile
+
+
+def described(profile: Profile, method: str) -> dict[str, Any] | None:
+    """What a method's record says of its sheet, for `qrlib.samples.read`; of several seeds the first.
+
+    None where there is no such record, or one from before sheets were kept.
+
+    Args:
+        method: key of `qrlib.reference.METHODS`; its network for noise.
+
+    Raises:
+        QrlibError: a damaged record.
+    """
+    restorer = selection.restorer_of(method, "noise")
+    seed = "" if restorer == "none" else f"-seed{profile.seeds[0]}"
+    name = f"evaluation-{restorer}-{profile.classifier.name}{seed}"
+    if not store.path(profile.name, name).is_file():
+        return None
+    return store.read_record(profile.name, name).get("samples")
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """A picture's file as text that a page can show without asking for anything."""
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def encode(picture: np.ndarray | Image.Image, kind: str, **options: Any) -> str:
+    """A picture as a data URI.
+
+    Args:
+        picture: Pillow's, or an array (H, W, 3) in [0, 1].
+        kind: "png", "jpeg" or "webp"; `options` are Pillow's for this format.
+    """
+    if not isinstance(picture, Image.Image):
+        pixels = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
+        picture = Image.fromarray(pixels)
+    buffer = io.BytesIO()
+    picture.save(buffer, kind.upper(), **options)
+    return data_uri(buffer.getvalue(), kind)
