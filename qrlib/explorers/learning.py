@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qrlib import reference, rendering, store
+from qrlib import names, reference, rendering, store
 from qrlib.explorers.base import Curves
 from qrlib.explorers.looks import looks_of
 from qrlib.profiles import Profile
@@ -51,7 +51,7 @@ class Learning(Curves):
         quality, entropy = "L1 (validation)", "cross entropy (validation)"
         views = [
             _view("quality", "L1 to the clean image", quality, trained, "val_quality"),
-            _view("entropy", f"cross entropy of {judge}", entropy, trained, f"val_{judge}"),
+            _view("entropy", f"cross entropy of {names.classifier(judge)}", entropy, trained, f"val_{judge}"),
             _view("loss", "the loss that each minimises", "loss (validation)", trained, "val_loss"),
             _view(
                 "pretraining",
@@ -149,6 +149,8 @@ def _order(record: Run) -> tuple[int, str]:
 
 
 def _name(variant: str) -> str:
+    if variant in names.CLASSIFIERS:
+        return names.classifier(variant)
     return _NAMES.get(variant, rendering.name(variant))
 
 
