@@ -72,9 +72,11 @@ def test_costs_are_sums_over_the_records(tmp_path, monkeypatch):
     assert manual.costs([]).empty
 
 
-def test_the_paper_is_cited_as_in_the_citation_file():
+def test_paper_and_software_are_cited_as_in_the_citation_file():
     text = manual.bibtex()
     assert text.startswith(
         "@article{takagi2019,\n  author = {Takagi, Motohiro and Sakurai, Akito and"
     )
     assert "  doi = {10.1109/ACCESS.2019.2932726},\n}" in text
+    assert "@software{qrlib,\n  author = {{The qrlib authors}},\n" in text
+    assert text.count("{") == text.count("}")
