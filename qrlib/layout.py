@@ -1,4 +1,4 @@
-"""What pages of the book get so that they read well: pictures for the night, numbers that are links, cards.
+"""What pages of the book get while they are built: pictures for the night, numbers as links, cards.
 
 `qrlib.pages` has Sphinx call this while it builds the book.
 """
@@ -78,7 +78,10 @@ def link_numbers(body: str) -> str:
 
 
 def spread_verdicts(body: str) -> str:
-    """Tables of verdicts, whose first heading says so: wide, and each cell with its heading for a phone."""
+    """Tables of verdicts, known by their first heading: wide, and in cards on a phone.
+
+    There each cell shows the heading that it gets here.
+    """
     return _TABLE.sub(_spread, body)
 
 

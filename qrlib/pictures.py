@@ -131,7 +131,9 @@ def samples(
             ax.set_title(_case(samples["cases"][j]), fontsize=SIZE, pad=3)
             label, found = samples["labels"][i], samples["answers"][i][j]
             sign, color = RIGHT if found["answer"] == label else WRONG
-            text = f"{_short(names.label(found['answer']), letters)}\n{sign} {found['confidence']:.0%}"
+            text = (
+                f"{_short(names.label(found['answer']), letters)}\n{sign} {found['confidence']:.0%}"
+            )
             ax.set_xlabel(text, color=color, labelpad=3)
             if j == cases[0]:
                 ax.set_ylabel(_short(names.label(label), letters))

@@ -91,12 +91,12 @@ def _legend(figure: Figure, ax: Axes, *, entries: int | None = None) -> None:
 
     A wider one would make the picture wider, and its letters smaller where that is shown.
     """
-    handles, labels = (found[:entries] for found in ax.get_legend_handles_labels())
+    handles, labels = ax.get_legend_handles_labels()
     width = figure.get_window_extent().width
     for columns in range(min(3, len(labels)), 0, -1):
         legend = figure.legend(
-            handles,
-            labels,
+            handles[:entries],
+            labels[:entries],
             loc="outside lower center",
             ncols=columns,
             handlelength=2.4,

@@ -212,7 +212,11 @@ def first_way() -> Rendered:
 def brief(table: pd.DataFrame) -> Rendered:
     """`headline`, and beside it where to go; `table` of `qrlib.tables.table2`."""
     shown = headline(table)
-    pages = [("does_it_hold", "Does it hold?"), ("method", "How it works"), ("rerun", "Run it again")]
+    pages = [
+        ("does_it_hold", "Does it hold?"),
+        ("method", "How it works"),
+        ("rerun", "Run it again"),
+    ]
     return Rendered(
         shown.markdown,
         f'<div class="qr-brief"><div>{shown.html}</div>{ways([TRY, *pages])}</div>',

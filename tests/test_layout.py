@@ -46,7 +46,7 @@ def test_by_night_letters_are_light_and_photographs_as_they_were():
 
 
 def test_each_number_leads_to_its_own_figure():
-    figure = '<figure class="x" id="{}"><img/><p><span class="caption-number">No. {} </span>a</p></figure>'
+    figure = '<figure id="{}"><img/><p><span class="caption-number">No. {} </span>a</p></figure>'
     body = figure.format("one", 1) + "<p>and</p>" + figure.format("two", 2)
     found = layout.link_numbers(body)
     assert '<a class="caption-number" href="#one">No. 1</a> a' in found

@@ -48,10 +48,11 @@ class Learning(Curves):
         trained = [r for r in recovery if r["config"]["distortions"] != "clean"]
         classifiers = store.read_records(profile.name, "classifier")
         judge = profile.classifier.name
+        called = f"cross entropy of {names.classifier(judge)}"
         quality, entropy = "L1 (validation)", "cross entropy (validation)"
         views = [
             _view("quality", "L1 to the clean image", quality, trained, "val_quality"),
-            _view("entropy", f"cross entropy of {names.classifier(judge)}", entropy, trained, f"val_{judge}"),
+            _view("entropy", called, entropy, trained, f"val_{judge}"),
             _view("loss", "the loss that each minimises", "loss (validation)", trained, "val_loss"),
             _view(
                 "pretraining",

@@ -29,7 +29,7 @@ OTHERS: dict[str, dict[str, Any]] = {
     "qrnet_lambda_0.1-multiple": {"color": "#E69F00", "marker": "d", "linestyle": "-"},
     "qrnet_lambda_0.001-multiple": {"color": "#CC79A7", "marker": "h", "linestyle": "-"},
     "pretrained-clean": {"color": "#0072B2", "marker": "D", "linestyle": "-"},
-    "small_pretrained-clean": {"color": "#56B4E9", "marker": "h", "linestyle": "-."},
+    "small_pretrained-clean": {"color": "#56B4E9", "marker": "P", "linestyle": "-."},
     **{
         name: look
         for names, look in (
