@@ -121,7 +121,7 @@ def samples(
     lines = -(-len(cases) // MOST_COLUMNS)  # rows that one image takes
     columns = -(-len(cases) // lines)
     side = 6.7 / columns  # inches
-    height = len(images) * lines * (side + 0.9) + (0.35 if title else 0)
+    height = len(images) * lines * (side + 0.72) + (0.35 if title else 0)
     letters = int(side * 72 / LETTER)
     with style.canvas(len(images) * lines, columns, (7.0, height)) as (figure, axes):
         for ax in axes.flat:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qrlib import rendering, selection, tables
+from qrlib import names, rendering, selection, tables
 from qrlib.errors import QrlibError
 from qrlib.pictures import image_strip as image_strip  # all that draws can be called from here
 from qrlib.pictures import samples as samples
@@ -126,7 +126,7 @@ def figure6(results: pd.DataFrame, *, classifier: str, **options: Any) -> Figure
         classifier: that unseen one; it stands beside the axis.
         options: profile_label, profile, dataset, as in `level_curves`.
     """
-    options |= {"classifier": classifier, "ylabel": f"accuracy of {classifier}"}
+    options |= {"classifier": classifier, "ylabel": f"accuracy of {names.classifier(classifier)}"}
     return level_curves(results, methods=tuple(tables.METHODS6), **options)
 
 
