@@ -16,7 +16,7 @@ from qrlib.errors import QrlibError
 RIGHT, WRONG = ("✓", "#00588a"), ("✗", "#a84300")
 #: More images than this in a row are too small on a phone.
 MOST_COLUMNS = 5
-#: Points: of headings over images, and of the width of a letter.
+#: Letters over and under images, and about the width of one, in points.
 SIZE, LETTER = 13, 8.0
 
 
