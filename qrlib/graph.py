@@ -123,35 +123,43 @@ def drop_stale_stamps(profile: str) -> None:
 def publish(notebook: str | Path, profile: str, stamp: str | Path, records: Iterable[str]) -> None:
     """Move a finished run's notebook to the results, tidied, and stamp it and its records."""
     notebook = Path(notebook)
-    page(notebook, paths.results(profile) / "notebooks" / notebook.name)
+    page(notebook, paths.results(profile) / "notebooks" / notebook.name, run=True)
     results = [f"notebooks/{notebook.name}", *(f"records/{name}.json" for name in records)]
     files.write_json(Path(stamp), {name: _hash(profile, name) for name in results})
 
 
-def page(notebook: str | Path, target: str | Path) -> None:
-    """Move a finished notebook to `target`: only the parameters it ran with stay to be seen."""
+def page(notebook: str | Path, target: str | Path, *, run: bool = False) -> None:
+    """Move a finished notebook to `target`, tidied as a page of the book, or as that of a run."""
     import nbformat
 
     notebook, target = Path(notebook), Path(target)
     content = nbformat.read(notebook, as_version=4)
-    tidy(content)
+    tidy(content, run=run)
     with files.replacing(target) as temporary:
         nbformat.write(content, temporary)
     notebook.unlink()
 
 
-def tidy(content: Any) -> None:
-    """Hide what papermill added, and drop what belongs to this machine and moment."""
+def tidy(content: Any, *, run: bool = False) -> None:
+    """Hide what papermill added, and drop what belongs to this machine and moment.
+
+    Args:
+        run: it is a run's, whose reader wants to know its parameters and every step; other pages hide
+            cells that show nothing.
+    """
     cells = content.cells
     injected = [c for c in cells if "injected-parameters" in c.metadata.get("tags", [])]
+    for cell in cells:
+        tags = cell.metadata.get("tags", [])
+        replaced = "parameters" in tags and (injected or not run)
+        silent = "hide-input" in tags and not cell.outputs and not run
+        if replaced or silent:
+            cell.metadata.tags = ["remove-cell"]
     if injected:
-        for cell in cells:
-            if "parameters" in cell.metadata.get("tags", []):
-                cell.metadata.tags = ["remove-cell"]
-        injected[0].metadata.tags = ["run-parameters"]
-        injected[0].source = injected[0].source.replace(
-            "# Parameters", "# The parameters of this run"
-        )
+        injected[0].metadata.tags = ["run-parameters" if run else "remove-cell"]
+    if injected and run:
+        shown = injected[0].source.replace("# Parameters", "# The parameters of this run")
+        injected[0].source = shown
     content.metadata.pop("papermill", None)
     _keep_shown_widgets(content)
     for cell in cells:

@@ -111,6 +111,34 @@ def mark_drawings(app: Any, doctree: Any, docname: str) -> None:
         image["classes"].append("qr-drawing" if drawn else "qr-photograph")
 
 
+def title(page: str, own: str) -> str:
+    """The title of a page that other profiles or runs have as well, with what tells it apart.
+
+    >>> title("_executed/method", "The method")
+    'The method'
+    >>> title("_executed/quick/recovery", "Table 2")
+    'Table 2 (Quick)'
+    >>> title("_executed/quick/recnet-noise-seed0", "Training a restorer")
+    'Training a restorer: recnet-noise-seed0 (Quick)'
+    """
+    parts = Path(page).parts
+    if parts[0] != "_executed" or len(parts) < 3:
+        return own
+    run = "" if parts[-1] in sections.PAGES or parts[-1] == "conventions" else f": {parts[-1]}"
+    return f"{own}{run} ({profiles.load(parts[1]).title})"
+
+
+def name_profile(app: Any, doctree: Any) -> None:
+    """Let the heading of a page, and so its links and its place in a search, say whose it is."""
+    from docutils import nodes
+
+    heading = next(doctree.findall(nodes.title), None)
+    if heading is not None:
+        named = title(app.env.docname, heading.astext())
+        if named != heading.astext():
+            heading += nodes.Text(named.removeprefix(heading.astext()))
+
+
 def drop_icons(app: Any, exception: Exception | None) -> None:
     """Empty the theme's script of all icons, 1.5 MB a page: its style sheet has them as a font."""
     script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
@@ -121,6 +149,7 @@ def drop_icons(app: Any, exception: Exception | None) -> None:
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("html-page-context", add_launchers, priority=502)  # after the theme made the list
+    app.connect("doctree-read", name_profile, priority=400)  # before Sphinx collects the titles
     app.connect("doctree-resolved", mark_drawings)
     app.connect("build-finished", drop_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

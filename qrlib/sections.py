@@ -72,6 +72,37 @@ def notebooks(profile: profiles.Profile) -> dict[str, str]:
     return {**found, run: run, "conventions": "conventions"}
 
 
+def introduction(profile: profiles.Profile, page: str, images: int) -> str:
+    """Markdown at the head of a results page: whose results these are, and how they are made again.
+
+    Args:
+        page: one of `PAGES`.
+        images: how many were tested.
+    """
+    seeds = _seeds(profile.seeds)
+    if page == "recovery" and profile.other_seeds != profile.seeds:
+        seeds += f" ({_seeds(profile.other_seeds)} for small QRNet)"
+    elif page not in ("recovery", "image_quality"):
+        seeds = _seeds(profile.other_seeds)
+    lines = [f"**Results of the {profile.label}**: {images:,} test images, {seeds}."]
+    if not profile.comparable:
+        lines.append(
+            "This is not the paper's setting: compare orders and gaps, not single numbers."
+        )
+    command = f"papermill notebooks/{page}.ipynb out.ipynb -p profile {profile.name}"
+    lines.append(f"Made from records alone, and made again by `{command}`.")
+    return " ".join(lines)
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """
+    >>> _seeds([0]), _seeds([0, 1, 2])
+    ('seed 0', 'seeds 0, 1 and 2')
+    """
+    *first, last = map(str, seeds)
+    return f"seeds {', '.join(first)} and {last}" if first else f"seed {last}"
+
+
 def recorded() -> list[str]:
     """Profiles whose evaluations are there, by name."""
     return [p for p in profiles.names() if any(paths.results(p).glob("records/evaluation-*.json"))]
