@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from qrlib import paths, profiles, sections
+from qrlib import layout, paths, profiles, sections
 from qrlib.errors import QrlibError
 
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
@@ -101,16 +101,6 @@ def add_launchers(
         context["header_buttons"].append(group | {"buttons": links, "label": "launch-buttons"})
 
 
-def mark_drawings(app: Any, doctree: Any, docname: str) -> None:
-    """Tell drawings from photographs, of which a dark page may only turn the first to their negative."""
-    from docutils import nodes
-
-    for image in doctree.findall(nodes.image):
-        path = Path(app.srcdir) / image["uri"]
-        drawn = path.suffix == ".svg" and "<image" not in path.read_text("utf-8")
-        image["classes"].append("qr-drawing" if drawn else "qr-photograph")
-
-
 def title(page: str, own: str) -> str:
     """The title of a page that other profiles or runs have as well, with what tells it apart.
 
@@ -150,6 +140,7 @@ def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("html-page-context", add_launchers, priority=502)  # after the theme made the list
     app.connect("doctree-read", name_profile, priority=400)  # before Sphinx collects the titles
-    app.connect("doctree-resolved", mark_drawings)
+    app.connect("doctree-resolved", layout.mark_pictures)
+    app.connect("html-page-context", layout.lay_out)
     app.connect("build-finished", drop_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

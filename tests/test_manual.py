@@ -101,9 +101,11 @@ def test_a_profile_that_was_not_run_says_so(folders):
     assert row["planned"] > 10
 
 
-def test_the_paper_is_cited_as_in_the_citation_file():
+def test_paper_and_software_are_cited_as_in_the_citation_file():
     text = manual.bibtex()
     assert text.startswith(
         "@article{takagi2019,\n  author = {Takagi, Motohiro and Sakurai, Akito and"
     )
     assert "  doi = {10.1109/ACCESS.2019.2932726},\n}" in text
+    assert "@software{qrlib,\n  author = {{The qrlib authors}},\n" in text
+    assert text.count("{") == text.count("}")

@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from docutils import nodes
 from project import ROOT
 
 from qrlib import pages, profiles
@@ -72,16 +71,6 @@ def test_an_address_that_leads_nowhere_is_refused(monkeypatch, address):
     monkeypatch.setenv("QRLIB_REPOSITORY", address)
     with pytest.raises(QrlibError, match="must be like https://github.com/owner/name"):
         pages.launchers("_executed/method")
-
-
-def test_drawings_are_told_from_photographs(folders):
-    drawing, photograph = nodes.image(uri="a.svg"), nodes.image(uri="b.svg")
-    (folders / "a.svg").write_text("<svg><path/></svg>")
-    (folders / "b.svg").write_text("<svg><image/></svg>")
-    document = nodes.section("", drawing, photograph, nodes.image(uri="c.png"))
-    pages.mark_drawings(SimpleNamespace(srcdir=str(folders)), document, "page")
-    classes = [image["classes"] for image in document]
-    assert classes == [["qr-drawing"], ["qr-photograph"], ["qr-photograph"]]
 
 
 def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders):

@@ -11,12 +11,16 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// Paper is white.
+// Paper is white, and nothing on it can be unfolded.  Code that a reader has left folded is left out.
 let theme;
+let folded = [];
 window.addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll(".bd-article details:not([open], .hide)")];
+  for (const part of folded) part.open = true;
   theme = document.documentElement.dataset.theme;
   document.documentElement.dataset.theme = "light";
 });
 window.addEventListener("afterprint", () => {
+  for (const part of folded) part.open = false;
   document.documentElement.dataset.theme = theme;
 });

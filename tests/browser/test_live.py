@@ -274,9 +274,22 @@ def test_an_uploaded_png_is_taken_as_it_is(demo: Demo) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
     shown = demo.upload("noise.png", encoded(pixels, "PNG"))
     assert demo.message == ""
+    name = demo.page.locator("#qr-file-name")
+    expect(name).to_have_text("noise.png")
     assert np.array_equal(demo.canvas("clean"), pixels)
     assert shown["restored"].shape == (1, 3, 37, 53)
     assert torch.isfinite(shown["restored"]).all()
+    demo.picture("chelsea")
+    expect(name).to_have_text("")
+
+
+def test_work_that_takes_long_says_so(demo: Demo) -> None:
+    sign = demo.page.locator(".qr-live-working")
+    expect(sign).to_be_hidden()
+    demo.page.eval_on_selector("#qr-live", "e => e.setAttribute('aria-busy', 'true')")
+    expect(sign).to_be_visible()
+    demo.page.eval_on_selector("#qr-live", "e => e.removeAttribute('aria-busy')")
+    expect(sign).to_be_hidden()
 
 
 def test_a_photo_is_turned_upright_by_its_exif_tag(demo: Demo) -> None:
@@ -353,6 +366,7 @@ def test_a_photo_can_be_dropped(demo: Demo) -> None:
     demo.page.wait_for_function("qrLive.latest !== window.before")
     shown = demo.settle()
     assert (shown["height"], shown["width"]) == (30, 20)
+    expect(demo.page.locator("#qr-file-name")).to_have_text("dropped.png")
 
 
 def test_nothing_heavy_comes_before_the_start(visit: Callable, manifest: dict[str, Any]) -> None:

@@ -163,3 +163,71 @@ def test_no_link_is_dead(read: Callable, html: Path, name: str) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_image_says_what_it_shows(read: Callable, html: Path, name: str) -> None:
     assert read(html / f"{name}.html").unnamed == []
+
+
+def test_photographs_have_light_letters_in_the_dark(visit: Callable) -> None:
+    for dark in (False, True):
+        page = visit("_executed/distortions.html", dark=dark).page
+        shown = page.locator("#fig-noise img:visible")
+        assert shown.count() == 1
+        assert ("night" in str(shown.get_attribute("src"))) == dark
+        if dark:
+            style = shown.evaluate(
+                "e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).filter]"
+            )
+            assert style == ["rgba(0, 0, 0, 0)", "none"]
+        shown.scroll_into_view_if_needed()
+        page.wait_for_function(
+            "e => e.complete && e.naturalWidth > 300", arg=shown.element_handle()
+        )
+
+
+def test_an_illustrations_number_leads_to_it(visit: Callable) -> None:
+    page = visit("_executed/method.html").page
+    for figure in page.locator("figure:has(figcaption)").all():
+        link = figure.locator("a.caption-number")
+        assert re.fullmatch(r"Illustration \d+", link.inner_text())
+        assert link.get_attribute("href") == f"#{figure.get_attribute('id')}"
+    assert page.locator('p a[href="#fig-work"]').inner_text().startswith("Illustration")
+
+
+def test_verdicts_are_cards_on_a_phone_and_wide_on_a_desk(visit: Callable) -> None:
+    page = visit("_executed/does_it_hold.html", width=PHONE).page
+    table = page.locator(".qr-verdicts").first
+    box = table.bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE
+    assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+    cell = table.locator("td[data-label]:visible").nth(3)
+    assert cell.evaluate("e => getComputedStyle(e).display") == "block"
+    assert str(cell.get_attribute("data-label")) in cell.evaluate(
+        "e => getComputedStyle(e, '::before').content"
+    )
+    page.set_viewport_size({"width": DESKTOP, "height": 900})
+    wide, text = (page.locator(s).first.bounding_box() for s in (".qr-verdicts", ".bd-article h1"))
+    assert wide
+    assert text
+    assert wide["width"] > 1.2 * text["width"]
+
+
+def test_the_first_screen_says_whose_claim_it_is_and_leads_on(visit: Callable) -> None:
+    page = visit("_executed/overview.html", width=PHONE).page
+    way = page.get_by_role("link", name="Try it on your own photo")
+    assert way.count() == 1
+    box = way.bounding_box()
+    assert box
+    assert box["y"] + box["height"] < 844
+    assert "Takagi" in page.locator(".bd-article p").first.inner_text()
+    page.set_viewport_size({"width": DESKTOP, "height": 900})
+    assert way.count() == 1
+    box = page.locator(".qr-brief .qr-ways").bounding_box()
+    assert box
+    assert box["y"] + box["height"] < 900
+    sizes = [
+        page.locator(f".bd-article {tag}").first.evaluate(
+            "e => parseFloat(getComputedStyle(e).fontSize)"
+        )
+        for tag in ("h1", "h2")
+    ]
+    assert sizes[0] > sizes[1]
