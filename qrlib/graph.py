@@ -123,6 +123,7 @@ def drop_stale_stamps(profile: str) -> None:
 def publish(notebook: str | Path, profile: str, stamp: str | Path, records: Iterable[str]) -> None:
     """Move a finished run's notebook to the results, tidied, and stamp it and its records."""
     notebook = Path(notebook)
+    profiles.check_name(profile)
     page(notebook, paths.results(profile) / "notebooks" / notebook.name, run=True)
     results = [f"notebooks/{notebook.name}", *(f"records/{name}.json" for name in records)]
     files.write_json(Path(stamp), {name: _hash(profile, name) for name in results})
@@ -212,6 +213,7 @@ def _joined(outputs: Iterable[Any]) -> list[Any]:
 
 def assemble(names: list[str]) -> None:
     """Copy executed training notebooks and records of some profiles to where the book reads them."""
+    names = [profiles.check_name(name) for name in names]
     records = paths.root() / "book" / "_executed" / "_files" / "records"
     shutil.rmtree(records, ignore_errors=True)
     for name in names:

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from docutils import nodes
 from project import ROOT
 
 from qrlib import pages, profiles
