@@ -96,7 +96,7 @@ def _spread(found: re.Match[str]) -> str:
         return first + "".join(cells)
 
     return (
-        f'<div class="qr-scroll full-width"{found["more"]}>'
+        f'<div class="qr-scroll qr-wide"{found["more"]}>'
         f'<table class="qr-table{found["style"]} qr-verdicts">'
         f"{_ROW.sub(label, found['inside'])}</table>"
     )

@@ -60,7 +60,7 @@ def test_cells_of_verdicts_know_their_headings_and_other_tables_stay():
     verdicts += "<tbody><tr><td>✓</td><td></td></tr><tr><td>✗</td><td>0.1</td></tr></tbody>"
     verdicts += "</table></div>"
     found = layout.spread_verdicts(verdicts)
-    assert 'class="qr-scroll full-width" tabindex="0"' in found
+    assert 'class="qr-scroll qr-wide" tabindex="0"' in found
     assert 'class="qr-table qr-verdicts"' in found
     assert found.count('<td data-label="verdict">') == 2
     assert '<td data-label="paper">0.1</td></tr></tbody></table></div>' in found

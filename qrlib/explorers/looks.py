@@ -19,7 +19,7 @@ DARK = {
 #: Dashes as multiples of the line's width, as matplotlib draws them.
 DASHES = {"-": (), "--": (3.7, 1.6), "-.": (6.4, 1.6, 1.0, 1.6)}
 WIDTH = 2.0
-#: Networks of no figure of the paper, and classifiers: the same in every explorer.
+#: For networks that no figure of the paper has, and for classifiers.
 OTHERS: dict[str, dict[str, Any]] = {
     "recnet-noise": {"color": "#E69F00", "marker": ">", "linestyle": "--"},
     "recnet-blur": {"color": "#E69F00", "marker": "h", "linestyle": "-."},
