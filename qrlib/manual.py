@@ -94,7 +94,7 @@ def costs(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
 
     Returns:
         Columns profile, device, runs, hours (of all runs one after another), longest (hours of the
-        longest one), memory (GB, the most that one process held).  A row a profile and device.
+        longest one), memory (GB, the most that one process held), records.  A row a profile and device.
     """
     rows = []
     for profile in shown:
@@ -112,6 +112,9 @@ def costs(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
                     "hours": sum(seconds) / 3600,
                     "longest": max(seconds) / 3600,
                     "memory": pd.Series(memory).max() / 1000,
+                    "records": tuple(
+                        f"{r['name']}.json" for r in records if r["provenance"]["device"] == device
+                    ),
                 }
             )
     return pd.DataFrame(rows)

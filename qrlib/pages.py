@@ -12,7 +12,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from qrlib import paths, profiles, sections
+import pandas as pd
+
+from qrlib import following, paths, profiles, sections, store
 from qrlib.errors import QrlibError
 
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
@@ -101,6 +103,33 @@ def add_launchers(
         context["header_buttons"].append(group | {"buttons": links, "label": "launch-buttons"})
 
 
+def source(page: str) -> str:
+    """For the page of a run: its numbers and its records (`qrlib.following`); "" for other pages."""
+    parts = Path(page).parts
+    if len(parts) != 3 or parts[0] != "_executed" or parts[1] not in profiles.names():
+        return ""
+    _, profile, run = parts
+    made = sections.notebooks(profiles.load(profile))
+    names = [name for name, by in made.items() if by == run and store.path(profile, name).is_file()]
+    if run not in names:
+        return ""
+    record = store.read_record(profile, run)
+    epochs = (record["training"] or {}).get("epochs")
+    data = pd.DataFrame(epochs or record.get("conventions") or record["results"])
+    data = data.assign(profile=profile, records=[tuple(names)] * len(data))
+    return following.line(data, f"{run}-{profile}") if len(data) else ""
+
+
+def add_source(app: Any, doctree: Any, docname: str) -> None:
+    """Put the line of `source` under the title of a run's page."""
+    from docutils import nodes
+
+    line = source(docname)
+    title = next(doctree.findall(nodes.title), None)
+    if line and title is not None:
+        title.parent.insert(title.parent.index(title) + 1, nodes.raw("", line, format="html"))
+
+
 def mark_drawings(app: Any, doctree: Any, docname: str) -> None:
     """Tell drawings from photographs, of which a dark page may only turn the first to their negative."""
     from docutils import nodes
@@ -122,5 +151,6 @@ def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("html-page-context", add_launchers, priority=502)  # after the theme made the list
     app.connect("doctree-resolved", mark_drawings)
+    app.connect("doctree-resolved", add_source)
     app.connect("build-finished", drop_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

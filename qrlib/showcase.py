@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qrlib import paths, profiles, rendering, samples, sheets
+from qrlib import following, paths, profiles, rendering, samples, sheets
 from qrlib.pictures import RIGHT, WRONG
 from qrlib.rendering import Rendered
 
@@ -110,10 +110,12 @@ def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
         f"A test image ({label}) of {html.escape(profile.title)}, and under it what "
         f"{_classifier(profile)} takes it for: {RIGHT[0]} right, {WRONG[0]} wrong. {choice}"
     )
+    data = sheets.answers(images.told, profile)
     markup = (
         f'<figure class="qr-story"><div class="qr-tiles"><div class="qr-clean"><span>clean</span>'
         f'{clean}</div><div class="qr-rows"><div class="qr-row qr-head"><span></span>{head}</div>'
-        f"{rows}</div></div><figcaption>{caption}</figcaption></figure>"
+        f"{rows}</div></div><figcaption>{caption}</figcaption>"
+        f"{following.line(data, f'answers-{profile.name}', up=following.OF_ALL)}</figure>"
     )
     return Rendered(f"{label}: {choice}\n", markup)
 
@@ -192,7 +194,14 @@ def headline(table: pd.DataFrame) -> Rendered:
             values = (f"{cells.loc[(distortion, m)][whose]:.3f}" for m in METHODS)
             rows.append([f"{name}, {whose}", *values])
     headings = ["accuracy", "not restored", "RecNet", "QRNet"]
-    return rendering.grid(headings, rows, "Means over five levels (Table 2); all of it is below.")
+    return rendering.grid(
+        headings,
+        rows,
+        "Means over five levels (Table 2); all of it is below.",
+        f"table-2-{table['profile'].iloc[0]}",
+        data=table,
+        up=following.OF_ALL,
+    )
 
 
 def ways(pages: Sequence[tuple[str, str]]) -> str:

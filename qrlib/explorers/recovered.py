@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from qrlib import paths, rendering, samples, sheets, tables
+from qrlib import findings, paths, rendering, samples, sheets, tables
 from qrlib.errors import QrlibError
 from qrlib.explorers.base import Explorer, script
 from qrlib.profiles import Profile
@@ -42,6 +42,7 @@ class Recovered(Explorer):
 
     def __init__(self, profile: Profile) -> None:
         shown: dict[str, Any] = {}
+        told: dict[str, dict[str, Any]] = {}
         missing = []
         first: dict[str, Any] = {}
         for method in tables.METHODS7:
@@ -59,6 +60,7 @@ class Recovered(Explorer):
             src = _sheet(entry, profile)
             answers = entry["answers"]
             shown[method] = {"name": rendering.name(method), "src": src, "answers": answers}
+            told[method] = entry
         data: dict[str, Any] = {
             "sheets": shown,
             "methods": [method for method in shown if method != "none"],
@@ -68,6 +70,9 @@ class Recovered(Explorer):
             "classifier": profile.classifier.name,
         }
         super().__init__(data=data, method=(data["methods"] or [""])[-1])
+        self.frame = sheets.answers(told, profile)
+        if "none" in told and "qrnet" in told:
+            self.finding = findings.won(told["none"], told["qrnet"], "qrnet")
 
 
 def _sheet(entry: dict[str, Any], profile: Profile) -> str:
