@@ -173,12 +173,14 @@ def tidy(content: Any, *, run: bool = False) -> None:
 
 
 def _caption(cell: Any) -> None:
-    """Put what `qrlib.findings.say` said at the head of the figure's caption."""
+    """Put what `qrlib.findings.say` said into the figure's caption."""
     said = [o for o in cell.outputs if findings.MIME in o.get("data", {})]
     if said:
         cell.outputs = [o for o in cell.outputs if o not in said]
         figure = cell.metadata.mystnb.figure
-        figure.caption = " ".join([*(o.data[findings.MIME] for o in said), figure.caption])
+        notes = [o.data[findings.NOTE] for o in said if findings.NOTE in o.data]
+        words = [*(o.data[findings.MIME] for o in said), figure.caption, *notes]
+        figure.caption = " ".join(filter(None, words))
 
 
 def _keep_shown_widgets(content: Any) -> None:

@@ -128,8 +128,8 @@ def costs(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
     Returns:
         Columns profile, planned (networks that the profile trains), device, trained (networks), runs
         (records), hours (of all runs one after another), longest (hours of the longest one), memory
-        (GB, the most that one process held).  A row a profile and device; a profile without records
-        has one without a device.
+        (GB, the most that one process held), records.  A row a profile and device; a profile without
+        records has one without a device.
     """
     rows = []
     for profile in shown:
@@ -150,11 +150,12 @@ def costs(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
                     "hours": sum(seconds) / 3600,
                     "longest": max(seconds) / 3600,
                     "memory": pd.Series(memory).max() / 1000,
+                    "records": tuple(f"{r['name']}.json" for r in here),
                 }
             )
         if not records:
-            rows.append(row | {"device": "", "trained": 0, "runs": 0})
-    columns = "profile planned device trained runs hours longest memory".split()
+            rows.append(row | {"device": "", "trained": 0, "runs": 0, "records": ()})
+    columns = "profile planned device trained runs hours longest memory records".split()
     return pd.DataFrame(rows, columns=columns)
 
 

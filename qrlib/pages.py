@@ -12,7 +12,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from qrlib import layout, paths, profiles, sections
+import pandas as pd
+
+from qrlib import following, layout, paths, profiles, sections, store
 from qrlib.errors import QrlibError
 
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
@@ -118,6 +120,33 @@ def title(page: str, own: str) -> str:
     return f"{own}{run} ({profiles.load(parts[1]).title})"
 
 
+def source(page: str) -> str:
+    """For the page of a run: its numbers and its records (`qrlib.following`); "" for other pages."""
+    parts = Path(page).parts
+    if len(parts) != 3 or parts[0] != "_executed" or parts[1] not in profiles.names():
+        return ""
+    _, profile, run = parts
+    made = sections.notebooks(profiles.load(profile))
+    names = [name for name, by in made.items() if by == run and store.path(profile, name).is_file()]
+    if run not in names:
+        return ""
+    record = store.read_record(profile, run)
+    epochs = (record["training"] or {}).get("epochs")
+    data = pd.DataFrame(epochs or record.get("conventions") or record["results"])
+    data = data.assign(profile=profile, records=[tuple(names)] * len(data))
+    return following.line(data, f"{run}-{profile}") if len(data) else ""
+
+
+def add_source(app: Any, doctree: Any, docname: str) -> None:
+    """Put the line of `source` under the title of a run's page."""
+    from docutils import nodes
+
+    line = source(docname)
+    title = next(doctree.findall(nodes.title), None)
+    if line and title is not None:
+        title.parent.insert(title.parent.index(title) + 1, nodes.raw("", line, format="html"))
+
+
 def name_profile(app: Any, doctree: Any) -> None:
     """Let the heading of a page, and so its links and its place in a search, say whose it is."""
     from docutils import nodes
@@ -142,5 +171,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("doctree-read", name_profile, priority=400)  # before Sphinx collects the titles
     app.connect("doctree-resolved", layout.mark_pictures)
     app.connect("html-page-context", layout.lay_out)
+    app.connect("doctree-resolved", add_source)
     app.connect("build-finished", drop_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from qrlib import paths, profiles, store
 from qrlib.errors import choose
 from qrlib.experiments import PARTS, plan, timed
+from qrlib.names import seeds as which_seeds
 
 #: The results notebooks, and the part whose records each is made from.
 PAGES = {
@@ -79,11 +80,11 @@ def introduction(profile: profiles.Profile, page: str, images: int) -> str:
         page: one of `PAGES`.
         images: how many were tested.
     """
-    seeds = _seeds(profile.seeds)
+    seeds = which_seeds(profile.seeds)
     if page == "recovery" and profile.other_seeds != profile.seeds:
-        seeds += f" ({_seeds(profile.other_seeds)} for small QRNet)"
+        seeds += f" ({which_seeds(profile.other_seeds)} for small QRNet)"
     elif page not in ("recovery", "image_quality"):
-        seeds = _seeds(profile.other_seeds)
+        seeds = which_seeds(profile.other_seeds)
     lines = [f"**Results of the {profile.label}**: {images:,} test images, {seeds}."]
     if not profile.comparable:
         lines.append(
@@ -92,15 +93,6 @@ def introduction(profile: profiles.Profile, page: str, images: int) -> str:
     command = f"papermill notebooks/{page}.ipynb out.ipynb -p profile {profile.name}"
     lines.append(f"Made from records alone, and made again by `{command}`.")
     return " ".join(lines)
-
-
-def _seeds(seeds: Sequence[int]) -> str:
-    """
-    >>> _seeds([0]), _seeds([0, 1, 2])
-    ('seed 0', 'seeds 0, 1 and 2')
-    """
-    *first, last = map(str, seeds)
-    return f"seeds {', '.join(first)} and {last}" if first else f"seed {last}"
 
 
 def recorded() -> list[str]:

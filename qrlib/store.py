@@ -120,7 +120,8 @@ def read_conventions(profile: str) -> pd.DataFrame:
             f"profile {profile!r} has no measured conventions yet; run "
             f"`papermill notebooks/conventions.ipynb out.ipynb -p profile {profile}`"
         )
-    return pd.DataFrame(found[0]["conventions"])
+    named = {"profile": profile, "record": f"{found[0]['name']}.json"}
+    return pd.DataFrame(found[0]["conventions"]).assign(**named)
 
 
 #: Files that were read and found good, as they were then: a page reads the same records many times.

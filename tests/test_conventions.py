@@ -309,7 +309,10 @@ def test_the_record(splits):
     assert record["config"]["conventions"]["border zero"]["border"] == "zero"
     assert record["provenance"]["manifest"] == splits.manifest_hash
     assert record["provenance"]["code"] == experiments.code("conventions")
-    pd.testing.assert_frame_equal(store.read_conventions("smoke"), pd.DataFrame(rows))
+    read = store.read_conventions("smoke")
+    assert set(read.pop("profile")) == {"smoke"}
+    assert set(read.pop("record")) == {"conventions.json"}
+    pd.testing.assert_frame_equal(read, pd.DataFrame(rows))
     with pytest.raises(QrlibError, match="'smoke' has no evaluation yet"):
         store.read("smoke")  # nothing of it is a result of a restorer
     for change in (
@@ -337,6 +340,7 @@ def measured(**means):
             "factor": "none" if name == "ours" else name.replace("_", " "),
             "distortion": distortion, "level": level, "strength": 1.0, "metric": metric,
             "value": value + shift, "error": error * (1 if metric == "psnr" else 0.05), "n": 100,
+            "profile": "smoke", "record": "conventions.json",
         }
         for name, values in means.items()
         for (distortion, metric), value in zip(agreement.NUMBERS, values, strict=True)

@@ -16,12 +16,15 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser
 
 from browser.conftest import DESKTOP, PATIENCE, PHONE, Visit, new_page
+from qrlib import sections
 
 ROOT = Path(__file__).resolve().parents[2]
 TOC = (ROOT / "book" / "_toc.yml").read_text()
 PAGES = [*re.findall(r"(?:root|file): (\S+)", TOC), "genindex", "search"]
 #: Bytes that a page may load in all, uncompressed.
 BUDGET = 3_000_000
+#: Pages that show results of several profiles.
+STORY = ("overview", "does_it_hold", "left_open")
 #: axe-core's impacts that fail a page.
 GRAVE = ("serious", "critical")
 
@@ -261,6 +264,74 @@ def test_no_link_is_dead(read: Callable, html: Path, name: str) -> None:
         assert target.is_relative_to(html), link
         if anchor and target.suffix == ".html":
             assert anchor in read(target).anchors, link
+
+
+class Numbers(HTMLParser):
+    """Tables, figures and their lines, in the order of a page."""
+
+    #: Shows no numbers: what the idea is.
+    DIAGRAMS = ("fig-idea",)
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.order: list[str] = []
+        self.files: dict[str, str] = {}
+        self.raw = 0
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {key: value or "" for key, value in attrs}
+        kinds = found.get("class", "").split()
+        self.raw += tag == "table" and "dataframe" in kinds
+        if tag == "table" and "qr-table" in kinds:
+            self.order.append("table")
+        elif tag == "figure" and found.get("id") not in self.DIAGRAMS:
+            self.order.append(f"figure {found.get('id', '')}")
+        elif "qr-data" in kinds:
+            self.order.append("line")
+        if "download" in found:
+            assert found["download"] not in self.files or (
+                self.files[found["download"]] == found["href"]
+            ), f"two files of one page are called {found['download']}"
+            self.files[found["download"]] = found["href"]
+
+
+#: Pages of results, and pages of one run.
+RESULTS = [name for name in PAGES if kind(name) in (*sections.PAGES, *STORY)]
+RUNS = [name for name in PAGES if re.search(r"-seed\d+$", name)]
+
+
+@pytest.fixture(scope="module")
+def numbers(html: Path) -> Callable[[str], Numbers]:
+    return functools.cache(lambda name: Numbers(html / f"{name}.html"))
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_table_and_figure_leads_to_its_data(numbers: Callable, name: str) -> None:
+    shown = numbers(name)
+    assert "line" in shown.order
+    for what, after in zip(shown.order, [*shown.order[1:], ""], strict=True):
+        assert what == "line" or after == "line", f"{what} has no line under it"
+    assert shown.raw == 0, "a frame of pandas as it is"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_leads_to_its_record(
+    read: Callable, numbers: Callable, html: Path, name: str
+) -> None:
+    assert numbers(name).order[0] == "line"
+    _, profile, run = name.split("/")
+    assert f"../../records/{profile}/{run}.json" in read(html / f"{name}.html").links
+
+
+def test_files_to_take_away_have_names_of_their_own(numbers: Callable) -> None:
+    """One name, one content, wherever in the book."""
+    contents: dict[str, set[str]] = {}
+    for page in {*RESULTS, *RUNS}:
+        for file, content in numbers(page).files.items():
+            contents.setdefault(file, set()).add(content)
+    assert len(contents) > 30
+    assert [file for file, different in contents.items() if len(different) > 1] == []
 
 
 @pytest.mark.parametrize("name", PAGES)
