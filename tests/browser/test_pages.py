@@ -362,7 +362,7 @@ def test_an_illustrations_number_leads_to_it(visit: Callable) -> None:
         link = figure.locator("a.caption-number")
         assert re.fullmatch(r"Illustration \d+", link.inner_text())
         assert link.get_attribute("href") == f"#{figure.get_attribute('id')}"
-    assert page.locator('p a[href="#fig-work"]').inner_text().startswith("Illustration")
+    assert page.locator('a.internal[href="#fig-work"]').inner_text().startswith("Illustration")
 
 
 def test_verdicts_are_cards_on_a_phone_and_wide_on_a_desk(visit: Callable) -> None:
