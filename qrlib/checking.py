@@ -301,11 +301,11 @@ class Claim:
         """Judge the claim.
 
         Returns:
-            pairs (our means, left and right, one pair a comparison), and of the comparison that decides:
-            why (it is not judged, or ""), difference, standard_error, seeds, agree, verdict.
+            pairs (our means, left and right, one pair a comparison), decides (which one does), and of
+            this one why (it is not judged, or ""), difference, standard_error, seeds, agree, verdict.
         """
         if lacks := self.lacks(evidence):
-            return {"pairs": [], "why": f"lacks {', '.join(lacks)}", **_NOTHING}
+            return {"pairs": [], "decides": 0, "why": f"lacks {', '.join(lacks)}", **_NOTHING}
         chances = {"to_hold" if self.one_suffices else "to_fail": len(self.comparisons)}
         judged = [judge(comparison, evidence, **chances) for comparison in self.comparisons]
         pairs = [one.pop("pair") for one in judged]
@@ -313,7 +313,8 @@ class Claim:
             decides = max(judged, key=partial(_rank, (FAILS, CLOSE, NOT_JUDGED, HOLDS)))
         else:
             decides = min(judged, key=partial(_rank, (FAILS, NOT_JUDGED, CLOSE, HOLDS)))
-        return {"pairs": pairs, **decides}
+        index = next(i for i, one in enumerate(judged) if one is decides)
+        return {"pairs": pairs, "decides": index, **decides}
 
 
 def _rank(order: Sequence[str], judged: dict[str, Any]) -> tuple[int, float]:

@@ -51,9 +51,9 @@ def check(
     Returns:
         One claim a row: id, claim, where, how (what is compared), paper and ours (texts "left vs
         right"), comparisons (a tuple of place, relation, the paper's pair and ours, None for a pair that
-        is not there), difference and standard_error (of the comparison that decides), seeds (how many),
-        agree (whether these have one sign), n (test images), profile, records, verdict (one of
-        `VERDICTS`), why (it is not judged, in words, or "").
+        is not there), decides (which comparison does), and of this one difference, standard_error, seeds
+        (how many), agree (whether these have one sign), n (test images), profile, records, verdict (one
+        of `VERDICTS`), why (it is not judged, in words, or "").
 
     Raises:
         QrlibError: as `qrlib.selection.select`; an unknown id; a level lacks of what was run; two
@@ -121,18 +121,19 @@ def tidy(found: pd.DataFrame) -> pd.DataFrame:
     """A frame of `check` with one comparison a row, all digits, for taking away.
 
     Columns id, claim, where, verdict, place, relation, metric, paper_left, paper_right, ours_left,
-    ours_right (NaN where there is none), and as in `check` difference, standard_error, seeds, agree,
-    n, why, profile and records, which are the claim's.
+    ours_right (NaN where there is none), decides (whether it is the one that does), and as in `check`
+    difference, standard_error, seeds, agree, n, why, profile and records, which are the claim's.
     """
     rows = []
     for row in found.to_dict("records"):
-        for one in row["comparisons"]:
+        for number, one in enumerate(row["comparisons"]):
             sides = {
                 f"{whose}_{side}": (one[whose] or (math.nan, math.nan))[i]
                 for whose in ("paper", "ours")
                 for i, side in enumerate(("left", "right"))
             }
             words = {key: one[key] for key in ("place", "relation", "metric")}
+            sides["decides"] = number == row["decides"]
             before = {key: row[key] for key in ("id", "claim", "where", "verdict")}
             after = "difference standard_error seeds agree n why profile records".split()
             rows.append(before | words | sides | {key: row[key] for key in after})

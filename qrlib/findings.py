@@ -142,6 +142,18 @@ def _course(values: Iterable[float]) -> str:
     return "falls" if (steps < 0).all() else "neither only rises nor only falls"
 
 
+def curves(history: pd.DataFrame) -> str:
+    """When the validation loss was lowest; for `qrlib.plots.learning_curves`, whose data it takes."""
+    stages = history.groupby("stage", sort=False) if "stage" in history.columns else [("", history)]
+    parts = []
+    for stage, rows in stages:
+        losses = rows.set_index("epoch")["val_loss"].dropna()
+        if len(losses):
+            name_of = f"{stage}: " if stage else ""
+            parts.append(f"{name_of}epoch {losses.idxmin():g} of {rows['epoch'].max():g}")
+    return f"The validation loss is lowest in {_list(parts)}." if parts else ""
+
+
 def learning(epochs: pd.DataFrame) -> str:
     """Who was lowest at the end of training; for the validation curves.
 

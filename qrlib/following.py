@@ -18,11 +18,9 @@ from qrlib.errors import QrlibError
 
 #: The way to the top of the book from a page of a profile, and from one that shows several.
 OF_PROFILE, OF_ALL = "../../", "../"
-#: More records than these are folded away.
-SHOWN = 3
 
 
-def line(data: pd.DataFrame, file: str, *, up: str = OF_PROFILE) -> str:
+def line(data: pd.DataFrame, file: str, *, up: str = OF_PROFILE, notebooks: bool = True) -> str:
     """The line under a table or figure, as HTML: data as CSV, records, notebooks.
 
     Args:
@@ -31,6 +29,7 @@ def line(data: pd.DataFrame, file: str, *, up: str = OF_PROFILE) -> str:
         file: what the CSV is called, without its ending: small letters, digits, dots and hyphens.
             Other data in the book must not have the same name.
         up: `OF_PROFILE` or `OF_ALL`: where the page lies.
+        notebooks: False for a page that is the notebook.
 
     Raises:
         QrlibError: a name of another form.
@@ -44,7 +43,7 @@ def line(data: pd.DataFrame, file: str, *, up: str = OF_PROFILE) -> str:
     content = base64.b64encode(flat.to_csv(index=False).encode()).decode()
     name = html.escape(f"{file}.csv")
     parts = [f'Data: <a download="{name}" href="data:text/csv;base64,{content}">{name}</a>']
-    return f'<div class="qr-data">{" · ".join(parts + _sources(data, up))}</div>'
+    return f'<div class="qr-data">{" · ".join(parts + _sources(data, up, notebooks))}</div>'
 
 
 def records_of(data: pd.DataFrame) -> dict[str, list[str]]:
@@ -72,31 +71,31 @@ def page(profile: str, name: str, up: str = OF_PROFILE) -> str | None:
     return f"{up}_executed/{profile}/{name}.html" if there else None
 
 
-def _sources(data: pd.DataFrame, up: str) -> list[str]:
-    """Records and notebooks as links, a part each; many in one part that unfolds."""
+def _sources(data: pd.DataFrame, up: str, notebooks: bool) -> list[str]:
+    """A record and its notebook as links; several unfold, for their names are long."""
     found = records_of(data)
     named = [
         (f"{profile}: {name}" if len(found) > 1 else name, record(profile, name, up), notebook)
         for profile, names in found.items()
         for name, notebook in zip(names, _notebooks(profile, names, up), strict=True)
     ]
-    if not named:
+    links = [(_link(name, target), made if notebooks else None) for name, target, made in named]
+    if len(links) == 1:
+        shown, made = links[0]
+        parts = [f"Record: {shown}"]
+        if made:
+            run = re.findall(r"([^/]+)\.html", made)[0]
+            parts.append(f"Notebook: {_link(run, made)}")
+        return parts
+    if not links:
         return []
-    if len(named) > SHOWN:
-        items = (
-            f"<li>{_link(name, target)}{' · ' + _link('notebook', made) if made else ''}</li>"
-            for name, target, made in named
-        )
-        any_made = any(made for *_, made in named)
-        summary = f"{len(named)} records{' and their notebooks' if any_made else ''}"
-        return [f"<details><summary>{summary}</summary><ul>{''.join(items)}</ul></details>"]
-    word = "Record" if len(named) == 1 else "Records"
-    parts = [f"{word}: {', '.join(_link(name, target) for name, target, _ in named)}"]
-    made = list(dict.fromkeys(notebook for *_, notebook in named if notebook))
-    if made:
-        words = (_link(re.findall(r"([^/]+)\.html", target)[0], target) for target in made)
-        parts.append(f"{'Notebook' if len(made) == 1 else 'Notebooks'}: {', '.join(words)}")
-    return parts
+    items = (
+        f"<li>{shown}{' · ' + _link('notebook', made) if made else ''}</li>"
+        for shown, made in links
+    )
+    theirs = " and their notebooks" if any(made for _, made in links) else ""
+    summary = f"<summary>{len(links)} records{theirs}</summary>"
+    return [f"<details>{summary}<ul>{''.join(items)}</ul></details>"]
 
 
 def _notebooks(profile: str, names: Iterable[str], up: str) -> list[str | None]:

@@ -134,7 +134,7 @@ def source(page: str) -> str:
     epochs = (record["training"] or {}).get("epochs")
     data = pd.DataFrame(epochs or record.get("conventions") or record["results"])
     data = data.assign(profile=profile, records=[tuple(names)] * len(data))
-    return following.line(data, f"{run}-{profile}") if len(data) else ""
+    return following.line(data, f"{run}-{profile}", notebooks=False) if len(data) else ""
 
 
 def add_source(app: Any, doctree: Any, docname: str) -> None:

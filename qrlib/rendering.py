@@ -156,7 +156,12 @@ def signed(value: float, digits: int = 3) -> str:
     >>> signed(-0.0221), signed(0.04), signed(-0.0001)
     ('−0.022', '+0.040', '+0.000')
     """
-    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
+    return minus(f"{round(value, digits) + 0.0:+.{digits}f}")
+
+
+def minus(number: str) -> str:
+    """A number with the sign that is meant, in place of the hyphen."""
+    return number.replace("-", "−")
 
 
 def over(counts: Iterable[int]) -> str:
@@ -198,7 +203,9 @@ def _mean(cell: dict[str, Any] | None, digits: int) -> str:
     if cell is None or pd.isna(cell["ours"]):
         return "–"
     spread = cell.get("spread", float("nan"))
-    return f"{cell['ours']:.{digits}f}" + ("" if pd.isna(spread) else f" ± {spread:.{digits}f}")
+    return minus(f"{cell['ours']:.{digits}f}") + (
+        "" if pd.isna(spread) else f" ± {spread:.{digits}f}"
+    )
 
 
 def render(

@@ -32,8 +32,6 @@ PLACES = {
     "IV-C": ("classifier_change", ""),
     "IV-D": ("image_quality", ""),
 }
-#: A claim with more comparisons than these has them folded away.
-SHOWN = 3
 
 
 def render(
@@ -94,23 +92,30 @@ def _claim(row: Mapping[str, Any], up: str) -> Rendered:
 
 
 def _compared(row: Mapping[str, Any], label: str, paper_label: str) -> Rendered:
-    """What is compared, in words, and the numbers, a pair a line."""
+    """The comparison that decides and its numbers; all of several unfold, a pair a line."""
     numbers = f"{paper_label} {row['paper']}; {label} {row['why'] or row['ours']}"
     plain = f"{row['how']}: {numbers}"
     if row["verdict"] == NOT_JUDGED:
-        return Rendered(plain, f"{html.escape(row['how'])}: <em>{html.escape(row['why'])}</em>")
-    many = row["comparisons"]
-    lines = "".join(_pair(one, label, paper_label) for one in many)
-    if len(many) <= SHOWN:
-        return Rendered(plain, f"<ul>{lines}</ul>")
-    summary = f"{html.escape(row['how'])} ({len(many)} comparisons)"
-    return Rendered(plain, f"<details><summary>{summary}</summary><ul>{lines}</ul></details>")
+        return Rendered(
+            plain, f"{html.escape(_brief(row['how']))}: <em>{html.escape(row['why'])}</em>"
+        )
+    lines = [_pair(one, label, paper_label) for one in row["comparisons"]]
+    shown = f"<ul>{lines[row['decides']]}</ul>"
+    if len(lines) > 1:
+        summary = f"decides among {len(lines)}: {html.escape(_brief(row['how']))}"
+        shown += f"<details><summary>{summary}</summary><ul>{''.join(lines)}</ul></details>"
+    return Rendered(plain, shown)
+
+
+def _brief(words: str) -> str:
+    """Accuracy is what is compared where nothing else is named."""
+    return words.replace("accuracy, ", "").removeprefix("accuracy: ")
 
 
 def _pair(one: Mapping[str, Any], label: str, paper_label: str) -> str:
     """One comparison: what, the printed pair, ours."""
     digits = WORDS[one["metric"]][1]
-    cells = [html.escape(f"{one['place']}: {one['relation']}")]
+    cells = [html.escape(_brief(f"{one['place']}: {one['relation']}"))]
     for name, pair, none in (
         (paper_label, one["paper"], "no number"),
         (label, one["ours"], "not comparable"),
@@ -131,6 +136,7 @@ def _caption(found: pd.DataFrame) -> str:
     kinds = ", ".join(f"{kind} {count}" for kind, count in counts(found).items() if count)
     caption = f"Verdicts on {len(found)} claim{'s' if len(found) != 1 else ''}: {kinds or 'none'}."
     if (found["seeds"] > 0).any():
+        caption += " Accuracies, where nothing else is named."
         caption += (
             " Errors: the difference that decides, in its standard errors; a verdict needs at least "
             f"{threshold():.2f}, and more where any of several comparisons could bring it about."

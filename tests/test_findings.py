@@ -107,6 +107,14 @@ def test_answers_on_a_sheet_are_counted():
     )
 
 
+def test_the_epoch_of_the_lowest_loss():
+    history = pd.DataFrame({"epoch": [1, 2, 3], "val_loss": [3.0, 1.0, 2.0]})
+    assert findings.curves(history) == "The validation loss is lowest in epoch 2 of 3."
+    two = pd.concat([history.assign(stage="clean"), history[:1].assign(stage="mixed")])
+    said = "The validation loss is lowest in clean: epoch 2 of 3 and mixed: epoch 1 of 1."
+    assert findings.curves(two) == said
+
+
 def test_lowest_in_the_epoch_that_was_kept():
     epochs = pd.DataFrame(
         [

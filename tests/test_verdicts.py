@@ -36,16 +36,27 @@ def test_the_caption_counts_what_the_table_has():
 
 
 def test_many_comparisons_are_said_once_and_unfold():
-    found = claims.check(results(), ids=["qrnet-beats-none-every-level", "recnets-beat-none-noise"])
+    found = claims.check(results(), ids=["qrnet-beats-none-every-level", "qrnet-beats-none-noise"])
     many, few = re.findall(r"<tr>(.*?)</tr>", shown(found).html)[1:]
-    summary = "accuracy, noise and blur at each of levels 1 to 5: QRNet &gt; no restoration"
-    assert f"<details><summary>{summary} (10 comparisons)</summary>" in many
-    assert many.count("<li>") == 10
-    assert "<details>" not in few
+    summary = "noise and blur at each of levels 1 to 5: QRNet &gt; no restoration"
+    assert f"<details><summary>decides among 10: {summary}</summary>" in many
+    assert many.count("<li>") == 1 + 10
+    assert few.count("<li>") == 1
     assert (
-        "<li><span>accuracy, noise: RecNet (multiple) &gt; no restoration</span> "
-        "<span><b>paper</b> 0.819 vs 0.642</span>" in few
+        "<li><span>noise: QRNet &gt; no restoration</span> "
+        "<span><b>paper</b> 0.832 vs 0.642</span> <span><b>ours</b> 0.832 vs 0.642</span></li>"
+        in few
     )
+
+
+def test_the_comparison_that_decides_is_the_one_to_be_seen():
+    found = claims.check(results(), ids=["recnets-beat-none-noise", "qrnet-improves-quality-blur"])
+    recnets = found.iloc[0]
+    ours = [pair["ours"] for pair in recnets["comparisons"]]
+    worst = min(ours, key=lambda pair: pair[0] - pair[1])
+    assert ours[recnets["decides"]] == worst
+    first = re.findall(r"<li>(.*?)</li>", shown(found).html)[0]
+    assert f"<b>ours</b> {worst[0]:.3f} vs {worst[1]:.3f}" in first
 
 
 def test_a_claim_leads_to_the_results():

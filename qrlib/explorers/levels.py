@@ -64,6 +64,8 @@ class Levels(Curves):
         content = {"views": [view], "cursor": "Level", "missing": lacking}
         super().__init__(data=content, shown=wanted, view=view["key"], at=3)
         self.frame, self.note = data, findings.dots(data["seeds"])
+        if self.note:
+            self.note += " Values are means ± standard deviations over seeds (their number)."
         self.finding = findings.levels(results, there, **choice)
 
 
