@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -54,13 +55,14 @@ SchedulerParameters=sched_interval=1
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
 PartitionName=drill Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
+DEFAULT = Path("/etc/slurm/slurm.conf")
 #: Long enough for a node to register.
 STARTING = 60
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, cpus: int) -> Iterator[dict[str, str]]:
-    """A SLURM of one node while the block runs; yields what its commands find it by."""
+def cluster(folder: Path, cpus: int) -> Iterator[None]:
+    """A SLURM of one node while the block runs."""
     for program in ("munged", "slurmctld", "slurmd", "sbatch"):
         if shutil.which(program) is None:
             sys.exit(
@@ -68,6 +70,10 @@ def cluster(folder: Path, cpus: int) -> Iterator[dict[str, str]]:
             )
     if os.geteuid() != 0:
         sys.exit("SLURM's daemons need root: run this drill in a container or a virtual machine")
+    if DEFAULT.exists() or DEFAULT.is_symlink():
+        sys.exit(
+            f"{DEFAULT} is there: this machine has a SLURM already, which the drill leaves alone"
+        )
     for name in ("state", "spool"):
         (folder / name).mkdir()
     key = folder / "munge.key"
@@ -79,8 +85,9 @@ def cluster(folder: Path, cpus: int) -> Iterator[dict[str, str]]:
         host=socket.gethostname(), controller=free_port(), node=free_port(), folder=folder,
         cpus=cpus, memory=memory,
     ))  # fmt: skip
-    variables = {"SLURM_CONF": str(config)}
-    environment = os.environ | variables
+    # Where SLURM looks by itself: a job step of Snakemake's plugin drops the variable that names another.
+    DEFAULT.parent.mkdir(exist_ok=True)
+    DEFAULT.symlink_to(config)
     commands = [
         ["munged", "--foreground", "--force", f"--socket={folder}/munge.socket",
          f"--key-file={key}", f"--log-file={folder}/munged.log", f"--pid-file={folder}/munged.pid",
@@ -92,23 +99,25 @@ def cluster(folder: Path, cpus: int) -> Iterator[dict[str, str]]:
     with (folder / "daemons.log").open("wb") as log:
         try:
             for command in commands:
-                daemons.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+                daemons.append(subprocess.Popen(command, stdout=log, stderr=log))
                 time.sleep(1)
-            wait_for_node(environment, folder)
-            yield variables
+            wait_for_node(folder)
+            yield
         finally:
-            subprocess.run(["scancel", "--user=root"], env=environment, check=False)
+            if len(daemons) == len(commands):
+                subprocess.run(["scancel", "--user=root"], check=False)
             for daemon in reversed(daemons):
                 daemon.terminate()
             for daemon in daemons:
                 daemon.wait(30)
+            DEFAULT.unlink()
 
 
-def wait_for_node(environment: dict[str, str], folder: Path) -> None:
+def wait_for_node(folder: Path) -> None:
     """Until the node takes jobs; what the daemons said otherwise."""
     deadline = time.monotonic() + STARTING
     while time.monotonic() < deadline:
-        said = subprocess.run(["sinfo", "-h", "-o", "%T"], env=environment, capture_output=True,
+        said = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True,
                               text=True).stdout.strip()  # fmt: skip
         if said == "idle":
             return
@@ -131,6 +140,7 @@ def main() -> int:
     parser.add_argument("--expected", type=Path, help="records of a local run, to save that run")
     parser.add_argument("--out", type=Path, help="write the outcome to this file")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the daemons too
     work = Path(tempfile.mkdtemp(prefix="qrlib-slurm-"))
     kept = f"results/{arguments.profile}/records"
     expected = arguments.expected
@@ -142,11 +152,11 @@ def main() -> int:
         )
         expected = here / kept
     project = common.checkout(work / "cluster")
-    with cluster(Path(tempfile.mkdtemp(prefix="qrlib-daemons-")), arguments.cpus) as variables:
+    with cluster(Path(tempfile.mkdtemp(prefix="qrlib-daemons-")), arguments.cpus):
         seconds["SLURM"] = common.run(
-            project, "run", arguments.profile, "--cluster", "slurm", "--cores", "1", **variables
+            project, "run", arguments.profile, "--cluster", "slurm", "--cores", "1"
         )
-        told = subprocess.run(["scontrol", "show", "jobs", "-o"], env=os.environ | variables,
+        told = subprocess.run(["scontrol", "show", "jobs", "-o"],
                               capture_output=True, text=True).stdout  # fmt: skip
     jobs = len([line for line in told.splitlines() if "JobState=COMPLETED" in line])
     found = project / kept
