@@ -85,7 +85,7 @@ def cluster(folder: Path, cpus: int) -> Iterator[None]:
         host=socket.gethostname(), controller=free_port(), node=free_port(), folder=folder,
         cpus=cpus, memory=memory,
     ))  # fmt: skip
-    # Where SLURM looks by itself: a job step of Snakemake's plugin drops the variable that names another.
+    # Where SLURM looks by itself: a job step of the plugin drops the variable that names another file.
     DEFAULT.parent.mkdir(exist_ok=True)
     DEFAULT.symlink_to(config)
     commands = [
