@@ -94,6 +94,9 @@ def main(argv: list[str] | None = None) -> int:
             graph.page(arguments.notebook, arguments.target)
         else:
             graph.assemble(arguments.profiles)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     except QrlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

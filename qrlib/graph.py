@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
-import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,14 +13,11 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from qrlib import files, findings, forking, paths, profiles, sections
+from qrlib import files, findings, following, forking, paths, profiles, sections
 from qrlib.errors import QrlibError, choose
 
-#: Lines of a run that tell a person how far it is; the log file has all of them.
-TELLING = re.compile(
-    r"  epoch \d+/\d+  |\d%\|.*(step|img|it)/s|^\d+ of \d+ steps|already trained|starting anew"
-    r"|downloading|computing features|^WARNING|Nothing to be done"
-)
+#: Status of a run that Ctrl-C or SIGTERM ended, as a shell has it.
+INTERRUPTED = 130
 #: Cores of a job on a cluster, unless said otherwise: a GPU is fed by few.
 JOB_CORES = 4
 #: How the MIME types of saved widgets begin.
@@ -75,7 +70,11 @@ def run(
                 threads = settings.threads or cores or os.cpu_count() or 1
                 kernels = forking.server(threads, log.with_name("kernels.log"))
                 environment |= stack.enter_context(kernels)
-            status = _follow(command, environment, log, everything=dry_run)
+            try:
+                status = following.follow(command, environment, log, everything=dry_run)
+            except KeyboardInterrupt:
+                print("stopped; what was finished is kept, the same command goes on", flush=True)
+                return INTERRUPTED
     if status:
         _explain(log)
     elif not dry_run:
@@ -100,27 +99,6 @@ def _on(cluster: str, cores: int | None) -> list[str]:
             "Python 3.11 or newer, which is what Snakemake's plugins need"
         )
     return ["--profile", str(config.parent)]
-
-
-def _follow(command: list[str], environment: dict[str, str], log: Path, everything: bool) -> int:
-    """Run a command with all it says in `log`; print what tells of progress."""
-    with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            command,
-            cwd=paths.root(),
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-        )
-        assert process.stdout is not None
-        for line in process.stdout:
-            file.write(line)
-            file.flush()
-            if everything or TELLING.search(line):
-                print(line.rstrip(), flush=True)
-        return process.wait()
 
 
 def _explain(log: Path) -> None:
