@@ -5,10 +5,10 @@
 
 Every kill is SIGKILL for all processes of the run at once, kernels included.  Half of them come at a
 random moment of the work that is left, the other half in the middle of writing a file: a packed store,
-a checkpoint, weights, the state of a run, a record, a notebook, a stamp, a page; cut in half before it is
-in its place, or just after.  After each kill every file that is in its place has to be whole.  The next
-run has to go on from there, and the last one has to end with the records of a run that nobody killed: the
-same to the last digit, times aside (`drills/records.py`).
+a checkpoint, weights, the state of a run, a record, a notebook, a stamp, a page; cut in half before it
+is in its place, or just after.  After each kill every file that is in its place has to be whole.  The
+next run has to go on from there, and the last one has to end with the records of a run that nobody
+killed: the same to the last digit, times aside (`drills/records.py`).
 
 Then the run is stopped by Ctrl-C and by SIGTERM, which have five seconds.
 """
@@ -200,6 +200,8 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="write the outcome to this file")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # A script's background ignores Ctrl-C, and what it starts would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     work = Path(tempfile.mkdtemp(prefix="qrlib-kill-"))
     project, kept = prepare(work / "project"), work / "expected"
     arguments = ["book"] if options.book else ["run", "quick"]
