@@ -25,6 +25,7 @@ from pathlib import Path
 
 import common
 import records
+import yaml
 
 CONFIG = """
 ClusterName=drill
@@ -51,6 +52,8 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 MpiDefault=none
 ReturnToService=2
+# Jobs that ended are remembered for as long as the drill takes: there is no accounting.
+MinJobAge=86400
 SchedulerParameters=sched_interval=1
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
 PartitionName=drill Nodes=ALL Default=YES MaxTime=INFINITE State=UP
@@ -133,9 +136,22 @@ def free_port() -> int:
         return int(listening.getsockname()[1])
 
 
+def prepare(work: Path, arguments: argparse.Namespace) -> Path:
+    """A clone with the parts that are asked for, which asks a SLURM without accounting."""
+    project = common.checkout(work)
+    if arguments.parts:
+        path = project / "profiles" / f"{arguments.profile}.yaml"
+        profile = yaml.safe_load(path.read_text()) | {"parts": arguments.parts}
+        path.write_text(yaml.safe_dump(profile))
+    with (project / "cluster" / "slurm" / "config.yaml").open("a") as config:
+        config.write("slurm-status-command: squeue\n")
+    return project
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--profile", default="smoke")
+    parser.add_argument("--parts", nargs="+", help="of the profile (default: all that it has)")
     parser.add_argument("--cpus", type=int, default=1, help="of the node (default: %(default)s)")
     parser.add_argument("--expected", type=Path, help="records of a local run, to save that run")
     parser.add_argument("--out", type=Path, help="write the outcome to this file")
@@ -146,27 +162,26 @@ def main() -> int:
     expected = arguments.expected
     seconds: dict[str, float] = {}
     if expected is None:
-        here = common.checkout(work / "local")
+        here = prepare(work / "local", arguments)
         seconds["local"] = common.run(
             here, "run", arguments.profile, "--cores", str(arguments.cpus)
         )
         expected = here / kept
-    project = common.checkout(work / "cluster")
+    project = prepare(work / "cluster", arguments)
     with cluster(Path(tempfile.mkdtemp(prefix="qrlib-daemons-")), arguments.cpus):
         seconds["SLURM"] = common.run(
             project, "run", arguments.profile, "--cluster", "slurm", "--cores", "1"
         )
-        told = subprocess.run(["scontrol", "show", "jobs", "-o"],
-                              capture_output=True, text=True).stdout  # fmt: skip
+        told = common.said("scontrol", "show", "jobs", "-o")
     jobs = len([line for line in told.splitlines() if "JobState=COMPLETED" in line])
     found = project / kept
     different = records.differences(expected, found)
     count = len(records.read(found))
     print(*different, sep="\n")
     print(f"{count} records by SLURM, {len(different)} differences from a local run; "
-          f"{jobs} jobs among those that SLURM still remembers")  # fmt: skip
+          f"{jobs} jobs of SLURM")  # fmt: skip
     outcome = {
-        "drill": "slurm", "profile": arguments.profile, "records": count,
+        "drill": "slurm", "profile": arguments.profile, "parts": arguments.parts, "jobs": jobs, "records": count,
         "differences": different, "seconds": seconds,
         "slurm": common.said("sbatch", "--version").split()[-1], **common.circumstances(),
     }  # fmt: skip

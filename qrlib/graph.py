@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from qrlib import files, findings, following, forking, paths, profiles, sections
+from qrlib import files, findings, foreground, forking, paths, profiles, sections
 from qrlib.errors import QrlibError, choose
 
 #: Status of a run that Ctrl-C or SIGTERM ended, as a shell has it.
@@ -71,7 +71,7 @@ def run(
                 kernels = forking.server(threads, log.with_name("kernels.log"))
                 environment |= stack.enter_context(kernels)
             try:
-                status = following.follow(command, environment, log, everything=dry_run)
+                status = foreground.follow(command, environment, log, everything=dry_run)
             except KeyboardInterrupt:
                 print("stopped; what was finished is kept, the same command goes on", flush=True)
                 return INTERRUPTED
