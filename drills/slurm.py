@@ -181,7 +181,8 @@ def main() -> int:
     print(f"{count} records by SLURM, {len(different)} differences from a local run; "
           f"{jobs} jobs of SLURM")  # fmt: skip
     outcome = {
-        "drill": "slurm", "profile": arguments.profile, "parts": arguments.parts, "jobs": jobs, "records": count,
+        "drill": "slurm", "profile": arguments.profile, "parts": arguments.parts,
+        "jobs": jobs, "records": count,
         "differences": different, "seconds": seconds,
         "slurm": common.said("sbatch", "--version").split()[-1], **common.circumstances(),
     }  # fmt: skip

@@ -1,10 +1,10 @@
 """How long a whole profile would take on 1, 8 or 64 GPUs: an estimate, not measured on any of ours.
 
-Counted: the floating-point operations of every run of the graph, from the networks themselves.  Measured:
-seconds an epoch of one such run, the paper's on its GPU (Section IV-B1) or ours on a processor, which give
-the rate that the rest is divided by.  Assumed: that the rate holds for all runs, and how many epochs early
-stopping lets a run have.  Then the graph is laid out over the GPUs, each run on one, the longest chains
-first.
+Counted: the floating-point operations of every run of the graph, from the networks themselves.
+Measured: seconds an epoch of one such run, the paper's on its GPU (Section IV-B1) or ours on a
+processor, which give the rate that the rest is divided by.  Assumed: that the rate holds for all runs,
+and how many epochs early stopping lets a run have.  Then the graph is laid out over the GPUs, each run
+on one, the longest chains first.
 """
 
 from __future__ import annotations
