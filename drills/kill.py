@@ -101,7 +101,7 @@ def kill(project: Path) -> None:
 def damaged(project: Path) -> list[str]:
     """Files in their places that are not whole."""
     bad = []
-    for path in [p for top in ("results", "runs", "book/_executed", "data") for p in
+    for path in [p for top in ("results", "runs", "book/_executed", "data", "cache") for p in
                  (project / top).rglob("*") if p.is_file() and not p.name.startswith(".")]:  # fmt: skip
         try:
             if path.suffix == ".json" or (path.suffix == ".ipynb" and "logs" not in path.parts):
