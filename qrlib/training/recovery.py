@@ -141,7 +141,8 @@ class RecoveryTask(Task):
             values,
             on_step=False,
             on_epoch=True,
-            batch_size=count,
+            # A float: Lightning sums the counts of processes and divides by their number, rounded down.
+            batch_size=float(count),  # type: ignore[arg-type]
             sync_dist=self.trainer.num_devices > 1,
         )
 
