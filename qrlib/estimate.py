@@ -200,4 +200,6 @@ def table(profile: Profile, epochs: Sequence[int] = (20, 50, 200)) -> Rendered:
         f"An estimate, not a measurement: {len(work)} runs on GPUs that compute "
         f"{rate / 1e12:.1f} TFLOP/s, as the paper's did."
     )
-    return grid(["epochs a run", "GPUs", "hours", "GPUs busy"], rows, caption)
+    return grid(
+        ["epochs a run", "GPUs", "hours", "GPUs busy"], rows, caption, f"estimate-{profile.name}"
+    )
