@@ -14,7 +14,7 @@ from statistics import NormalDist
 
 import pandas as pd
 
-from qrlib import reference
+from qrlib import following, reference
 from qrlib.errors import QrlibError
 from qrlib.rendering import Rendered, grid
 
@@ -37,8 +37,8 @@ def compare(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns convention, factor, distortion, metric, value, error, n, paper, gap (value - paper),
-        doubt (standard error of the difference) and distance (the gap's size in those errors); four
-        rows a convention, ours first.
+        doubt (standard error of the difference), distance (the gap's size in those errors), profile and
+        record; four rows a convention, ours first.
 
     Raises:
         QrlibError: a number lacks for a convention.
@@ -68,6 +68,8 @@ def compare(rows: pd.DataFrame) -> pd.DataFrame:
                     "gap": value - paper,
                     "doubt": doubt,
                     "distance": abs(value - paper) / doubt,
+                    "profile": levels["profile"].iloc[0],
+                    "record": levels["record"].iloc[0],
                 }
             )
     return pd.DataFrame(found)
@@ -85,15 +87,21 @@ def distances(compared: pd.DataFrame) -> pd.Series:
     return compared.groupby("convention", sort=False)["distance"].max().sort_values(kind="stable")
 
 
-def table(compared: pd.DataFrame, caption: str) -> Rendered:
-    """The printed numbers, then every convention with its four means and its distance."""
+def table(
+    compared: pd.DataFrame, caption: str, file: str, *, up: str = following.OF_PROFILE
+) -> Rendered:
+    """The printed numbers, then every convention with its four means and its distance.
+
+    Args:
+        file, up: as in `qrlib.following.line`.
+    """
     first = compared.drop_duplicates(["distortion", "metric"])["paper"]
     rows = [["paper, Table 5", *map(_digits, first, [m for _, m in NUMBERS]), ""]]
     for name, distance in distances(compared).items():
         mine = compared[compared["convention"] == name]
         rows.append([str(name), *map(_digits, mine["value"], mine["metric"]), f"{distance:.1f}"])
     headings = ["convention", *(f"{d} {m.upper()}" for d, m in NUMBERS), "distance"]
-    return grid(headings, rows, caption, data=compared)
+    return grid(headings, rows, caption, file, data=compared, up=up)
 
 
 def shifts(compared: pd.DataFrame) -> pd.Series:

@@ -104,6 +104,40 @@ def allowance(compared: Compared) -> str:
     return f" {'within' if compared.relation == 'similar' else 'by more than'} {size}"
 
 
+def together(places: Sequence[str], word: str = "and") -> str:
+    """Places of `Compared.words` in one phrase, where they differ in one part.
+
+    >>> together(["accuracy, noise level 1", "accuracy, noise level 2", "accuracy, noise level 3"])
+    'accuracy, noise at each of levels 1 to 3'
+    >>> together(["accuracy, noise, unseen classifier", "accuracy, blur, unseen classifier"])
+    'accuracy, noise and blur, unseen classifier'
+    >>> together(["PSNR, noise", "accuracy, blur"])
+    'PSNR, noise; accuracy, blur'
+    """
+    split = [place.split(", ") for place in places]
+    same = len({len(parts) for parts in split}) == 1
+    columns = list(zip(*split, strict=True)) if same else []
+    differing = [i for i, column in enumerate(columns) if len(set(column)) > 1]
+    if len(differing) != 1:
+        return "; ".join(places)
+    parts = list(split[0])
+    parts[differing[0]] = _levels(columns[differing[0]], word)
+    return ", ".join(parts)
+
+
+def _levels(places: Sequence[str], word: str) -> str:
+    """Distortions, with their levels where each has the same ones in a row."""
+    levels: dict[str, list[int]] = {}
+    for place in places:
+        kind, found, level = place.partition(" level ")
+        levels.setdefault(kind, []).extend([int(level)] if found else [])
+    first = next(iter(levels.values()))
+    in_a_row = len(first) > 1 and first == list(range(first[0], first[-1] + 1))
+    if in_a_row and all(found == first for found in levels.values()):
+        return f"{f' {word} '.join(levels)} at each of levels {first[0]} to {first[-1]}"
+    return f" {word} ".join(places)
+
+
 def standard_error(p1: float, p2: float, n: int) -> float:
     """Sampling error of the difference of two accuracies, each measured on n independent images.
 
@@ -239,12 +273,18 @@ class Claim:
 
     @property
     def how(self) -> str:
-        """What is compared, in words."""
+        """What is compared, in words; places with the same relations together."""
         places: dict[str, list[str]] = {}
         for place, relation in (c.words() for c in self.comparisons):
             places.setdefault(place, []).append(relation)
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for place, relations in places.items():
+            alike.setdefault(tuple(relations), []).append(place)
+        word = "or" if self.one_suffices else "and"
         link = " or " if self.one_suffices else "; "
-        words = link.join(f"{place}: {', '.join(found)}" for place, found in places.items())
+        words = link.join(
+            f"{together(found, word)}: {', '.join(relations)}" for relations, found in alike.items()
+        )
         return words + (f" (on {reference.DATASETS[self.dataset]})" if self.dataset else "")
 
     def printed(self, dataset: str) -> list[tuple[float, float] | None]:
@@ -261,11 +301,11 @@ class Claim:
         """Judge the claim.
 
         Returns:
-            pairs (our means, left and right, one pair a comparison), and of the comparison that decides:
-            why (it is not judged, or ""), difference, standard_error, seeds, agree, verdict.
+            pairs (our means, left and right, one pair a comparison), decides (which one does), and of
+            this one why (it is not judged, or ""), difference, standard_error, seeds, agree, verdict.
         """
         if lacks := self.lacks(evidence):
-            return {"pairs": [], "why": f"lacks {', '.join(lacks)}", **_NOTHING}
+            return {"pairs": [], "decides": 0, "why": f"lacks {', '.join(lacks)}", **_NOTHING}
         chances = {"to_hold" if self.one_suffices else "to_fail": len(self.comparisons)}
         judged = [judge(comparison, evidence, **chances) for comparison in self.comparisons]
         pairs = [one.pop("pair") for one in judged]
@@ -273,7 +313,8 @@ class Claim:
             decides = max(judged, key=partial(_rank, (FAILS, CLOSE, NOT_JUDGED, HOLDS)))
         else:
             decides = min(judged, key=partial(_rank, (FAILS, NOT_JUDGED, CLOSE, HOLDS)))
-        return {"pairs": pairs, **decides}
+        index = next(i for i, one in enumerate(judged) if one is decides)
+        return {"pairs": pairs, "decides": index, **decides}
 
 
 def _rank(order: Sequence[str], judged: dict[str, Any]) -> tuple[int, float]:

@@ -1,10 +1,11 @@
 """Does it hold?  The paper's claims (`qrlib.sentences`), each judged on our results.
 
-The rule, and what each verdict means, is in `qrlib.checking`.
+The rule, and what each verdict means, is in `qrlib.checking`; `qrlib.verdicts` shows them.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -15,17 +16,14 @@ from qrlib.checking import CLOSE as CLOSE
 from qrlib.checking import FAILS as FAILS
 from qrlib.checking import HOLDS as HOLDS
 from qrlib.checking import NOT_JUDGED as NOT_JUDGED
-from qrlib.checking import Claim, in_errors, threshold
+from qrlib.checking import Claim
 from qrlib.checking import standard_error as standard_error
 from qrlib.checking import verdict as verdict
 from qrlib.errors import choose
 from qrlib.evidence import WORDS, Evidence
-from qrlib.rendering import Rendered, grid
 from qrlib.sentences import CLAIMS as CLAIMS
 
 VERDICTS = (HOLDS, FAILS, CLOSE, NOT_JUDGED)
-#: What stands before a verdict, so that a long table can be skimmed.
-SIGNS = {HOLDS: "✓", FAILS: "✗", CLOSE: "≈", NOT_JUDGED: "–"}
 
 
 def check(
@@ -52,9 +50,10 @@ def check(
 
     Returns:
         One claim a row: id, claim, where, how (what is compared), paper and ours (texts "left vs
-        right"), difference and standard_error (of the comparison that decides), seeds (how many), agree
-        (whether these have one sign), n (test images), verdict (one of `VERDICTS`), why (it is not
-        judged, in words, or "").
+        right"), comparisons (a tuple of place, relation, the paper's pair and ours, None for a pair that
+        is not there), decides (which comparison does), and of this one difference, standard_error, seeds
+        (how many), agree (whether these have one sign), n (test images), profile, records, verdict (one
+        of `VERDICTS`), why (it is not judged, in words, or "").
 
     Raises:
         QrlibError: as `qrlib.selection.select`; an unknown id; a level lacks of what was run; two
@@ -68,10 +67,24 @@ def check(
     rows = []
     for claim in (claim for claim in CLAIMS if claim.id in wanted):
         found = claim.check(evidence)
-        row = {"id": claim.id, "claim": claim.text, "where": claim.where, "how": claim.how}
-        row["paper"] = _numbers(claim, claim.printed(theirs)) or "no number printed"
-        row["ours"] = _numbers(claim, found.pop("pairs"), "not comparable") or NOT_JUDGED
-        rows.append(row | found | {"n": evidence.n})
+        row: dict[str, Any] = {
+            "id": claim.id,
+            "claim": claim.text,
+            "where": claim.where,
+            "how": claim.how,
+        }
+        printed, pairs = claim.printed(theirs), found.pop("pairs")
+        row["paper"] = _numbers(claim, printed) or "no number printed"
+        row["ours"] = _numbers(claim, pairs, "not comparable") or NOT_JUDGED
+        pairs = pairs or [None] * len(printed)
+        row["comparisons"] = tuple(
+            {"place": place, "relation": relation, "metric": c.metric, "paper": paper, "ours": ours}
+            for c, paper, ours in zip(claim.comparisons, printed, pairs, strict=True)
+            for place, relation in (c.words(),)
+        )
+        needs = (need for c in claim.comparisons for need in c.needs())
+        source = {"n": evidence.n, "profile": evidence.profile, "records": evidence.records(needs)}
+        rows.append(row | found | source)
     return pd.DataFrame(rows)
 
 
@@ -104,48 +117,24 @@ def counts(found: pd.DataFrame) -> dict[str, int]:
     return {kind: int(there.get(kind, 0)) for kind in VERDICTS}
 
 
-def render(found: pd.DataFrame, *, label: str = "ours", paper_label: str = "paper") -> Rendered:
-    """A frame of `check`, or some of its rows, for reading.
+def tidy(found: pd.DataFrame) -> pd.DataFrame:
+    """A frame of `check` with one comparison a row, all digits, for taking away.
 
-    The verdict and how many seeds it rests on stand first, where a phone shows them.  Where a claim is
-    not judged, the reason stands in place of our numbers.
+    Columns id, claim, where, verdict, place, relation, metric, paper_left, paper_right, ours_left,
+    ours_right (NaN where there is none), decides (whether it is the one that does), and as in `check`
+    difference, standard_error, seeds, agree, n, why, profile and records, which are the claim's.
     """
     rows = []
     for row in found.to_dict("records"):
-        ours = row["why"] or row["ours"]
-        claim = f"{row['claim'].rstrip('.')} ({row['where']})."
-        verdict = f"{SIGNS[row['verdict']]} {row['verdict']}"
-        if row["seeds"]:
-            verdict += f" ({_seeds(row['seeds'])})"
-        rows.append([verdict, _distance(row), claim, row["how"], row["paper"], ours])
-    headings = ["verdict", "in errors", "claim", "compared", paper_label, label]
-    return grid(headings, rows, _caption(found), data=found)
-
-
-def _seeds(count: int) -> str:
-    return "one seed" if count == 1 else f"{count} seeds"
-
-
-def _distance(row: Mapping[str, Any]) -> str:
-    """The difference that decides in its standard errors, "" where there is none."""
-    if not row["seeds"]:
-        return ""
-    distance = in_errors(row["difference"], row["standard_error"])
-    text = f"{round(distance, 1) or 0.0:+.1f}".replace("inf", "∞").replace("-", "−")  # no "−0.0"
-    return text if row["agree"] or row["seeds"] == 1 else f"{text}, seeds disagree"
-
-
-def _caption(found: pd.DataFrame) -> str:
-    kinds = ", ".join(f"{count} {kind}" for kind, count in counts(found).items())
-    caption = f"Verdicts: {kinds}."
-    if (found["seeds"] > 0).any():
-        caption += (
-            " In errors: the difference that decides, in its standard errors; a verdict needs at least "
-            f"{threshold():.2f}, and more where any of several comparisons could bring it about."
-        )
-    if (found["seeds"] == 1).any():
-        caption += (
-            " One seed: the error is that of the choice of test images alone (of times, of their "
-            "repeats), and says nothing of what another training would change."
-        )
-    return caption
+        for number, one in enumerate(row["comparisons"]):
+            sides = {
+                f"{whose}_{side}": (one[whose] or (math.nan, math.nan))[i]
+                for whose in ("paper", "ours")
+                for i, side in enumerate(("left", "right"))
+            }
+            words = {key: one[key] for key in ("place", "relation", "metric")}
+            sides["decides"] = number == row["decides"]
+            before = {key: row[key] for key in ("id", "claim", "where", "verdict")}
+            after = "difference standard_error seeds agree n why profile records".split()
+            rows.append(before | words | sides | {key: row[key] for key in after})
+    return pd.DataFrame(rows)

@@ -65,7 +65,7 @@ class Evidence:
                 f"times or trainings of {', '.join(sorted(others - {profile}))} beside results of "
                 f"{profile}: pass those of one profile"
             )
-        self.dataset = self._choice["dataset"]
+        self.profile, self.dataset = self._choice["profile"], self._choice["dataset"]
         self.n = int(main["n"].iloc[0])
         self.unseen = unseen or self._find_unseen()
 
@@ -136,6 +136,15 @@ class Evidence:
                 what = "" if metric == "accuracy" else f" ({WORDS[metric][0]})"
                 gone.append(restorer + what + (" under an unseen classifier" if unseen else ""))
         return list(dict.fromkeys(gone))
+
+    def records(self, needs: Iterable[Need]) -> tuple[str, ...]:
+        """The files that hold the rows of these needs."""
+        found: set[str] = set()
+        for metric, unseen, restorer in needs:
+            rows = self.rows(metric, unseen)
+            if rows is not None:
+                found |= set(rows.loc[rows["restorer"] == restorer, "record"])
+        return tuple(sorted(found))
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 CLASSIFIERS = {
     "vgg16": "VGG16",
     "inception_v3": "Inception V3",
@@ -31,3 +33,13 @@ def label(text: str) -> str:
     """
     lower = text.lower()
     return _SINGULAR.get(lower, lower).replace("_", " ")
+
+
+def seeds(numbers: Iterable[int]) -> str:
+    """Which seeds.
+
+    >>> seeds([0]), seeds([0, 1, 2])
+    ('seed 0', 'seeds 0, 1 and 2')
+    """
+    *first, last = map(str, numbers)
+    return f"seeds {', '.join(first)} and {last}" if first else f"seed {last}"

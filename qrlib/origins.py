@@ -32,6 +32,7 @@ def table(profile: profiles.Profile) -> rendering.Rendered:
         )
     count = f"{len(rows)} records of profile {profile.name}"
     headings = ["record", "made by", "commit", "code", "device", "seconds", "data"]
-    shown = rendering.grid(headings, rows, f"{count}; each holds all of this and more.")
+    caption = f"{count}; each holds all of this and more."
+    shown = rendering.grid(headings, rows, caption, f"records-{profile.name}")
     folded = f"<details><summary>{count}</summary>{shown.html}</details>"  # many rows, seldom read
     return rendering.Rendered(shown.markdown, folded)

@@ -12,7 +12,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from qrlib import layout, paths, profiles, sections
+import pandas as pd
+
+from qrlib import following, layout, paths, profiles, sections, store
 from qrlib.errors import QrlibError
 
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
@@ -101,6 +103,61 @@ def add_launchers(
         context["header_buttons"].append(group | {"buttons": links, "label": "launch-buttons"})
 
 
+def title(page: str, own: str) -> str:
+    """The title of a page that other profiles or runs have as well, with what tells it apart.
+
+    >>> title("_executed/method", "The method")
+    'The method'
+    >>> title("_executed/quick/recovery", "Table 2")
+    'Table 2 (Quick)'
+    >>> title("_executed/quick/recnet-noise-seed0", "Training a restorer")
+    'Training a restorer: recnet-noise-seed0 (Quick)'
+    """
+    parts = Path(page).parts
+    if parts[0] != "_executed" or len(parts) < 3:
+        return own
+    run = "" if parts[-1] in sections.PAGES or parts[-1] == "conventions" else f": {parts[-1]}"
+    return f"{own}{run} ({profiles.load(parts[1]).title})"
+
+
+def source(page: str) -> str:
+    """For the page of a run: its numbers and its records (`qrlib.following`); "" for other pages."""
+    parts = Path(page).parts
+    if len(parts) != 3 or parts[0] != "_executed" or parts[1] not in profiles.names():
+        return ""
+    _, profile, run = parts
+    made = sections.notebooks(profiles.load(profile))
+    names = [name for name, by in made.items() if by == run and store.path(profile, name).is_file()]
+    if run not in names:
+        return ""
+    record = store.read_record(profile, run)
+    epochs = (record["training"] or {}).get("epochs")
+    data = pd.DataFrame(epochs or record.get("conventions") or record["results"])
+    data = data.assign(profile=profile, records=[tuple(names)] * len(data))
+    return following.line(data, f"{run}-{profile}", notebooks=False) if len(data) else ""
+
+
+def add_source(app: Any, doctree: Any, docname: str) -> None:
+    """Put the line of `source` under the title of a run's page."""
+    from docutils import nodes
+
+    line = source(docname)
+    title = next(doctree.findall(nodes.title), None)
+    if line and title is not None:
+        title.parent.insert(title.parent.index(title) + 1, nodes.raw("", line, format="html"))
+
+
+def name_profile(app: Any, doctree: Any) -> None:
+    """Let the heading of a page, and so its links and its place in a search, say whose it is."""
+    from docutils import nodes
+
+    heading = next(doctree.findall(nodes.title), None)
+    if heading is not None:
+        named = title(app.env.docname, heading.astext())
+        if named != heading.astext():
+            heading += nodes.Text(named.removeprefix(heading.astext()))
+
+
 def drop_icons(app: Any, exception: Exception | None) -> None:
     """Empty the theme's script of all icons, 1.5 MB a page: its style sheet has them as a font."""
     script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
@@ -111,7 +168,9 @@ def drop_icons(app: Any, exception: Exception | None) -> None:
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("html-page-context", add_launchers, priority=502)  # after the theme made the list
+    app.connect("doctree-read", name_profile, priority=400)  # before Sphinx collects the titles
     app.connect("doctree-resolved", layout.mark_pictures)
     app.connect("html-page-context", layout.lay_out)
+    app.connect("doctree-resolved", add_source)
     app.connect("build-finished", drop_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

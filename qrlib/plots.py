@@ -6,7 +6,7 @@ print curves without numbers, so none of their points appear here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -176,36 +176,34 @@ def figure7(
     return figure
 
 
-def lambda_sweep(table: pd.DataFrame, *, title: str = "") -> Figure:
+def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """What lambda changes: test accuracy (left), and the two parts of the validation loss (right).
 
     Args:
-        table: frame of `qrlib.sweep.table`.
+        tables: frames of `qrlib.sweep.table` by name; a row of panels each.
     """
     looks = {"noise": LOOKS["recnet-single"], "blur": LOOKS["qrnet"], "average": LOOKS["none"]}
-    rows = table.sort_values("weight")
-    with canvas(1, 2, (7.0, 4.2)) as (figure, axes):
-        left, right = axes[0]
-        for kind, look in looks.items():
-            left.plot(rows["weight"], rows[kind], label=kind, **look)
-            for x, values in zip(rows["weight"], rows[f"{kind}_values"], strict=True):
-                _seeds(left, [x] * len(values), values, look)
-        left.set_xscale("log")
-        left.set_xticks(list(rows["weight"]), [f"{weight:g}" for weight in rows["weight"]])
-        left.minorticks_off()
-        left.set(title="test images", xlabel="λ", ylabel="accuracy", ylim=(0, 1))
-        right.plot(
-            rows["val_quality"], rows["val_classification"], color="#4d4d4d", ls=":", marker="o"
-        )
-        for point in rows.to_dict("records"):
-            at = (point["val_quality"], point["val_classification"])
-            right.annotate(f"λ={point['weight']:g}", at, (6, 6), textcoords="offset points")
-        right.margins(x=0.4, y=0.2)
-        right.xaxis.set_major_locator(MaxNLocator(nbins=4))
-        right.set(title="validation images", xlabel="L1", ylabel="cross entropy")
-        _legend(figure, left)
-        if title:
-            figure.suptitle(title)
+    with canvas(len(tables), 2, (7.0, 0.6 + 3.6 * len(tables))) as (figure, axes):
+        for (label, table), (left, right) in zip(tables.items(), axes, strict=True):
+            rows = table.sort_values("weight")
+            for kind, look in looks.items():
+                left.plot(rows["weight"], rows[kind], label=kind, **look)
+                for x, values in zip(rows["weight"], rows[f"{kind}_values"], strict=True):
+                    _seeds(left, [x] * len(values), values, look)
+            left.set_xscale("log")
+            left.set_xticks(list(rows["weight"]), [f"{weight:g}" for weight in rows["weight"]])
+            left.minorticks_off()
+            left.set(title=f"{label}: test images", xlabel="λ", ylabel="accuracy", ylim=(0, 1))
+            right.plot(
+                rows["val_quality"], rows["val_classification"], color="#4d4d4d", ls=":", marker="o"
+            )
+            for point in rows.to_dict("records"):
+                at = (point["val_quality"], point["val_classification"])
+                right.annotate(f"λ={point['weight']:g}", at, (6, 6), textcoords="offset points")
+            right.margins(x=0.4, y=0.2)
+            right.xaxis.set_major_locator(MaxNLocator(nbins=4))
+            right.set(title=f"{label}: validation images", xlabel="L1", ylabel="cross entropy")
+        _legend(figure, axes[0, 0])
     return figure
 
 

@@ -171,6 +171,16 @@ def summary(values: pd.Series) -> dict[str, Any]:
     }
 
 
+def sources(selected: pd.DataFrame, restorers: Sequence[str]) -> dict[str, Any]:
+    """What a number of some restorers was made from: n (test images), profile, records (files)."""
+    mine = selected[selected["restorer"].isin(restorers)]
+    return {
+        "n": int(selected["n"].iloc[0]),
+        "profile": str(selected["profile"].iloc[0]),
+        "records": tuple(sorted(set(mine["record"]))),
+    }
+
+
 def common_means(
     results: pd.DataFrame,
     methods: Mapping[str, str],

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from qrlib import selection, store
@@ -30,6 +33,33 @@ def described(profile: Profile, method: str) -> dict[str, Any] | None:
     if not store.path(profile.name, name).is_file():
         return None
     return store.read_record(profile.name, name).get("samples")
+
+
+def answers(told: Mapping[str, Mapping[str, Any]], profile: Profile) -> pd.DataFrame:
+    """What the classifier said of every tile, one a row.
+
+    Args:
+        told: what the records say of their sheets, by method.
+
+    Returns:
+        Columns method, image (its name in the data set), label, distortion, level, strength, answer,
+        confidence, right, profile, record.
+    """
+    return pd.DataFrame(
+        {
+            "method": method,
+            "image": image,
+            "label": label,
+            **case,
+            **said,
+            "right": said["answer"] == label,
+            "profile": profile.name,
+            "record": f"{Path(entry['file']).stem}.json",
+        }
+        for method, entry in told.items()
+        for image, label, row in zip(entry["ids"], entry["labels"], entry["answers"], strict=True)
+        for case, said in zip(entry["cases"], row, strict=True)
+    )
 
 
 def data_uri(content: bytes, kind: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qrlib import names, paths, profiles, rendering, samples, sheets
+from qrlib import following, names, paths, profiles, rendering, samples, sheets
 from qrlib.pictures import RIGHT, WRONG
 from qrlib.rendering import Rendered
 
@@ -190,7 +190,14 @@ def headline(table: pd.DataFrame) -> Rendered:
             values = (f"{cells.loc[(distortion, m)][whose]:.3f}" for m in METHODS)
             rows.append([f"{name}, {whose}", *values])
     headings = ["accuracy", *map(rendering.name, METHODS)]
-    return rendering.grid(headings, rows, "Means over five levels (Table 2); all of it is below.")
+    return rendering.grid(
+        headings,
+        rows,
+        "Means over five levels (Table 2); all of it is below.",
+        f"table-2-{table['profile'].iloc[0]}",
+        data=table,
+        up=following.OF_ALL,
+    )
 
 
 def ways(pages: Sequence[tuple[str, str]]) -> str:

@@ -120,7 +120,8 @@ def read_conventions(profile: str) -> pd.DataFrame:
             f"profile {profile!r} has no measured conventions yet; run "
             f"`papermill notebooks/conventions.ipynb out.ipynb -p profile {profile}`"
         )
-    return pd.DataFrame(found[0]["conventions"])
+    named = {"profile": profile, "record": f"{found[0]['name']}.json"}
+    return pd.DataFrame(found[0]["conventions"]).assign(**named)
 
 
 #: Files that were read and found good, as they were then: a page reads the same records many times.
@@ -138,6 +139,11 @@ def _read(file: Path) -> dict[str, Any]:
         _check(record, f"record {file}")
         if version:
             _good.add(version)
+    if record["name"] != file.stem:
+        raise QrlibError(
+            f"record {file} holds the record {record['name']!r}: two of them would be counted twice, "
+            "so delete it or give it its own name again"
+        )
     return record
 
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib import selection
+from qrlib import following, selection
 from qrlib.errors import QrlibError
+from qrlib.names import seeds as which_seeds
 from qrlib.rendering import Rendered, grid
 
 #: Restorers that say their lambda in their name; the profile's own QRNet is the other one.
@@ -39,7 +40,7 @@ def table(
         channels), val_classification (cross entropy), val_loss (quality + lambda * classification,
         which is not comparable between rows), best_epochs (one a seed), noise, blur, average (test
         accuracies), noise_values, blur_values, average_values (one a seed), seeds (the seeds
-        themselves), n (test images), records.
+        themselves), n (test images), profile, records (of the trainings and of the evaluations).
 
     Raises:
         QrlibError: as `qrlib.selection.select`; no lambda but the profile's was tried; no seed that
@@ -76,8 +77,11 @@ def table(
         row["best_epochs"] = tuple(losses["epoch"].astype(int))
         for kind in kinds:
             row |= {kind: found[kind][seeds].mean(), f"{kind}_values": tuple(found[kind][seeds])}
+        judged = selected[(selected["restorer"] == name) & selected["seed"].isin(seeds)]
         row |= {"seeds": tuple(seeds), "n": int(selected["n"].iloc[0])}
-        rows.append(row | {"records": tuple(f"{record['name']}.json" for record in trained)})
+        row |= {"profile": str(selected["profile"].iloc[0])}
+        made = (f"{record['name']}.json" for record in trained)
+        rows.append(row | {"records": (*made, *dict.fromkeys(judged["record"]))})
     return pd.DataFrame(rows).sort_values("weight", ascending=False, ignore_index=True)
 
 
@@ -85,15 +89,19 @@ def _weight(name: str, record: Mapping[str, Any]) -> float:
     named = NAMED.fullmatch(name)
     if named:
         return float(named[1])
-    return float(record["config"]["recovery"]["classification_weight"])
+    try:
+        return float(record["config"]["recovery"]["classification_weight"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise QrlibError(
+            f"record {record['name']} does not tell the lambda it was trained with: train it again"
+        ) from error
 
 
 def _best(record: Mapping[str, Any], classifier: str) -> dict[str, float]:
     """Epoch and validation losses of the epoch whose weights were kept."""
-    training = record["training"]
-    row: dict[str, Any] = next(
-        (r for r in training["epochs"] if r["epoch"] == training["best_epoch"]), {}
-    )
+    training = record["training"] or {}
+    epochs, best = training.get("epochs", []), training.get("best_epoch")
+    row: dict[str, Any] = next((r for r in epochs if r["epoch"] == best), {})
     lacking = [k for k in ("val_quality", f"val_{classifier}", "val_loss") if k not in row]
     if lacking:
         raise QrlibError(
@@ -117,8 +125,8 @@ def _check_parts(losses: pd.DataFrame, weight: float, name: str) -> None:
         )
 
 
-def render(found: pd.DataFrame) -> Rendered:
-    """A frame of `table` for reading."""
+def render(found: pd.DataFrame, file: str, *, up: str = following.OF_ALL) -> Rendered:
+    """A frame of `table` for reading; `file` and `up` as in `qrlib.following.line`."""
     headings = ["lambda", "validation, L1", "validation, cross entropy"]
     headings += ["accuracy, noise", "accuracy, blur", "accuracy, average"]
     rows = [
@@ -126,9 +134,10 @@ def render(found: pd.DataFrame) -> Rendered:
         + [f"{row[kind]:.3f}" for kind in ("noise", "blur", "average")]
         for row in found.to_dict("records")
     ]
-    seeds = ", ".join(map(str, found["seeds"].iloc[0]))
+    numbers = found["seeds"].iloc[0]
+    means = "Means over " if len(numbers) > 1 else "From "
     caption = (
-        f"Means over seeds: {seeds}. Losses are those of the kept epoch on the validation images, "
+        f"{means}{which_seeds(numbers)}. Losses are those of the kept epoch on the validation images, "
         f"accuracies those of {found['n'].iloc[0]} test images. The paper prints no numbers."
     )
-    return grid(headings, rows, caption, data=found)
+    return grid(headings, rows, caption, file, data=found, up=up)

@@ -14,12 +14,16 @@ from typing import Any
 import pandas as pd
 
 from qrlib import reference
+from qrlib.effects import beside_each_other as beside_each_other
+from qrlib.effects import clean_accuracy as clean_accuracy
+from qrlib.effects import loss_won_back as loss_won_back
+from qrlib.effects import render_clean as render_clean
 from qrlib.errors import QrlibError
 from qrlib.rendering import NAMES
 from qrlib.rendering import grid as grid  # where tables are made, they can be shown
 from qrlib.rendering import render as render
 from qrlib.selection import LEVELS as LEVELS
-from qrlib.selection import by_seed, seed_means, summary
+from qrlib.selection import by_seed, seed_means, sources, summary
 from qrlib.selection import restorer_of as restorer_of
 from qrlib.selection import restorers_of as restorers_of
 from qrlib.selection import select as select
@@ -188,7 +192,7 @@ def levels(
 
     Returns:
         Columns restorer, distortion, level (0 is clean, standing under noise and under blur),
-        strength (sigma, 0 for clean), ours, spread, seeds, values, n.
+        strength (sigma, 0 for clean), ours, spread, seeds, values, n, profile, records.
     """
     selected = select(results, restorers=restorers or (), **choice)
     rows = []
@@ -202,7 +206,7 @@ def levels(
             for level in wide.columns:
                 keys = {"restorer": restorer, "distortion": distortion, "level": level}
                 keys |= {"strength": float(sigma[level])}
-                rows.append(keys | summary(wide[level]) | {"n": int(selected["n"].iloc[0])})
+                rows.append(keys | summary(wide[level]) | sources(selected, [restorer]))
     return pd.DataFrame(rows)
 
 
@@ -216,7 +220,8 @@ def quality(
 
     Returns:
         Columns method, restorer, distortion, level, strength, psnr (dB), ssim, accuracy (means over
-        seeds), psnr_values, ssim_values, accuracy_values (one a seed, in the same order), seeds, n.
+        seeds), psnr_values, ssim_values, accuracy_values (one a seed, in the same order), seeds, n,
+        profile, records.
 
     Raises:
         QrlibError: as `qrlib.selection.select`; a metric lacks for a restorer, level or seed.
@@ -247,57 +252,6 @@ def quality(
                 row |= {"distortion": distortion, "level": level, "strength": float(sigma[level])}
                 row |= {m: wide[m][level].mean() for m in metrics}
                 row |= {f"{m}_values": tuple(wide[m][level]) for m in metrics}
-                rows.append(row | {"seeds": len(seeds["accuracy"]), "n": int(mine["n"].iloc[0])})
-    return pd.DataFrame(rows)
-
-
-def clean_accuracy(
-    results: pd.DataFrame, *, restorers: Iterable[str] = (), **choice: Any
-) -> pd.DataFrame:
-    """Accuracy of every restorer on clean images: what restoring costs where nothing is amiss.
-
-    Args:
-        restorers: which ones; default: all that the chosen classifier judged.
-
-    Returns:
-        Columns restorer, ours, spread, seeds, values, n, change (ours minus that of "none").
-    """
-    restorers = tuple(restorers)
-    selected = select(results, restorers=["none", *restorers], **choice)
-    plain = seed_means(selected, "none", "clean").mean()
-    rows = []
-    for restorer in dict.fromkeys(restorers or selected["restorer"]):
-        ours = summary(seed_means(selected, restorer, "clean"))
-        extra = {"n": int(selected["n"].iloc[0]), "change": ours["ours"] - plain}
-        rows.append({"restorer": restorer} | ours | extra)
-    return pd.DataFrame(rows)
-
-
-def loss_won_back(
-    results: pd.DataFrame, *, restorers: Iterable[str] = (), **choice: Any
-) -> pd.DataFrame:
-    """Which share of the accuracy that a distortion costs each restorer wins back.
-
-    (restored - none) / (none on clean images - none), accuracies averaged over the five levels: 0
-    is no gain, 1 is as good as undistorted, below 0 is harm.  Ours, not the paper's.
-
-    Args:
-        restorers: which ones; default: all that the chosen classifier judged.
-
-    Returns:
-        Columns restorer, distortion, ours, spread, seeds, values.  NaN where nothing was lost.
-    """
-    restorers = tuple(restorers)
-    selected = select(results, restorers=["none", *restorers], **choice)
-    clean = seed_means(selected, "none", "clean").mean()
-    rows = []
-    for restorer in dict.fromkeys(restorers or selected["restorer"]):
-        for distortion in ("noise", "blur"):
-            mine = selected[selected["distortion"] == distortion]
-            if restorer == "none" or restorer not in set(mine["restorer"]):
-                continue
-            none = seed_means(selected, "none", distortion).mean()
-            lost = clean - none if clean > none else float("nan")
-            share = (seed_means(selected, restorer, distortion) - none) / lost
-            rows.append({"restorer": restorer, "distortion": distortion} | summary(share))
+                row |= {"seeds": len(seeds["accuracy"])}
+                rows.append(row | sources(accuracy, [row["restorer"]]))
     return pd.DataFrame(rows)

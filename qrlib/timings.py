@@ -59,8 +59,9 @@ def table(results: pd.DataFrame, **choice: Any) -> pd.DataFrame:
 
     Returns:
         One quantity a row: what, unit ("s", "ms" or "times"), paper (NaN where it prints none), ours
-        (mean over seeds), device, classifier, paper_device, n (images timed, or images of an epoch),
-        records.  What the profile does not train has no row, if the paper prints no number of it.
+        (mean over seeds), device, classifier, profile, paper_device, n (images timed, or images of an
+        epoch), records.  What the profile does not train has no row, if the paper prints no number of
+        it.
 
     Raises:
         QrlibError: as `qrlib.selection.select`; times of several devices, whose ratio means nothing.
@@ -79,6 +80,7 @@ def table(results: pd.DataFrame, **choice: Any) -> pd.DataFrame:
             "ours": mine["value"].mean(),
             "device": mine["device"].iloc[0],
             "classifier": mine["classifier"].iloc[0],
+            "profile": mine["profile"].iloc[0],
             "n": int(mine["n"].iloc[0]),
             "records": tuple(sorted(set(mine["record"]))),
         }
@@ -188,10 +190,11 @@ def of_training(
     return pd.DataFrame(rows)
 
 
-def render(found: pd.DataFrame, *, image_size: int, label: str = "ours") -> Rendered:
+def render(found: pd.DataFrame, file: str, *, image_size: int, label: str = "ours") -> Rendered:
     """A frame of `table` for reading, with the devices, and with what of it may be compared.
 
     Args:
+        file: what its CSV is called.
         image_size: the side of the profile's images, in pixels.
     """
     rows = []
@@ -205,7 +208,7 @@ def render(found: pd.DataFrame, *, image_size: int, label: str = "ours") -> Rend
         f"Ours: {_devices(found)}; medians over repeats. Times of different machines are not "
         f"comparable. {_of_ratio(found['classifier'].iloc[0], image_size)}"
     )
-    return grid(["what", "unit", theirs, label], rows, caption, data=found)
+    return grid(["what", "unit", theirs, label], rows, caption, file, data=found)
 
 
 def _devices(found: pd.DataFrame) -> str:

@@ -501,41 +501,19 @@ def test_results_with_a_hole_are_refused():
         claims.check(some[~(hole & (some["level"] == 5))])
 
 
-def test_rendered():
-    shown = claims.render(
-        claims.check(results()), label="caltech101, 1 seed", paper_label="paper's own"
+def test_taken_away_with_a_row_a_comparison():
+    found = claims.check(results(), ids=["qrnet-beats-none-every-level", "lambda-similar"])
+    flat = claims.tidy(found)
+    assert list(flat["id"]) == ["qrnet-beats-none-every-level"] * 10 + ["lambda-similar"] * 3
+    first, second = flat.iloc[0], flat.iloc[10]
+    assert (first["place"], first["relation"]) == (
+        "accuracy, noise level 1",
+        "QRNet > no restoration",
     )
-    headings = "| verdict | in errors | claim | compared | paper's own | caltech101, 1 seed |"
-    assert headings in shown.markdown
-    assert shown.html.count("<tr>") == 1 + len(claims.CLAIMS)
-    found = claims.check(results())
-    kinds = found["verdict"].value_counts()
-    assert f"Verdicts: {kinds[HOLDS]} holds, 0 does not hold, {kinds[CLOSE]} too close" in str(
-        shown
-    )
-    assert f"{kinds[NOT_JUDGED]} not judged." in str(shown)
-    assert "| lacks small_qrnet-multiple |" in str(shown)
-    # 0.832 - 0.642 = 0.190, and its error is 0.0146
-    assert "| ✓ holds (one seed) | +13.0 | Restoring with QRNet is better than" in str(shown)
-    assert "| – not judged |  | " in str(shown)
-    assert "at least 1.96" in str(shown)
-    part = claims.render(found[found["where"].str.contains("Table 2")])
-    assert "Table 2)" in str(part)
-    assert "Figure 4)" not in str(part)
-
-
-def test_one_seed_is_said_to_be_one():
-    ids = ["qrnet-beats-none-noise", "qrnet-beats-none-blur"]
-    assert "One seed: the error is" in str(claims.render(claims.check(results(), ids=ids)))
-    two = [(0, 0.9, 0.832, 0.20), (1, 0.9, 0.832, 0.30)]
-    shown = str(claims.render(claims.check(results(qrnet_multiple=two), ids=ids)))
-    assert "| ✓ holds (2 seeds) | +13.0 | " in shown
-    assert "| ≈ too close to call (2 seeds) | −0.2, seeds disagree | " in shown
-    assert "One seed" not in shown
-    level = claims.check(results(qrnet_multiple=[(0, 0.9, 0.6415, 1.0)]), ids=ids)
-    assert "| ≈ too close to call (one seed) | +0.0 | " in str(claims.render(level))
-    lacking = claims.check(results(), ids=["lambda-similar"])
-    assert "In errors" not in str(claims.render(lacking))
+    assert (first["ours_left"], first["ours_right"]) == pytest.approx((0.832, 0.642))
+    assert set(first["records"]) == {"none-0.json", "qrnet-multiple-0.json"}
+    assert second[["ours_left", "ours_right"]].isna().all()
+    assert second["why"].startswith("lacks ")
 
 
 def test_methods_of_the_claims_are_the_papers():

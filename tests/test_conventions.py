@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import statistics
 
@@ -308,7 +309,10 @@ def test_the_record(splits):
     assert record["config"]["conventions"]["border zero"]["border"] == "zero"
     assert record["provenance"]["manifest"] == splits.manifest_hash
     assert record["provenance"]["code"] == experiments.code("conventions")
-    pd.testing.assert_frame_equal(store.read_conventions("smoke"), pd.DataFrame(rows))
+    read = store.read_conventions("smoke")
+    assert set(read.pop("profile")) == {"smoke"}
+    assert set(read.pop("record")) == {"conventions.json"}
+    pd.testing.assert_frame_equal(read, pd.DataFrame(rows))
     with pytest.raises(QrlibError, match="'smoke' has no evaluation yet"):
         store.read("smoke")  # nothing of it is a result of a restorer
     for change in (
@@ -336,6 +340,7 @@ def measured(**means):
             "factor": "none" if name == "ours" else name.replace("_", " "),
             "distortion": distortion, "level": level, "strength": 1.0, "metric": metric,
             "value": value + shift, "error": error * (1 if metric == "psnr" else 0.05), "n": 100,
+            "profile": "smoke", "record": "conventions.json",
         }
         for name, values in means.items()
         for (distortion, metric), value in zip(agreement.NUMBERS, values, strict=True)
@@ -438,3 +443,13 @@ def test_the_committed_record(monkeypatch):
     assert ranked["noise unclipped"] > 10
     # What the conventions page reports: one convention agrees with all four printed numbers.
     assert ranked.iloc[0] <= agreement.AGREE < ranked.iloc[1]
+
+
+def test_the_committed_page_says_what_follows_from_the_committed_record(monkeypatch):
+    monkeypatch.delenv("QRLIB_RESULTS")
+    found = agreement.conclusion(agreement.compare(store.read_conventions("caltech101")), True)
+    page = json.loads((paths.results("caltech101") / "notebooks/conventions.ipynb").read_text())
+    outputs = [out for cell in page["cells"] for out in cell.get("outputs", [])]
+    shown = "".join("".join(out.get("data", {}).get("text/markdown", "")) for out in outputs)
+    assert len(found) > 2
+    assert [sentence for sentence in found if sentence not in shown] == []

@@ -1,6 +1,7 @@
 """Sentences for captions say what the numbers say."""
 
 import nbformat
+import pandas as pd
 from frames import record, runs, table2_results
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
@@ -15,8 +16,8 @@ def test_who_is_most_accurate_at_how_many_levels():
         record("qrnet-multiple", 0, 0.9, 0.8, [0.8, 0.7, 0.6, 0.5, 0.4]),
     )
     assert findings.levels(results, METHODS) == (
-        "Highest accuracy, however narrowly, of five levels: under noise QRNet at 5; under blur "
-        "QRNet at 3 and no restoration at 2."
+        "Highest accuracy, however narrowly: under noise QRNet at 5 of 5 levels; under blur QRNet at 3 "
+        "of 5 levels and no restoration at 2 of 5 levels."
     )
 
 
@@ -47,12 +48,13 @@ def test_what_becomes_of_quality_and_accuracy():
 def test_the_sentence_becomes_part_of_the_caption():
     picture = new_output("display_data", data={"image/svg+xml": "<svg/>"})
     said = new_output("display_data", data={findings.MIME: "It rises.", "text/plain": "It rises."})
+    said.data[findings.NOTE] = "Dots are seeds."
     figure = {"mystnb": {"figure": {"caption": "Accuracy."}}}
     content = new_notebook(cells=[new_code_cell(outputs=[said, picture], metadata=figure)])
     graph.tidy(content)
     (cell,) = content.cells
     assert cell.outputs == [picture]
-    assert cell.metadata.mystnb.figure.caption == "It rises. Accuracy."
+    assert cell.metadata.mystnb.figure.caption == "It rises. Accuracy. Dots are seeds."
     nbformat.validate(content)
 
 
@@ -61,3 +63,70 @@ def test_a_notebook_shows_the_sentence_in_words(monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
     findings.say("It rises.")
     assert shown == [{findings.MIME: "It rises.", "text/plain": "It rises."}]
+    findings.say("It rises.", "Dots.")
+    assert shown[1][findings.NOTE] == "Dots."
+    assert shown[1]["text/plain"] == "It rises. Dots."
+
+
+def test_what_lambda_did_is_said_as_it_was():
+    frame = pd.DataFrame(
+        {
+            "weight": [0.1, 0.01, 0.001],
+            "val_quality": [0.0467, 0.0372, 0.0380],
+            "val_classification": [1.2, 1.3, 1.4],
+            "average": [0.5, 0.55, 0.51],
+        }
+    )
+    assert findings.sweep(frame) == (
+        "λ = 0.001 → 0.01 → 0.1: L1 on validation images 0.0380 → 0.0372 → 0.0467 (neither only rises "
+        "nor only falls), where a rise was to be expected; cross entropy 1.400 → 1.300 → 1.200 (falls), "
+        "where a fall was; average accuracy on test images 0.510 → 0.550 → 0.500."
+    )
+
+
+def sheet(*rows):
+    """Answers on clean, level-3 noise and level-3 blur; the label is always "cat"."""
+    kinds = (("clean", 0), ("noise", 3), ("blur", 3))
+    return {
+        "labels": ["cat"] * len(rows),
+        "cases": [{"distortion": kind, "level": level} for kind, level in kinds],
+        "answers": [[{"answer": answer} for answer in row.split()] for row in rows],
+    }
+
+
+def test_answers_on_a_sheet_are_counted():
+    plain = sheet("cat dog dog", "cat cat dog")
+    restored = sheet("cat cat dog", "dog dog cat")
+    assert findings.kept(plain) == (
+        "Of 2 test images, the classifier recognises 2 clean, 1 under the strongest noise and 0 under "
+        "the strongest blur."
+    )
+    assert findings.won(plain, restored, "qrnet") == (
+        "Of 4 distorted images on the sheets 3 are not recognised; QRNet makes 2 of these right, and 1 "
+        "others wrong."
+    )
+
+
+def test_the_epoch_of_the_lowest_loss():
+    history = pd.DataFrame({"epoch": [1, 2, 3], "val_loss": [3.0, 1.0, 2.0]})
+    assert findings.curves(history) == "The validation loss is lowest in epoch 2 of 3."
+    two = pd.concat([history.assign(stage="clean"), history[:1].assign(stage="mixed")])
+    said = "The validation loss is lowest in clean: epoch 2 of 3 and mixed: epoch 1 of 1."
+    assert findings.curves(two) == said
+
+
+def test_lowest_in_the_epoch_that_was_kept():
+    epochs = pd.DataFrame(
+        [
+            ("qrnet", "multiple", 0.05, 1.2, True),
+            ("qrnet", "multiple", 0.01, 0.1, False),
+            ("recnet-multiple", "multiple", 0.04, None, True),
+            ("recnet-noise", "noise", 0.01, None, True),
+        ],
+        columns=["variant", "distortions", "val_quality", "val_entropy", "kept"],
+    )
+    assert findings.learning(epochs) == (
+        "Lowest in the kept epoch, of what was trained on both distortions: L1 RecNet (multiple) with "
+        "0.0400 and cross entropy QRNet with 1.2000."
+    )
+    assert findings.learning(epochs.iloc[:0]) == ""

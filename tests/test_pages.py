@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from docutils import nodes
 from project import ROOT
 
 from qrlib import pages, profiles
@@ -82,3 +83,23 @@ def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders):
     pages.drop_icons(app, None)
     assert script.read_text().startswith("//")
     assert script.stat().st_size < 100
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [
+        ("_executed/quick/recovery", "Table 2 and C (Quick)"),
+        ("_executed/quick/recnet-noise-seed0", "Table 2 and C: recnet-noise-seed0 (Quick)"),
+        ("_executed/method", "Table 2 and C"),
+        ("rerun", "Table 2 and C"),
+    ],
+)
+def test_a_heading_says_whose_results_a_page_has(page, heading):
+    title = nodes.title("", "", nodes.Text("Table 2 and "), nodes.emphasis("", "C"))
+    doctree = nodes.section("", title, nodes.section("", nodes.title("", "Another")))
+    pages.name_profile(SimpleNamespace(env=SimpleNamespace(docname=page)), doctree)
+    assert [found.astext() for found in doctree.findall(nodes.title)] == [heading, "Another"]
+
+
+def test_without_a_heading_nothing_is_named():
+    pages.name_profile(SimpleNamespace(env=SimpleNamespace(docname="search")), nodes.section())

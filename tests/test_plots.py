@@ -109,7 +109,7 @@ def test_figure4_legend_is_outside_the_panels():
 def test_figure4_takes_other_restorers_and_refuses_missing_ones():
     more = results((*RESTORERS, "mqrnet-multiple"))
     figure = plots.figure4(more, methods=("none", "qrnet", "mqrnet-multiple"))
-    assert set(lines(figure.axes[0])) >= {"QRNet", "mqrnet-multiple"}
+    assert set(lines(figure.axes[0])) >= {"QRNet", "MQRNet"}
     with pytest.raises(QrlibError, match="no accuracy results of mqrnet-multiple"):
         plots.figure4(results(), methods=("none", "mqrnet-multiple"))
     some = results().query("not (restorer == 'recnet-multiple' and distortion == 'blur')")
@@ -268,8 +268,10 @@ def test_lambda_sweep_draws_its_table():
     ]
     trained = [training("qrnet-multiple", 0.01, 0, 0.04, 1.5)]
     trained += [training("qrnet_lambda_0.1-multiple", 0.1, 0, 0.05, 1.4)]
-    figure = plots.lambda_sweep(sweep.table(runs(*made), trained), title="quick")
-    left, right = figure.axes
+    found = sweep.table(runs(*made), trained)
+    figure = plots.lambda_sweep({"Quick": found, "Slow": found})
+    left, right, *below = figure.axes
+    assert [ax.get_title() for ax in below] == ["Slow: test images", "Slow: validation images"]
     assert left.get_xscale() == "log"
     np.testing.assert_allclose(lines(left)["noise"].get_xydata(), [[0.01, 0.8], [0.1, 0.7]])
     np.testing.assert_allclose(lines(left)["average"].get_ydata(), [0.75, 0.65])

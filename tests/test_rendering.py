@@ -1,10 +1,5 @@
 """Tables of text, as they are read."""
 
-import base64
-import io
-import re
-
-import pandas as pd
 from frames import table2_results as results
 
 from qrlib import experiments, origins, profiles, rendering, store, tables
@@ -12,9 +7,9 @@ from qrlib import experiments, origins, profiles, rendering, store, tables
 
 def test_rendered_beside_each_other():
     table = tables.table2(results(), comparable=True)
-    text = rendering.render(table, label="ours (224 px)").markdown
-    assert "| distortion | method | paper (Caltech101) | ours (224 px) | ours - paper |" in text
-    assert "| Gaussian noise | QRNet | 0.832 | 0.820 ± 0.028 (2) | -0.012 |" in text
+    text = rendering.render(table, "table-2", label="ours (224 px)").markdown
+    assert "| distortion | method | paper (Caltech101) | ours (224 px) | ours − paper |" in text
+    assert "| Gaussian noise | QRNet | 0.832 | 0.820 ± 0.028 (2) | −0.012 |" in text
     assert "| Gaussian blur | no restoration | 0.259 | 0.300 (1) | +0.041 |" in text
     assert "400 test images" in text
     assert "not comparable" not in text
@@ -22,18 +17,20 @@ def test_rendered_beside_each_other():
 
 def test_rendered_when_not_comparable():
     table = tables.table2(results(dataset="photographs"))
-    shown = rendering.render(table, label="quick, 64 px", paper_label="paper (Caltech101, VGG)")
+    shown = rendering.render(
+        table, "table-2", label="quick, 64 px", paper_label="paper (Caltech101, VGG)"
+    )
     assert "| distortion | method | paper (Caltech101, VGG) | quick, 64 px |\n" in shown.markdown
     assert "| average | QRNet | 0.768 | 0.765 ± 0.021 (2) |\n" in shown.markdown
     assert "not comparable" in shown.markdown
-    assert "ours - paper" not in shown.markdown + shown.html
+    assert "ours − paper" not in shown.markdown + shown.html
     assert shown.html.count("<tr>") == 13
     assert '<th scope="col">quick, 64 px</th>' in shown.html
     assert shown._repr_html_() == shown.html
 
 
 def test_text_is_escaped():
-    shown = tables.grid(["a|b", "<b>"], [["1 | 2", "x & y"]], "a < b")
+    shown = tables.grid(["a|b", "<b>"], [["1 | 2", "x & y"]], "a < b", "cells")
     assert shown.markdown.splitlines()[0] == r"| a\|b | <b> |"
     assert r"| 1 \| 2 | x & y |" in shown.markdown
     assert "&lt;b&gt;" in shown.html
@@ -41,32 +38,25 @@ def test_text_is_escaped():
     assert "<caption>a &lt; b</caption>" in shown.html
 
 
-def taken_away(markup: str) -> tuple[str, pd.DataFrame]:
-    """Name and content of the file that a table or figure offers."""
-    (found,) = re.findall(r'<a download="([^"]+)" href="data:text/csv;base64,([^"]+)">', markup)
-    return found[0], pd.read_csv(io.BytesIO(base64.b64decode(found[1])))
+def test_a_tidy_frame_in_two_ways():
+    won = tables.loss_won_back(results())
+    shown = rendering.wide(won, "Won back.", "won-back", digits=2)
+    assert "|  | noise | blur |" in shown.markdown
+    assert "| RecNet (noise) | 0.70 ± 0.05 | – |" in shown.markdown
+    assert "| QRNet | 0.73 ± 0.09 | 0.68 ± 0.02 |" in shown.markdown
+    both = {"a": "recnet-multiple", "b": "qrnet"}
+    beside = tables.beside_each_other(results(), both, ("clean", "blur"))
+    shown = rendering.wide(beside, "Both.", "both", line="method")
+    assert "| b | 0.900 | 0.710 |" in shown.markdown
+    assert beside["seeds"].iloc[0] == (0, 1)
+    assert beside["records"].iloc[3] == ("qrnet-multiple-0.json", "qrnet-multiple-1.json")
 
 
-def test_a_table_offers_its_data_in_full():
-    table = tables.table2(results(), comparable=True)
-    name, data = taken_away(rendering.render(table).html)
-    assert name == "ours-mean-standard-deviation-over-seeds.csv"
-    assert list(data["ours"]) == list(table["ours"])  # all digits
-    assert data["records"][3] == "qrnet-multiple-0.json qrnet-multiple-1.json"
-    shown = rendering.grid(["x", "ä"], [["1,5", rendering.Link("b", "c.html")]], "")
-    name, data = taken_away(shown.html)
-    assert (name, data.to_numpy().tolist()) == ("table.csv", [["1,5", "b"]])
-    name, data = taken_away(rendering.download(tables.levels(results()), "Figure 4, quick").html)
-    assert (name, len(data)) == ("figure-4-quick.csv", 48)
-
-
-def test_a_table_links_to_the_records_that_it_was_made_from():
-    markup = rendering.render(tables.table2(results())).html
-    for file in ("none-0", "recnet-blur-1", "qrnet-multiple-1"):
-        assert markup.count(f'<a href="../../records/quick/{file}.json">{file}</a>') == 1
-    shown = rendering.grid(["x"], [[rendering.Link("a&b", 'c"d.html')]], "caption")
-    assert '<td><a href="c&quot;d.html">a&amp;b</a></td>' in shown.html
-    assert '| [a&b](c"d.html) |' in shown.markdown
+def test_accuracy_on_clean_images():
+    shown = tables.render_clean(tables.clean_accuracy(results()), "clean").markdown
+    assert "| no restoration | 0.900 |  |" in shown
+    assert "| RecNet (noise) | 0.870 ± 0.014 | −0.030 |" in shown
+    assert "400 test images, mean ± standard deviation over seeds." in shown
 
 
 def test_the_list_of_records_leads_to_records_and_notebooks(tmp_path, monkeypatch):

@@ -90,17 +90,26 @@ def rendered(monkeypatch):
     captions: list[str] = []
     real = rendering.grid
 
-    def grid(headings, rows, caption, **more):
+    def grid(headings, rows, caption, *file, **more):
         captions.extend([" | ".join(headings), caption])
-        return real(headings, rows, caption, **more)
+        return real(headings, rows, caption, *file, **more)
 
-    for module in ("rendering", "tables", "claims"):
+    for module in ("rendering", "tables", "effects", "verdicts", "sweep", "agreement"):
         monkeypatch.setattr(f"qrlib.{module}.grid", grid)
     return captions
 
 
 def test_there_are_some():
     assert {"overview", "recovery"} <= {path.stem for path in READING}
+
+
+@pytest.mark.parametrize("path", READING, ids=lambda p: p.stem)
+def test_the_line_of_a_figure_follows_it(path):
+    """Tables have theirs from `qrlib.rendering.grid`; a diagram shows no numbers."""
+    code = [(c["metadata"], "".join(c["source"])) for c in cells(path)]
+    for (about, source), (_, after) in zip(code, [*code[1:], ({}, "")], strict=True):
+        if "figure" in about.get("mystnb", {}) and "diagrams." not in source:
+            assert "behind(" in after, source
 
 
 @pytest.mark.parametrize("path", READING, ids=lambda p: p.stem)

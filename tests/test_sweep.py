@@ -56,7 +56,9 @@ def test_table_by_hand():
     assert list(found["noise"]) == pytest.approx([0.78, 0.8, 0.79])
     assert list(found["average"]) == pytest.approx([0.75, 0.75, 0.70])
     assert list(found["best_epochs"]) == [(2,)] * 3
-    assert found["records"].iloc[0] == ("qrnet_lambda_0.1-multiple-vgg16-seed0.json",)
+    trained = "qrnet_lambda_0.1-multiple-vgg16-seed0.json"
+    assert found["records"].iloc[0] == (trained, "qrnet_lambda_0.1-multiple-0.json")
+    assert list(found["profile"]) == ["quick"] * 3
 
 
 def test_means_over_the_seeds_that_all_have():
@@ -97,7 +99,7 @@ def test_other_restorers_are_no_part_of_it():
 
 
 def test_rendered():
-    text = str(sweep.render(sweep.table(results(), records())))
+    text = str(sweep.render(sweep.table(results(), records()), "lambda-quick"))
     assert "| 0.1 | 0.0500 | 1.400 | 0.780 | 0.720 | 0.750 |" in text
-    assert "seeds: 0. " in text
+    assert "From seed 0. " in text
     assert "400 test images" in text

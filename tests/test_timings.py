@@ -108,7 +108,9 @@ def test_times_of_older_records_have_no_error():
 
 
 def test_rendered():
-    text = str(timings.render(timings.table(results()), image_size=224, label="ours (a GPU)"))
+    text = str(
+        timings.render(timings.table(results()), "times", image_size=224, label="ours (a GPU)")
+    )
     assert "| what | unit | paper (GeForce GTX TITAN X) | ours (a GPU) |" in text
     assert "| training epoch with QRNet | s | 167 | 41.5 |" in text
     assert "| classify an image, QRNet in front | ms | 8.29 | 3.00 |" in text
@@ -121,7 +123,7 @@ def test_rendered():
 @pytest.mark.parametrize(("classifier", "side"), [("vgg16", 64), ("small_vgg", 224)])
 def test_the_ratio_of_another_setting_is_not_the_papers(classifier, side):
     found = timings.table(results(classifier=classifier))
-    text = str(timings.render(found, image_size=side))
+    text = str(timings.render(found, "times", image_size=side))
     assert f"Nor is the ratio, which here is of {classifier} at {side} pixels" in text
 
 
@@ -132,7 +134,7 @@ def test_end_to_end_has_a_row_and_no_printed_number():
     assert (row["ours"], row["n"]) == (3.1, 256)
     assert found["paper"].isna().sum() == 1
     assert found.loc["ratio of classifying with QRNet to without", "ours"] == pytest.approx(1.5)
-    text = str(timings.render(timings.table(more), image_size=224))
+    text = str(timings.render(timings.table(more), "times", image_size=224))
     assert "| classify an image, QRNet in front, trained end to end | ms |  | 3.10 |" in text
 
 
@@ -140,7 +142,7 @@ def test_an_epoch_is_of_the_machine_that_trained():
     store.write(timing_record(device="CPU (1 thread)", epochs_on="a GPU"))
     found = timings.table(store.read("quick", kind="timing"))
     assert list(found["device"]) == ["a GPU", *["CPU (1 thread)"] * 3]
-    text = str(timings.render(found, image_size=64))
+    text = str(timings.render(found, "times", image_size=64))
     assert "Ours: trained on a GPU, classified on CPU (1 thread); medians" in text
     store.write(timing_record(device="CPU (1 thread)"))  # an older record does not tell
     assert set(store.read("quick", kind="timing")["device"]) == {"CPU (1 thread)"}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
+import pandas as pd
 import traitlets
 
 HERE = Path(__file__).parent
@@ -24,6 +25,11 @@ class Explorer(anywidget.AnyWidget):
         data: plain JSON values, and pictures as data URIs.  What has an order is a list: a saved
             notebook sorts the keys of everything else.
     """
+
+    #: The numbers that are shown, one a row; what they say; what is to be said of its marks.
+    frame: pd.DataFrame
+    finding: str = ""
+    note: str = ""
 
     _css = script("explorers.css")
     data = traitlets.Dict().tag(sync=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import torch
 import traitlets
 from torch import Tensor
@@ -47,12 +48,19 @@ class Distorted(Explorer):
             {"key": kind, **words, "sigmas": [d.sigma for d in levels[kind]]}
             for kind, words in KINDS.items()
         ]
-        images = [
+        images: list[dict[str, Any]] = [
             {"name": name, "alt": alt, "clean": _picture(clean, **SMOOTH)}
             | {kind: _shown(clean, levels[kind], seed) for kind in KINDS}
             for (name, clean), alt in zip(photographs.items(), alts, strict=True)
         ]
         super().__init__(data={"images": images, "kinds": kinds})
+        self.frame = pd.DataFrame(
+            {"photograph": image["name"], "distortion": kind, "level": level, "sigma": d.sigma}
+            | {metric: image[kind][metric][level - 1] for metric in ("psnr", "ssim")}
+            for image in images
+            for kind in KINDS
+            for level, d in enumerate(levels[kind], start=1)
+        )
 
 
 def _shown(clean: Tensor, levels: list[distortions.Distortion], seed: int) -> dict[str, Any]:

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from qrlib import names, reference, rendering, store
+from qrlib import findings, names, reference, rendering, store
 from qrlib.explorers.base import Curves
 from qrlib.explorers.looks import looks_of
 from qrlib.profiles import Profile
 
-#: Restorers that are part of a method, or of none.
-_NAMES = {
-    "recnet-noise": "RecNet (noise)",
-    "recnet-blur": "RecNet (blur)",
-    "finetuned-noise": "fine-tuned (noise)",
-    "finetuned-blur": "fine-tuned (blur)",
-    "pretrained-clean": "QRNet",
-    "small_pretrained-clean": "small QRNet",
-}
+#: Networks of the measure that is of clean images alone.
+_NAMES = {"pretrained-clean": "QRNet", "small_pretrained-clean": "small QRNet"}
 Run = Mapping[str, Any]
 
 
@@ -87,6 +83,36 @@ class Learning(Curves):
             shown=on,
             at=len(there[0]["panels"][0]["xs"]) - 1 if there else 0,
         )
+        self.frame = _frame([*recovery, *classifiers], judge)
+        self.finding = findings.learning(self.frame)
+        if (self.frame.groupby("variant")["seed"].nunique() > 1).any():
+            self.note = "Bold lines are means over seeds, faint ones single seeds."
+
+
+def _frame(records: Sequence[Run], judge: str) -> pd.DataFrame:
+    """Every epoch of every training: its losses and accuracy, and whether it was kept."""
+    columns = {"val_quality": "val_quality", "val_entropy": f"val_{judge}"}
+    columns |= {name: name for name in ("train_loss", "val_loss", "val_accuracy")}
+    names = (
+        "variant distortions seed epoch val_quality val_entropy train_loss val_loss val_accuracy"
+    )
+    return pd.DataFrame(
+        (
+            {
+                "variant": _variant(record),
+                "distortions": record["config"].get("distortions", "clean"),
+                "seed": int(re.findall(r"-seed(\d+)$", record["name"])[0]),
+                "epoch": epoch["epoch"],
+                **{name: epoch.get(column, math.nan) for name, column in columns.items()},
+                "kept": epoch["epoch"] == record["training"]["best_epoch"],
+                "profile": record["profile"],
+                "record": f"{record['name']}.json",
+            }
+            for record in sorted(records, key=_order)
+            for epoch in record["training"]["epochs"]
+        ),
+        columns=f"{names} kept profile record".split(),
+    )
 
 
 def _view(key: str, name: str, ylabel: str, records: Sequence[Run], column: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib import plots, rendering, selection, tables
+from qrlib import findings, plots, rendering, selection, tables
 from qrlib.explorers.base import Curves
 from qrlib.explorers.looks import looks_of, methods
 
@@ -63,6 +63,10 @@ class Levels(Curves):
         lacking = [rendering.name(method) for method in shown if method not in there]
         content = {"views": [view], "cursor": "Level", "missing": lacking}
         super().__init__(data=content, shown=wanted, view=view["key"], at=3)
+        self.frame, self.note = data, findings.dots(data["seeds"])
+        if self.note:
+            self.note += " Values are means ± standard deviations over seeds (their number)."
+        self.finding = findings.levels(results, there, **choice)
 
 
 def _line(rows: pd.DataFrame) -> dict[str, Any]:

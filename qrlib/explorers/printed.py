@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import traitlets
 
-from qrlib import plots, rendering, sections, store, tables
+from qrlib import findings, plots, rendering, sections, store, tables
 from qrlib.explorers.base import Explorer, script
 from qrlib.explorers.looks import looks_of
 from qrlib.profiles import Profile
@@ -39,25 +39,37 @@ class Printed(Explorer):
     seeds = traitlets.Bool(True).tag(sync=True)
 
     def __init__(self, shown: Sequence[Profile]) -> None:
-        settings = [_setting(profile) for profile in shown]
+        made = {profile.name: _tables(profile) for profile in shown}
+        settings = [_setting(profile, made[profile.name]) for profile in shown]
         there = [
             [key, TABLES[key][0]] for key in TABLES if any(key in s["tables"] for s in settings)
         ]
         missing = [] if settings else ["any evaluation"]
         data = {"settings": settings, "tables": there, "missing": missing}
         super().__init__(data=data, setting=settings[0]["key"] if settings else "")
+        frames = [t.assign(table=part) for ts in made.values() for part, t in ts.items()]
+        self.frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+        self.note = findings.dots(self.frame["seeds"]) if frames else ""
+        said = (f"{p.title}, Table 2: {findings.average(made[p.name]['table2'])}" for p in shown)
+        self.finding = " ".join(said)
 
 
-def _setting(profile: Profile) -> dict[str, Any]:
-    """All tables that a profile has the records of."""
+def _tables(profile: Profile) -> dict[str, pd.DataFrame]:
+    """All tables that a profile has the records of, by part."""
     results = store.read(profile.name)
+    return {
+        part: function(results, comparable=profile.comparable, **profile.choice)
+        for part, (_, function) in TABLES.items()
+        if not sections.missing(profile, part)
+    }
+
+
+def _setting(profile: Profile, made: dict[str, pd.DataFrame]) -> dict[str, Any]:
     found = {}
     paper = ""
-    for part, (_, function) in TABLES.items():
-        if not sections.missing(profile, part):
-            table = function(results, comparable=profile.comparable, **profile.choice)
-            found[part] = {"groups": _groups(table), "finding": _finding(table)}
-            paper = f"paper ({table['paper_dataset'].iloc[0]})"
+    for part, table in made.items():
+        found[part] = {"groups": _groups(table), "finding": findings.average(table)}
+        paper = f"paper ({table['paper_dataset'].iloc[0]})"
     if not profile.comparable:
         paper += ", another setting"
     return {
@@ -96,15 +108,3 @@ def _cell(cell: dict[str, Any], look: dict[str, str]) -> dict[str, Any]:
         "text": rendering.format_ours(cell["ours"], cell["spread"], cell["seeds"]),
         "says": f"{name}, {where}: paper {cell['paper']:.3f}, ours {cell['ours']:.3f}{seeds}.",
     }
-
-
-def _finding(table: pd.DataFrame) -> str:
-    """Which method is best on average, in print and here."""
-    average = table[table["row"] == "average"]
-    printed, ours = (average.loc[average[whose].idxmax()] for whose in ("paper", "ours"))
-    if len(average) == 1:
-        return f"On average: paper {printed['paper']:.3f}, ours {ours['ours']:.3f}."
-    return (
-        f"Highest on average: in the paper {rendering.name(printed['column'])} with "
-        f"{printed['paper']:.3f}, here {rendering.name(ours['column'])} with {ours['ours']:.3f}."
-    )

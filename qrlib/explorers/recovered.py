@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import traitlets
 
-from qrlib import names, paths, rendering, samples, sheets, tables
+from qrlib import findings, names, paths, rendering, samples, sheets, tables
 from qrlib.errors import QrlibError
 from qrlib.explorers.base import Explorer, script
 from qrlib.profiles import Profile
@@ -45,6 +45,7 @@ class Recovered(Explorer):
 
     def __init__(self, profile: Profile) -> None:
         shown: dict[str, Any] = {}
+        told: dict[str, dict[str, Any]] = {}
         missing = []
         first: dict[str, Any] = {}
         for method in tables.METHODS7:
@@ -62,6 +63,7 @@ class Recovered(Explorer):
             src = _sheet(entry, profile)
             answers = entry["answers"]
             shown[method] = {"name": rendering.name(method), "src": src, "answers": answers}
+            told[method] = entry
         data: dict[str, Any] = {
             "sheets": shown,
             "methods": [method for method in shown if method != "none"],
@@ -73,6 +75,9 @@ class Recovered(Explorer):
         }
         method = (data["methods"] or [""])[-1]
         super().__init__(data=data, method=method, **_start(data, method))
+        self.frame = sheets.answers(told, profile)
+        if "none" in told and "qrnet" in told:
+            self.finding = findings.won(told["none"], told["qrnet"], "qrnet")
 
 
 def _words(first: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
-from browser.conftest import DESKTOP, PHONE
+from browser.conftest import DESKTOP, PHONE, until
 from qrlib import names, paths, profiles, reference, samples, selection, store, tables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -115,9 +115,7 @@ def test_play_goes_through_the_levels_once(visit: Callable) -> None:
     assert play.inner_text() == "⏸ Pause"
     sources = set()
     for value in "12345":
-        qx.page.wait_for_function(
-            "([e, v]) => e.value === v", arg=[level.element_handle(), value], timeout=5000
-        )
+        until(qx.page, "([e, v]) => e.value === v", [level.element_handle(), value], timeout=5000)
         sources.add(qx.locator("img[data-name=distorted]").get_attribute("src"))
     assert len(sources) == 5
     assert play.inner_text() == "▶ Play"

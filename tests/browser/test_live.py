@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import PHONE, Visit
+from browser.conftest import PHONE, Visit, until
 from qrlib import evaluation, models, recover, weights
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, gaussian_blur
 
@@ -44,7 +44,7 @@ class Demo:
 
     def start(self) -> Demo:
         self.page.click("text=Start QRNet")
-        self.page.wait_for_function("window.qrLive.latest")
+        until(self.page, "() => window.qrLive.latest", timeout=MINUTES)
         self.settle()
         return self
 
@@ -73,9 +73,11 @@ class Demo:
         assert before == 0
         file = {"name": name, "mimeType": kind, "buffer": content}
         self.page.set_input_files("#qr-file", files=[file])
-        self.page.wait_for_function(
-            "qrLive.latest !== window.before"
-            " || !document.querySelector('.qr-live-stage [role=alert]').hidden"
+        until(
+            self.page,
+            "() => qrLive.latest !== window.before"
+            " || !document.querySelector('.qr-live-stage [role=alert]').hidden",
+            timeout=MINUTES,
         )
         return self.settle()
 
@@ -363,7 +365,7 @@ DROP = """(content) => {
 def test_a_photo_can_be_dropped(demo: Demo) -> None:
     content = base64.b64encode(encoded(np.full((30, 20, 3), 90, np.uint8), "PNG")).decode()
     demo.page.evaluate(DROP, content)
-    demo.page.wait_for_function("qrLive.latest !== window.before")
+    until(demo.page, "() => qrLive.latest !== window.before", timeout=MINUTES)
     shown = demo.settle()
     assert (shown["height"], shown["width"]) == (30, 20)
     expect(demo.page.locator("#qr-file-name")).to_have_text("dropped.png")
@@ -447,7 +449,7 @@ def test_fits_a_phone(visit: Callable) -> None:
     demo = Demo(visit("try.html", width=PHONE, dark=True).page)
     pixels = np.full((300, 500, 3), 90, np.uint8)
     demo.page.evaluate(DROP, base64.b64encode(encoded(pixels, "PNG")).decode())
-    demo.page.wait_for_function("qrLive.latest?.height < qrLive.latest?.width")
+    until(demo.page, "() => qrLive.latest?.height < qrLive.latest?.width", timeout=MINUTES)
     demo.settle()
     wide = demo.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0, f"scrolls sideways by {wide} px"

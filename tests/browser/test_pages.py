@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import http.server
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -14,12 +16,15 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser
 
 from browser.conftest import DESKTOP, PATIENCE, PHONE, Visit, new_page
+from qrlib import sections
 
 ROOT = Path(__file__).resolve().parents[2]
 TOC = (ROOT / "book" / "_toc.yml").read_text()
 PAGES = [*re.findall(r"(?:root|file): (\S+)", TOC), "genindex", "search"]
 #: Bytes that a page may load in all, uncompressed.
 BUDGET = 3_000_000
+#: Pages that show results of several profiles.
+STORY = ("overview", "does_it_hold", "left_open")
 #: axe-core's impacts that fail a page.
 GRAVE = ("serious", "critical")
 
@@ -42,6 +47,51 @@ for page in PAGES:
     KINDS.setdefault(kind(page), page)
 #: A page with tables, one with equations and drawings, one with photographs, prose, and code.
 OFFLINE = ["_executed/overview", "_executed/method", "_executed/distortions", "rerun", "api/losses"]
+#: Notes what the page's content security policy refuses.
+REFUSED = """window.refused = [];
+addEventListener("securitypolicyviolation", (event) => {
+  window.refused.push(`${event.effectiveDirective}: ${event.blockedURI}`);
+});"""
+#: What somebody would try who got a script into a page, or wrote something into its text.
+ATTEMPTS = """async (other) => {
+  const make = (name, set) => Object.assign(document.createElement(name), set);
+  const add = (name, set) => document.body.append(make(name, set));
+  const soon = () => new Promise((done) => setTimeout(done, 20));
+  const attempts = {
+    "connect-src": () => fetch(`${other}/fetch`).catch(() => {}),
+    "img-src": () => add("img", { src: `${other}/image` }),
+    "script-src-elem": () => add("script", { src: `${other}/script` }),
+    "script-src-attr": () => { add("div", {}); document.body.lastChild.outerHTML = "<p onclick='1'>"; },
+    "script-src": () => { try { new Function("1"); } catch {} },
+    "style-src-elem": () => add("link", { rel: "stylesheet", href: `${other}/style` }),
+    "frame-src": () => add("iframe", { src: `${other}/frame` }),
+    "object-src": () => add("object", { data: `${other}/object` }),
+    "media-src": () => add("video", { src: `${other}/video` }),
+    "base-uri": () => document.head.append(make("base", { href: other })),
+  };
+  const found = {};
+  const refusal = async () => {
+    for (let i = 0; i < 200 && !window.refused.length; i++) await soon();
+    return window.refused.map((text) => text.split(":")[0]);
+  };
+  for (const [name, attempt] of Object.entries(attempts)) {
+    window.refused.length = 0;
+    await attempt();
+    found[name] = await refusal();
+  }
+  window.refused.length = 0;
+  add("script", { textContent: "window.ran = true" });
+  found["a script in the text"] = window.ran ? [] : await refusal();
+  const code = `
+    addEventListener("securitypolicyviolation", (event) => postMessage(event.effectiveDirective));
+    fetch("${other}/worker").catch(() => {})`;
+  const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  window.refused.length = 0;
+  worker.onmessage = ({ data }) => window.refused.push(data);
+  found.worker = await refusal();
+  worker.terminate();
+  return found;
+}"""
 
 
 class Survey:
@@ -50,6 +100,7 @@ class Survey:
     def __init__(self, browser: Browser, site: str, path: str) -> None:
         page = new_page(browser, PHONE)
         page.set_default_timeout(PATIENCE)
+        page.add_init_script(REFUSED)
         visit = Visit(page, site)
         page.goto(f"{site}{path}.html", wait_until="load", timeout=PATIENCE)
         self.title = page.title()
@@ -73,6 +124,7 @@ class Survey:
                 if rule["impact"] in GRAVE
                 for node in rule["nodes"][:3]
             ]
+        self.refused = page.evaluate("window.refused")
         page.context.close()
 
 
@@ -88,6 +140,50 @@ def test_a_page_is_quiet_and_asks_nobody_else(survey: Callable, name: str) -> No
     assert seen.title
     assert seen.errors == []
     assert seen.outside == []
+
+
+@pytest.mark.parametrize("name", KINDS.values())
+def test_a_page_needs_nothing_that_its_policy_refuses(survey: Callable, name: str) -> None:
+    assert survey(name).refused == []
+
+
+@pytest.fixture
+def other() -> Iterator[tuple[str, list[str]]]:
+    """Another site, within reach, and what it was asked for."""
+    asked: list[str] = []
+
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+def test_what_gets_into_a_page_runs_not_and_reaches_nobody(
+    browser: Browser, site: str, other: tuple[str, list[str]]
+) -> None:
+    """Over http and from a file."""
+    address, asked = other
+    page = new_page(browser)
+    page.add_init_script(REFUSED)
+    page.goto(f"{site}try.html", wait_until="load", timeout=PATIENCE)
+    found = page.evaluate(ATTEMPTS, address)
+    expected = {name: [name] for name in found}
+    expected |= {"a script in the text": ["script-src-elem"], "worker": ["connect-src"]}
+    assert found == expected
+    assert asked == []
+    page.goto(f"{address}/seen")
+    page.context.close()
+    assert "/seen" in asked  # so the other site could have been reached
 
 
 @pytest.mark.parametrize("name", KINDS.values())
@@ -149,6 +245,16 @@ def internal(read: Callable, html: Path, name: str) -> list[tuple[str, Path, str
     return found
 
 
+def test_every_page_has_a_policy(html: Path) -> None:
+    """The ones that were not opened too; index.html only leads to the first page."""
+    pages = [p for p in html.rglob("*.html") if p.relative_to(html).parts[0] != "_static"]
+    without = [
+        p.relative_to(html) for p in pages if "Content-Security-Policy" not in p.read_text("utf-8")
+    ]
+    assert without == [Path("index.html")]
+    assert "<script" not in (html / "index.html").read_text("utf-8")
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_no_link_is_dead(read: Callable, html: Path, name: str) -> None:
     links = internal(read, html, name)
@@ -158,6 +264,74 @@ def test_no_link_is_dead(read: Callable, html: Path, name: str) -> None:
         assert target.is_relative_to(html), link
         if anchor and target.suffix == ".html":
             assert anchor in read(target).anchors, link
+
+
+class Numbers(HTMLParser):
+    """Tables, figures and their lines, in the order of a page."""
+
+    #: Shows no numbers: what the idea is.
+    DIAGRAMS = ("fig-idea",)
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.order: list[str] = []
+        self.files: dict[str, str] = {}
+        self.raw = 0
+        self.feed(path.read_text("utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {key: value or "" for key, value in attrs}
+        kinds = found.get("class", "").split()
+        self.raw += tag == "table" and "dataframe" in kinds
+        if tag == "table" and "qr-table" in kinds:
+            self.order.append("table")
+        elif tag == "figure" and found.get("id") not in self.DIAGRAMS:
+            self.order.append(f"figure {found.get('id', '')}")
+        elif "qr-data" in kinds:
+            self.order.append("line")
+        if "download" in found:
+            assert found["download"] not in self.files or (
+                self.files[found["download"]] == found["href"]
+            ), f"two files of one page are called {found['download']}"
+            self.files[found["download"]] = found["href"]
+
+
+#: Pages of results, and pages of one run.
+RESULTS = [name for name in PAGES if kind(name) in (*sections.PAGES, *STORY)]
+RUNS = [name for name in PAGES if re.search(r"-seed\d+$", name)]
+
+
+@pytest.fixture(scope="module")
+def numbers(html: Path) -> Callable[[str], Numbers]:
+    return functools.cache(lambda name: Numbers(html / f"{name}.html"))
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_table_and_figure_leads_to_its_data(numbers: Callable, name: str) -> None:
+    shown = numbers(name)
+    assert "line" in shown.order
+    for what, after in zip(shown.order, [*shown.order[1:], ""], strict=True):
+        assert what == "line" or after == "line", f"{what} has no line under it"
+    assert shown.raw == 0, "a frame of pandas as it is"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_leads_to_its_record(
+    read: Callable, numbers: Callable, html: Path, name: str
+) -> None:
+    assert numbers(name).order[0] == "line"
+    _, profile, run = name.split("/")
+    assert f"../../records/{profile}/{run}.json" in read(html / f"{name}.html").links
+
+
+def test_files_to_take_away_have_names_of_their_own(numbers: Callable) -> None:
+    """One name, one content, wherever in the book."""
+    contents: dict[str, set[str]] = {}
+    for page in {*RESULTS, *RUNS}:
+        for file, content in numbers(page).files.items():
+            contents.setdefault(file, set()).add(content)
+    assert len(contents) > 30
+    assert [file for file, different in contents.items() if len(different) > 1] == []
 
 
 @pytest.mark.parametrize("name", PAGES)
