@@ -1,4 +1,4 @@
-"""What pages of the book get while they are built: pictures for the night, numbers as links, cards.
+"""What pages of the book get while they are built: pictures for the night, numbers that are links.
 
 `qrlib.pages` has Sphinx call this while it builds the book.
 """
@@ -18,13 +18,6 @@ _NUMBER = re.compile(
     r'<span class="caption-number">(?P<number>[^<]*?) ?</span>',
     re.DOTALL,
 )
-_TABLE = re.compile(
-    r'<div class="qr-scroll"(?P<more>[^>]*)><table class="qr-table(?P<style>[^"]*)">'
-    r"(?P<inside>(?:(?!</table>).)*)</table>",
-    re.DOTALL,
-)
-_HEAD = re.compile(r'<th scope="col">(.*?)</th>', re.DOTALL)
-_ROW = re.compile(r"<tr>(?=<td>).*?</tr>", re.DOTALL)
 
 
 def night(svg: str) -> str:
@@ -77,34 +70,9 @@ def link_numbers(body: str) -> str:
     return _NUMBER.sub(r'\1<a class="caption-number" href="#\g<id>">\g<number></a> ', body)
 
 
-def spread_verdicts(body: str) -> str:
-    """Tables of verdicts, known by their first heading: wide, and in cards on a phone.
-
-    There each cell shows the heading that it gets here.
-    """
-    return _TABLE.sub(_spread, body)
-
-
-def _spread(found: re.Match[str]) -> str:
-    heads = _HEAD.findall(found["inside"])
-    if heads[:1] != ["verdict"]:
-        return found[0]
-
-    def label(row: re.Match[str]) -> str:
-        first, *rest = row[0].split("<td>")
-        cells = [f'<td data-label="{head}">{cell}' for head, cell in zip(heads, rest, strict=True)]
-        return first + "".join(cells)
-
-    return (
-        f'<div class="qr-scroll qr-wide"{found["more"]}>'
-        f'<table class="qr-table{found["style"]} qr-verdicts">'
-        f"{_ROW.sub(label, found['inside'])}</table>"
-    )
-
-
 def lay_out(
     app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
     """Change the text of a page."""
     if doctree is not None and context.get("body"):
-        context["body"] = spread_verdicts(link_numbers(context["body"]))
+        context["body"] = link_numbers(context["body"])

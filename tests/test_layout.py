@@ -52,18 +52,3 @@ def test_each_number_leads_to_its_own_figure():
     assert '<a class="caption-number" href="#one">No. 1</a> a' in found
     assert '<a class="caption-number" href="#two">No. 2</a> a' in found
     assert layout.link_numbers("<figure><p>no number</p></figure>").endswith("number</p></figure>")
-
-
-def test_cells_of_verdicts_know_their_headings_and_other_tables_stay():
-    verdicts = '<div class="qr-scroll" tabindex="0"><table class="qr-table"><caption>c</caption>'
-    verdicts += '<thead><tr><th scope="col">verdict</th><th scope="col">paper</th></tr></thead>'
-    verdicts += "<tbody><tr><td>✓</td><td></td></tr><tr><td>✗</td><td>0.1</td></tr></tbody>"
-    verdicts += "</table></div>"
-    found = layout.spread_verdicts(verdicts)
-    assert 'class="qr-scroll qr-wide" tabindex="0"' in found
-    assert 'class="qr-table qr-verdicts"' in found
-    assert found.count('<td data-label="verdict">') == 2
-    assert '<td data-label="paper">0.1</td></tr></tbody></table></div>' in found
-    other = verdicts.replace(">verdict<", ">method<")
-    assert layout.spread_verdicts(other) == other
-    assert layout.spread_verdicts(verdicts + other) == found + other

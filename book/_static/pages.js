@@ -11,22 +11,6 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// A wide table takes the place of the list of contents, which makes room while one is seen.
-document.addEventListener("DOMContentLoaded", () => {
-  const contents = document.querySelector(".bd-sidebar-secondary");
-  const tables = document.querySelectorAll(".qr-wide");
-  if (!contents || !tables.length) return;
-  const seen = new Set();
-  const observer = new IntersectionObserver((entries) => {
-    for (const { isIntersecting, target } of entries) {
-      if (isIntersecting) seen.add(target);
-      else seen.delete(target);
-    }
-    contents.classList.toggle("hide", seen.size > 0);
-  });
-  for (const table of tables) observer.observe(table);
-});
-
 // Paper is white, and nothing on it can be unfolded.  Code that a reader has left folded is left out.
 let theme;
 let folded = [];
