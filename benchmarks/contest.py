@@ -68,6 +68,9 @@ class Device(NamedTuple):
     gpu_peak: Callable[[], int] = lambda: 0
 
 
+CPU = Device()
+
+
 @dataclass(frozen=True)
 class Ready:
     """A contestant whose preparation is over.
@@ -86,7 +89,7 @@ class Ready:
     work: Mapping[str, float] = field(default_factory=dict)
     note: str = ""
     difference: float | None = None
-    device: Device = Device()
+    device: Device = CPU
 
 
 class Absent(Exception):
