@@ -154,6 +154,12 @@ def ratio(values: Sequence[float], reference: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(values, reference, strict=False))
 
 
+_COLUMNS = (
+    "group case contestant amount rate what median low high ratio rounds prepared memory helpers gpu "
+    "difference note"
+).split()
+
+
 def frame(result: Mapping[str, Any]) -> pd.DataFrame:
     """All that was measured, one row a contestant and thing timed; those left out have none.
 
@@ -188,7 +194,7 @@ def frame(result: Mapping[str, Any]) -> pd.DataFrame:
                         },
                     }
                 )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_COLUMNS)
 
 
 def left_out(result: Mapping[str, Any]) -> list[tuple[str, str, str, str]]:

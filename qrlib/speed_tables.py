@@ -85,22 +85,16 @@ def tables(result: Mapping[str, Any], group: str) -> Iterator[tuple[str, Rendere
     measured = speed.frame(result)
     for contest in (c for c in result["contests"] if c["group"] == group):
         case = contest["case"]
-        mine = (
-            measured[(measured["group"] == group) & (measured["case"] == case)]
-            if len(measured)
-            else measured
-        )
-        whats = list(dict.fromkeys(mine["what"])) if len(mine) else [""]
-        timed = [
-            what
-            for what in whats
-            if (mine["what"] == what).sum() > mine["rate"].sum() * (what == "")
-        ]
-        growth = any(one["amount"] is not None for one in contest["contestants"])
-        for what in timed or [""]:
-            rows = mine[(mine["what"] == what) & ~mine["rate"]] if len(mine) else mine
+        mine = measured[(measured["group"] == group) & (measured["case"] == case)]
+        mine = mine[~mine["rate"].astype(bool)]
+        timed = list(dict.fromkeys(mine["what"])) or [""]
+        if any(one["amount"] is not None for one in contest["contestants"]):
+            what = "step" if "step" in timed else timed[0]  # its epochs are a few steps
+            yield case, _growth(contest, mine[mine["what"] == what])
+            continue
+        for what in timed:
             title = f"{case}: {_WHAT[what]}" if what else case
-            yield title, _growth(contest, rows) if growth else _compared(contest, rows)
+            yield title, _compared(contest, mine[mine["what"] == what])
 
 
 def _compared(contest: Mapping[str, Any], rows: pd.DataFrame) -> Rendered:
@@ -109,7 +103,7 @@ def _compared(contest: Mapping[str, Any], rows: pd.DataFrame) -> Rendered:
     for one in contest["contestants"]:
         if one["rate"]:
             continue
-        mine = rows[rows["contestant"] == one["name"]] if len(rows) else rows
+        mine = rows[rows["contestant"] == one["name"]]
         if not len(mine):
             lines.append(["", one["name"], "", "", "", "", f"left out: {_reason(one)}"])
             continue
@@ -163,7 +157,7 @@ def _memory(one: Mapping[str, Any]) -> str:
 def _growth(contest: Mapping[str, Any], rows: pd.DataFrame) -> Rendered:
     lines = []
     for one in contest["contestants"]:
-        mine = rows[rows["contestant"] == one["name"]] if len(rows) else rows
+        mine = rows[rows["contestant"] == one["name"]]
         if not len(mine):
             lines.append([one["name"], "", "", "", "", f"left out: {_reason(one)}"])
             continue
