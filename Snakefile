@@ -129,6 +129,7 @@ rule book:
         rules.all.input,
         [page for profile in COMMITTED for page in result_pages(profile)],
         expand("book/_executed/{story}.ipynb", story=["overview", "does_it_hold", "left_open", "commands"]),
+        "book/_executed/benchmarks.ipynb",
         expand("book/_executed/{page}.ipynb", page=["method", "distortions"]),
         rules.live.output,
         # Pages, and docstrings for the reference.
@@ -246,6 +247,23 @@ rule story:
         code=provenance.code_hash([*READERS, "diagrams", "manual", "showcase", "__main__"]),
     log:
         notebook=f"{paths.runs('book')}/logs/{{story}}.ipynb",
+    threads: THREADS
+    shell:
+        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} "
+        "&& {PY} -m qrlib page {log.notebook} {output}"
+
+
+rule benchmarks:
+    """How fast it is: the last results of the benchmarks that were committed.  Measures nothing."""
+    input:
+        [str(p) for p in sorted(Path("benchmarks/results").glob("*.json"))],
+        notebook="notebooks/benchmarks.ipynb",
+    output:
+        "book/_executed/benchmarks.ipynb",
+    params:
+        code=provenance.code_hash(["speed", "speed_goals", "speed_tables"]),
+    log:
+        notebook=f"{paths.runs('book')}/logs/benchmarks.ipynb",
     threads: THREADS
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} "
