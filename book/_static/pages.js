@@ -11,11 +11,11 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// Paper is white, and nothing on it can be unfolded.  Code that a reader has left folded is left out.
+// Paper is white, and no table on it can be unfolded.  Folded code and lists of records are left out.
 let theme;
 let folded = [];
 window.addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll(".bd-article details:not([open], .hide)")];
+  folded = [...document.querySelectorAll(".bd-article details:not([open], .hide):has(table)")];
   for (const part of folded) part.open = true;
   theme = document.documentElement.dataset.theme;
   document.documentElement.dataset.theme = "light";
