@@ -366,7 +366,7 @@ def test_distances_are_in_errors_of_the_difference():
     assert list(ranked.index) == ["the papers", "ours"]
     assert ranked["ours"] == pytest.approx(0.02 / (0.005 * paired))
     assert agreement.shifts(frame)["the papers"] == pytest.approx(ranked["ours"])
-    text = agreement.table(frame, "Four numbers.").markdown
+    text = agreement.table(frame, "Four numbers.", "conventions-smoke").markdown
     assert "| paper, Table 5 | 15.29 | 0.330 | 19.77 | 0.656 |  |" in text
     assert text.index("| the papers | 15.29") < text.index("| ours | 15.59 | 0.330")
 
