@@ -12,7 +12,7 @@ from qrlib.rendering import Rendered
 
 #: A photograph's restoring counts as linear in its pixels if it grows as their power within this of 1.
 LINEAR = 0.1
-#: Images of the training part of Caltech101, and the paper's size and batch: what the GPU's epoch is of.
+#: The training part of Caltech101 at the paper's size and batch, which the GPU's epoch is of.
 EPOCH = {"size": 224, "batch": 32, "classifier": "vgg16", "corpus": "caltech101", "images": None}
 
 
