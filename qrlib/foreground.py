@@ -18,14 +18,21 @@ TELLING = re.compile(
     r"  epoch \d+/\d+  |\d%\|.*(step|img|it)/s|^\d+ of \d+ steps|already trained|starting anew"
     r"|downloading|computing features|^WARNING|Nothing to be done"
 )
-#: Seconds that Snakemake has to end in order.
-PATIENCE = 3.0
+#: Seconds that Snakemake has to end in order; more where it has jobs to cancel that run elsewhere.
+PATIENCE, PATIENCE_CLUSTER = 1.0, 15.0
 
 
-def follow(command: list[str], environment: dict[str, str], log: Path, everything: bool) -> int:
+def follow(
+    command: list[str],
+    environment: dict[str, str],
+    log: Path,
+    everything: bool,
+    patience: float = PATIENCE,
+) -> int:
     """Run a command with all it says in `log`; print what tells of progress.
 
-    Ctrl-C and SIGTERM end the command, and what it started, within seconds.
+    Ctrl-C and SIGTERM end the command, and what it started, within seconds: it has `patience` seconds
+    to end by itself.
     """
     with log.open("w", encoding="utf-8") as file, _ending_in_order():
         process = subprocess.Popen(
@@ -47,7 +54,7 @@ def follow(command: list[str], environment: dict[str, str], log: Path, everythin
                     print(line.rstrip(), flush=True)
             return process.wait()
         except BaseException:
-            _end(process)
+            _end(process, patience)
             raise
 
 
@@ -66,11 +73,11 @@ def _ending_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], patience: float) -> None:
     """Let Snakemake cancel its jobs, on a cluster those of others, and end what is left."""
     process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(PATIENCE)
+        process.wait(patience)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -188,6 +188,7 @@ def _serve(listening: int, preload: Sequence[str]) -> None:
             for pid in kernels.active_children or ():
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
+            os._exit(0)  # to take torch apart takes seconds, for which nobody should wait
 
 
 def _run(command: list[str]) -> int:

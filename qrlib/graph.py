@@ -71,7 +71,8 @@ def run(
                 kernels = forking.server(threads, log.with_name("kernels.log"))
                 environment |= stack.enter_context(kernels)
             try:
-                status = foreground.follow(command, environment, log, everything=dry_run)
+                patience = foreground.PATIENCE if cluster is None else foreground.PATIENCE_CLUSTER
+                status = foreground.follow(command, environment, log, dry_run, patience)
             except KeyboardInterrupt:
                 print("stopped; what was finished is kept, the same command goes on", flush=True)
                 return INTERRUPTED

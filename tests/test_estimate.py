@@ -66,7 +66,7 @@ def line(name, seconds, *after):
 
 def test_schedule_of_a_small_graph():
     graph = [line("a", 3600), line("b", 7200, "a"), line("c", 3600, "a"), line("d", 3600)]
-    assert estimate.hours(graph, 1, 1.0, 1)[:2] == (4.0, 1.0)
+    assert estimate.hours(graph, 1, 1.0, 1)[:2] == (5.0, 1.0)
     took, busy, chain = estimate.hours(graph, 2, 1.0, 1)
     assert (took, chain) == (3.0, ["a", "b"])
     assert busy == pytest.approx(5 / 6)
