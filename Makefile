@@ -7,10 +7,13 @@ UV ?= $(VENV)/bin/uv
 PROFILE ?= quick
 PYTEST_ARGS ?= -n 2
 LOCK_ARGS ?=
+BENCHMARKS_ARGS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# What the benchmarks compare with is installed apart: it is large, and nothing else needs it.
+BENCHMARKS := .venv-benchmarks
 WEB := web/node_modules/.package-lock.json
 SHELL := /bin/sh
 START := $(shell date +%s)
@@ -26,7 +29,7 @@ export UV_SYSTEM_CERTS := true
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book quick profile test lint archive lock clean distclean
+.PHONY: help setup book quick profile test lint benchmarks archive lock clean distclean
 
 help: ## list the targets
 	@echo "Targets:"
@@ -35,6 +38,7 @@ help: ## list the targets
 	@echo "  PYTHON=python3.12   the Python that .venv is made of (3.10 to 3.13)"
 	@echo "  PROFILE=name        a file of profiles/ without its ending, for 'make profile'"
 	@echo "  PYTEST_ARGS='...'   arguments of pytest, now: $(PYTEST_ARGS)"
+	@echo "  BENCHMARKS_ARGS='...' arguments of python -m benchmarks, such as --only step"
 	@echo "  LOCK_ARGS=--upgrade newest versions within the bounds, for 'make lock'"
 
 setup: $(STAMP) $(WEB) ## create .venv and web/node_modules from their locks
@@ -75,26 +79,37 @@ lint: $(STAMP) ## check style, types and that notebooks carry no outputs
 	if [ -e "$$1" ]; then $(BIN)/nbstripout --keep-id --keep-count --verify "$$@"; else echo "no notebooks"; fi
 	@echo "== lint passed"
 
+benchmarks: $(BENCHMARKS)/.installed ## measure speed and memory beside other libraries
+	@echo "== benchmarks"
+	@$(BENCHMARKS)/bin/python -m benchmarks $(BENCHMARKS_ARGS)
+	@$(ELAPSED); echo "== done in $$elapsed"
+
 archive: book ## one file with code, records, weights and book, for a deposit
 	@rm -rf _build/archive
 	@$(BIN)/python -m qrlib archive _build/archive/qrlib.zip
 	@$(ELAPSED); echo "== done in $$elapsed: _build/archive/qrlib.zip"
 
-lock: $(BIN)/pip ## rewrite requirements.lock from pyproject.toml
+lock: $(BIN)/pip ## rewrite the locks from pyproject.toml and benchmarks/
 	@echo "== lock"
 	@[ -x $(BIN)/uv ] || $(BIN)/python -m pip install --quiet 'uv==$(UV_VERSION)'
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --all-extras $(LOCK_ARGS) \
 		--custom-compile-command 'make lock' --output-file requirements.lock pyproject.toml
-	@echo "== requirements.lock is written; 'make setup' installs it"
+	@# The same versions as above, and what the benchmarks compare with.
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+		--no-emit-index-url --no-emit-find-links --extra dev $(LOCK_ARGS) \
+		--constraint requirements.lock --override benchmarks/overrides.txt \
+		--custom-compile-command 'make lock' --output-file benchmarks/requirements.lock \
+		pyproject.toml benchmarks/requirements.in
+	@echo "== requirements.lock and benchmarks/requirements.lock are written; 'make setup' installs the first"
 
 clean: ## remove what was built and run here (never data/ or committed results)
 	rm -rf _build runs book/_executed book/_generated results/quick results/smoke .snakemake
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	find . -name __pycache__ -type d -not -path './$(VENV)*' -prune -exec rm -rf {} +
 
 distclean: clean ## the same, and .venv
-	rm -rf $(VENV) web/node_modules qrlib.egg-info
+	rm -rf $(VENV) $(BENCHMARKS) web/node_modules qrlib.egg-info
 
 # The stamp is written last, so that an interrupted installation is done again.
 $(STAMP): requirements.lock pyproject.toml
@@ -113,6 +128,17 @@ $(STAMP): requirements.lock pyproject.toml
 	fi
 	@echo "== environment: installing qrlib itself"
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Requirements of packages are not looked at: the lock leaves one out on purpose (overrides.txt).
+$(BENCHMARKS)/.installed: benchmarks/requirements.lock
+	@$(CHECK_PYTHON)
+	@echo "== environment: installing benchmarks/requirements.lock into $(BENCHMARKS) (6 GB)"
+	@'$(PYTHON)' -m venv --clear $(BENCHMARKS)
+	@bin=$(BENCHMARKS)/bin; \
+	{ $$bin/python -m pip install --quiet 'uv==$(UV_VERSION)' && $$bin/uv pip install --no-deps \
+		--python $$bin/python --require-hashes -r benchmarks/requirements.lock; } \
+	|| $$bin/python -m pip install --no-deps --require-hashes -r benchmarks/requirements.lock
 	@touch $@
 
 # npm writes it last.

@@ -3,6 +3,8 @@
 #   python -m qrlib run PROFILE     every network and record of a profile, and its results notebook
 #   python -m qrlib book            the quick profile, and the book
 #
+# `--cluster slurm` or `--cluster kubernetes` submits each job instead of running it here.
+#
 # A job is one papermill run of a notebook.  While it runs, the executed notebook stands in
 # runs/<profile>/logs, and stays there with its traceback if it fails.  Then `qrlib publish` moves it to
 # results/<profile>/notebooks and writes a stamp.  Stamps, not records, are Snakemake's outputs: it deletes
@@ -14,7 +16,7 @@ import re
 import sys
 from pathlib import Path
 
-from qrlib import experiments, pages, paths, profiles, provenance, sections
+from qrlib import demands, experiments, pages, paths, profiles, provenance, sections
 
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
@@ -22,7 +24,10 @@ NAME = PROFILE.name
 COMMITTED = [p for p in sections.recorded() if p not in (NAME, "quick", "smoke")]
 NOTEBOOKS = [p for p in profiles.names() if any(paths.results(p).glob("notebooks/*.ipynb"))
              and p not in (NAME, "quick", "smoke")]
-THREADS = PROFILE.threads or workflow.cores
+# On a cluster a job asks for `cores`, wherever it runs; here they all share what there is.
+CLUSTER = config.get("cluster", "")
+CORES = int(config["cores"]) if CLUSTER else workflow.cores
+THREADS = PROFILE.threads or CORES
 PY = sys.executable
 BIN = Path(PY).parent
 
@@ -63,6 +68,22 @@ def settings(kind, x):
 def records(x, run):
     """The records that a job writes."""
     return [run, *(x.judged_by(role).evaluation_run for role in x.judges)]
+
+
+def asked(jobs=None):
+    """What each job of a rule asks a cluster for, more at each attempt; nothing where there is none.
+
+    `jobs` gives the records of a job by its wildcards; without it the profile's defaults hold
+    (`cluster/*/config.yaml`).
+    """
+    if not CLUSTER or jobs is None:
+        return {}
+    needs = lambda w: demands.of_job(PROFILE, jobs(w))
+    return {
+        "gpu": lambda wildcards: needs(wildcards).gpus,
+        "mem_mb": lambda wildcards, attempt: attempt * needs(wildcards).memory_mb,
+        "runtime": lambda wildcards, attempt: attempt * needs(wildcards).minutes,
+    }
 
 
 def before(x):
@@ -108,6 +129,7 @@ rule book:
         rules.all.input,
         [page for profile in COMMITTED for page in result_pages(profile)],
         expand("book/_executed/{story}.ipynb", story=["overview", "does_it_hold", "left_open", "commands"]),
+        "book/_executed/benchmarks.ipynb",
         expand("book/_executed/{page}.ipynb", page=["method", "distortions"]),
         rules.live.output,
         # Pages, and docstrings for the reference.
@@ -118,7 +140,7 @@ rule book:
         "_build/html/index.html",
     params:
         launched=[pages.repository(), pages.branch()],
-    threads: workflow.cores
+    threads: CORES
     shell:
         "{PY} -m qrlib assemble {NAME} {NOTEBOOKS} && "
         "{BIN}/jupyter-book build book --config _config.yml --path-output . --all -W --keep-going -n --quiet"
@@ -137,6 +159,8 @@ rule classifier:
     log:
         notebook=f"{RUNS}/logs/{{classifier}}.ipynb",
     threads: THREADS
+    resources:
+        **asked(lambda w: records(CLASSIFIERS[w.classifier], w.classifier)),
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} -p profile {NAME} -p classifier {params.name} "
         "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {params.records}"
@@ -156,6 +180,8 @@ rule restorer:
     log:
         notebook=f"{RUNS}/logs/{{run}}.ipynb",
     threads: THREADS
+    resources:
+        **asked(lambda w: records(RESTORERS[w.run], w.run)),
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} {params.parameters} "
         "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {params.records}"
@@ -172,7 +198,9 @@ rule timing:
         settings=[provenance.config_hash(TIMED.config("recovery")), experiments.code("timing")],
     log:
         notebook=f"{RUNS}/logs/{TIMED.timing_run}.ipynb",
-    threads: workflow.cores
+    threads: CORES
+    resources:
+        **asked(lambda w: records(TIMED, TIMED.recovery_run)),
     shell:
         ENVIRONMENT.replace("{threads}", str(THREADS)) + PAPERMILL +
         "{input.notebook} {log.notebook} -p profile {NAME} "
@@ -219,6 +247,23 @@ rule story:
         code=provenance.code_hash([*READERS, "diagrams", "manual", "showcase", "__main__"]),
     log:
         notebook=f"{paths.runs('book')}/logs/{{story}}.ipynb",
+    threads: THREADS
+    shell:
+        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} "
+        "&& {PY} -m qrlib page {log.notebook} {output}"
+
+
+rule benchmarks:
+    """How fast it is: the last results of the benchmarks that were committed.  Measures nothing."""
+    input:
+        [str(p) for p in sorted(Path("benchmarks/results").glob("*.json"))],
+        notebook="notebooks/benchmarks.ipynb",
+    output:
+        "book/_executed/benchmarks.ipynb",
+    params:
+        code=provenance.code_hash(["speed", "speed_goals", "speed_tables"]),
+    log:
+        notebook=f"{paths.runs('book')}/logs/benchmarks.ipynb",
     threads: THREADS
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} "

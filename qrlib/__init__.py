@@ -20,7 +20,7 @@ _MODULES = (
     "agreement batch checking claims classifiers conventions data diagrams distortions errors "
     "evaluation experiments latency layers losses manual measuring models origins photo plots "
     "profiles provenance recover reference rendering runs samples schema sections selection "
-    "similarity store style sweep tables timings training"
+    "similarity speed speed_goals speed_tables store style sweep tables timings training"
 ).split()
 
 __all__ = ["__version__", *_WHERE, *_MODULES]

@@ -17,6 +17,9 @@ def main(argv: list[str] | None = None) -> int:
     book = commands.add_parser("book", help="run the quick profile and build the book")
     for command in (run, book):
         command.add_argument("--cores", type=int, help="processor cores to use (default: all)")
+        command.add_argument(
+            "--cluster", help="submit each job: slurm, kubernetes, or a folder of yours in cluster/"
+        )
         command.add_argument("--dry-run", action="store_true", help="show what would run")
     train = commands.add_parser(
         "train", help="train and evaluate runs of a profile without notebooks (needs no Jupyter)"
@@ -81,16 +84,19 @@ def main(argv: list[str] | None = None) -> int:
 
         from qrlib import graph
 
-        if arguments.command == "run":
-            return graph.run(arguments.profile, "all", arguments.cores, arguments.dry_run)
-        if arguments.command == "book":
-            return graph.run("quick", "book", arguments.cores, arguments.dry_run)
+        if arguments.command in ("run", "book"):
+            book_too = arguments.command == "book"
+            profile, target = ("quick", "book") if book_too else (arguments.profile, "all")
+            return graph.run(profile, target, arguments.cores, arguments.dry_run, arguments.cluster)
         if arguments.command == "publish":
             graph.publish(arguments.notebook, arguments.profile, arguments.stamp, arguments.records)
         elif arguments.command == "page":
             graph.page(arguments.notebook, arguments.target)
         else:
             graph.assemble(arguments.profiles)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
     except QrlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -12,6 +12,7 @@ import json
 import subprocess
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ import yaml
 from qrlib import files, paths
 from qrlib.errors import QrlibError
 
+METADATA = "ro-crate-metadata.json"
+#: What metadata of another form, and members packed in other ways, lead to.
+_ODD = (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError)
+#: Bytes of metadata that `check` reads.
+LARGEST = 1 << 24
 MIT = "https://spdx.org/licenses/MIT"
 #: The profiles that a book runs, so that their records are in no commit.
 RUN_HERE = ("quick",)
@@ -151,15 +157,27 @@ def check(archive: str | Path) -> dict[str, Any]:
     """
     try:
         with zipfile.ZipFile(archive) as content:
-            metadata: dict[str, Any] = json.loads(content.read("ro-crate-metadata.json"))
             names = content.namelist()
+            if len(set(names)) < len(names):
+                raise QrlibError(f"{archive}: two parts have the same name")
+            if content.getinfo(METADATA).file_size > LARGEST:
+                raise QrlibError(f"{archive}: {METADATA} has more than {LARGEST:,} bytes")
+            metadata: dict[str, Any] = json.loads(content.read(METADATA))
             for entity in metadata["@graph"]:
                 name, stated = entity["@id"], entity.get("sha256")
-                if stated and hashlib.sha256(content.read(name)).hexdigest() != stated:
+                if stated and _hash(content, name) != stated:
                     raise QrlibError(f"{archive}: {name} differs from its hash in the metadata")
                 folder = name.endswith("/") and name != "./"
                 if folder and not any(part.startswith(name) for part in names):
                     raise QrlibError(f"{archive}: {name} is named in the metadata and lacks")
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (zipfile.BadZipFile, zlib.error, *_ODD) as error:
         raise QrlibError(f"{archive} is no archive of this project ({error})") from error
     return metadata
+
+
+def _hash(content: zipfile.ZipFile, name: str) -> str:
+    digest = hashlib.sha256()
+    with content.open(name) as part:
+        while chunk := part.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()

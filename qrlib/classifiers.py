@@ -207,7 +207,9 @@ def build(
     if weights is not None:
         state, metadata, source = weight_files.load(name, weights)
         if name == "resnet50":
-            set_resnet_stride(backbone, metadata.get("stride", "conv2"))
+            where = metadata.get("stride", "conv2")
+            choose(f"stride in the metadata of {source}", where, ("conv1", "conv2"))
+            set_resnet_stride(backbone, where)
         _load_backbone(backbone, state, name, source)
     if architecture.fully_connected == 3:
         head: nn.Module = nn.Sequential(
@@ -244,11 +246,15 @@ def set_resnet_stride(model: nn.Module, where: str) -> None:
 def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], name: str, source: str) -> None:
     own = backbone.state_dict()
     missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
-    wrong = [k for k in own if k in state and state[k].shape != own[k].shape]
+    wrong = [k for k in own if k in state and not _alike(state[k], own[k])]
     if missing or wrong:
         raise QrlibError(
             f"{source} does not hold {name}'s backbone: "
-            f"{len(missing)} of {len(own)} tensors missing, {len(wrong)} of another shape "
+            f"{len(missing)} of {len(own)} tensors missing, {len(wrong)} of another shape or type "
             f"(first: {(missing + wrong)[0]}); expected torchvision's key names"
         )
     backbone.load_state_dict({k: state.get(k, own[k]) for k in own})
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and one.is_floating_point() == other.is_floating_point()

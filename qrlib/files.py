@@ -75,16 +75,37 @@ def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON value")
 
 
+def _finite(text: str) -> float:
+    if abs(value := float(text)) == float("inf"):  # 1e999
+        raise ValueError(f"{text[:20]} is too large")
+    return value
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(values := dict(pairs)) < len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"the key {twice!r} stands there twice")
+    return values
+
+
 def read_json(path: Path, what: str) -> Any:
     """Read JSON; `what` names the file's role in the error of a missing or damaged one."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        if not path.is_file() and path.exists():
+            raise OSError("it is no file")
+        text = path.read_text(encoding="utf-8")
+        value = json.loads(
+            text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_once
+        )
+        if "\\ud" in text.lower():  # half a character, which no page could show
+            json.dumps(value, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise QrlibError(f"no {what} at {path}") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise QrlibError(
             f"{what} {path} is damaged ({error}); delete it and run the step that made it again"
         ) from error
+    return value
 
 
 def file_hash(path: Path) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
-import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,26 +13,36 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from qrlib import files, findings, forking, paths, profiles, sections
-from qrlib.errors import QrlibError
+from qrlib import files, findings, foreground, forking, paths, profiles, sections
+from qrlib.errors import QrlibError, choose
 
-#: Lines of a run that tell a person how far it is; the log file has all of them.
-TELLING = re.compile(
-    r"  epoch \d+/\d+  |\d%\|.*(step|img|it)/s|^\d+ of \d+ steps|already trained|starting anew"
-    r"|downloading|computing features|^WARNING|Nothing to be done"
-)
+#: Status of a run that Ctrl-C or SIGTERM ended, as a shell has it.
+INTERRUPTED = 130
+#: Cores of a job on a cluster, unless said otherwise: a GPU is fed by few.
+JOB_CORES = 4
 #: How the MIME types of saved widgets begin.
 WIDGETS = "application/vnd.jupyter.widget-"
 
 
-def run(profile: str, target: str, cores: int | None = None, dry_run: bool = False) -> int:
+def run(
+    profile: str,
+    target: str,
+    cores: int | None = None,
+    dry_run: bool = False,
+    cluster: str | None = None,
+) -> int:
     """Bring a target of the Snakefile up to date; returns Snakemake's exit status.
 
     One run at a time in a checkout: a second waits for the first.  The lock is the system's and ends
     with its process, unlike Snakemake's own, which outlives a kill.
+
+    Args:
+        cores: of this machine; with a cluster, of each job whose profile does not say `threads`.
+        cluster: a folder of cluster/, a profile of Snakemake that submits jobs; None runs them here.
     """
     settings = profiles.load(profile)  # refuses an unknown one before anything starts
     root = paths.root()
+    where = _here(cores) if cluster is None else _on(cluster, cores)
     lock = FileLock(root / ".snakemake" / "qrlib.lock")
     Path(lock.lock_file).parent.mkdir(exist_ok=True)
     try:
@@ -43,20 +52,29 @@ def run(profile: str, target: str, cores: int | None = None, dry_run: bool = Fal
         lock.acquire()
     with lock:
         drop_stale_stamps(profile)
-        cores = cores or os.cpu_count() or 1
         command = [sys.executable, "-m", "snakemake", target, "--nolock", "--rerun-incomplete"]
         command += ["--rerun-triggers", "mtime", "params", "input"]
-        command += ["--cores", str(cores), "--quiet", "rules"]
-        command += ["--config", f"profile={profile}", *(["--dry-run"] if dry_run else [])]
+        command += ["--quiet", "rules", *(["--dry-run"] if dry_run else [])]
         log = paths.runs(profile) / "logs" / "run.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "QRLIB_ROOT": str(paths.root())}
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", "QRLIB_ROOT": str(root)}
+        if cluster is not None:  # what a job on another machine is to know
+            known = sorted(name for name in environment if name.startswith("QRLIB_"))
+            command += ["--envvars", "PYTHONUNBUFFERED", *known]
+        command += [*where, "--config", f"profile={profile}"]
+        if cluster is not None:
+            command += [f"cluster={cluster}", f"cores={cores or JOB_CORES}"]
         with contextlib.ExitStack() as stack:
-            if forking.usable() and not dry_run:
-                threads = settings.threads or cores
+            # A kernel cannot be forked from a process of another machine.
+            if forking.usable() and not dry_run and cluster is None:
+                threads = settings.threads or cores or os.cpu_count() or 1
                 kernels = forking.server(threads, log.with_name("kernels.log"))
                 environment |= stack.enter_context(kernels)
-            status = _follow(command, environment, log, everything=dry_run)
+            try:
+                status = foreground.follow(command, environment, log, everything=dry_run)
+            except KeyboardInterrupt:
+                print("stopped; what was finished is kept, the same command goes on", flush=True)
+                return INTERRUPTED
     if status:
         _explain(log)
     elif not dry_run:
@@ -65,25 +83,22 @@ def run(profile: str, target: str, cores: int | None = None, dry_run: bool = Fal
     return status
 
 
-def _follow(command: list[str], environment: dict[str, str], log: Path, everything: bool) -> int:
-    """Run a command with all it says in `log`; print what tells of progress."""
-    with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(
-            command,
-            cwd=paths.root(),
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
+def _here(cores: int | None) -> list[str]:
+    return ["--cores", str(cores or os.cpu_count() or 1)]
+
+
+def _on(cluster: str, cores: int | None) -> list[str]:
+    """Snakemake's arguments for a cluster, if what submits to it is installed."""
+    folder = paths.root() / "cluster"
+    known = sorted(path.parent.name for path in folder.glob("*/config.yaml"))
+    config = folder / choose("cluster", cluster, known) / "config.yaml"
+    executor = str(profiles.read_yaml(config).get("executor"))
+    if importlib.util.find_spec(f"snakemake_executor_plugin_{executor.replace('-', '_')}") is None:
+        raise QrlibError(
+            f"cluster {cluster!r} needs snakemake-executor-plugin-{executor}: run `make setup` with "
+            "Python 3.11 or newer, which is what Snakemake's plugins need"
         )
-        assert process.stdout is not None
-        for line in process.stdout:
-            file.write(line)
-            file.flush()
-            if everything or TELLING.search(line):
-                print(line.rstrip(), flush=True)
-        return process.wait()
+    return ["--profile", str(config.parent)]
 
 
 def _explain(log: Path) -> None:
@@ -123,35 +138,44 @@ def drop_stale_stamps(profile: str) -> None:
 def publish(notebook: str | Path, profile: str, stamp: str | Path, records: Iterable[str]) -> None:
     """Move a finished run's notebook to the results, tidied, and stamp it and its records."""
     notebook = Path(notebook)
-    page(notebook, paths.results(profile) / "notebooks" / notebook.name)
+    profiles.check_name(profile)
+    page(notebook, paths.results(profile) / "notebooks" / notebook.name, run=True)
     results = [f"notebooks/{notebook.name}", *(f"records/{name}.json" for name in records)]
     files.write_json(Path(stamp), {name: _hash(profile, name) for name in results})
 
 
-def page(notebook: str | Path, target: str | Path) -> None:
-    """Move a finished notebook to `target`: only the parameters it ran with stay to be seen."""
+def page(notebook: str | Path, target: str | Path, *, run: bool = False) -> None:
+    """Move a finished notebook to `target`, tidied as a page of the book, or as that of a run."""
     import nbformat
 
     notebook, target = Path(notebook), Path(target)
     content = nbformat.read(notebook, as_version=4)
-    tidy(content)
+    tidy(content, run=run)
     with files.replacing(target) as temporary:
         nbformat.write(content, temporary)
     notebook.unlink()
 
 
-def tidy(content: Any) -> None:
-    """Hide what papermill added, and drop what belongs to this machine and moment."""
+def tidy(content: Any, *, run: bool = False) -> None:
+    """Hide what papermill added, and drop what belongs to this machine and moment.
+
+    Args:
+        run: it is a run's, whose reader wants to know its parameters and every step; other pages hide
+            cells that show nothing.
+    """
     cells = content.cells
     injected = [c for c in cells if "injected-parameters" in c.metadata.get("tags", [])]
+    for cell in cells:
+        tags = cell.metadata.get("tags", [])
+        replaced = "parameters" in tags and (injected or not run)
+        silent = "hide-input" in tags and not cell.outputs and not run
+        if replaced or silent:
+            cell.metadata.tags = ["remove-cell"]
     if injected:
-        for cell in cells:
-            if "parameters" in cell.metadata.get("tags", []):
-                cell.metadata.tags = ["remove-cell"]
-        injected[0].metadata.tags = ["run-parameters"]
-        injected[0].source = injected[0].source.replace(
-            "# Parameters", "# The parameters of this run"
-        )
+        injected[0].metadata.tags = ["run-parameters" if run else "remove-cell"]
+    if injected and run:
+        shown = injected[0].source.replace("# Parameters", "# The parameters of this run")
+        injected[0].source = shown
     content.metadata.pop("papermill", None)
     _keep_shown_widgets(content)
     for cell in cells:
@@ -206,6 +230,7 @@ def _joined(outputs: Iterable[Any]) -> list[Any]:
 
 def assemble(names: list[str]) -> None:
     """Copy executed training notebooks and records of some profiles to where the book reads them."""
+    names = [profiles.check_name(name) for name in names]
     records = paths.root() / "book" / "_executed" / "_files" / "records"
     shutil.rmtree(records, ignore_errors=True)
     for name in names:

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from qrlib import classifiers, data, experiments, export, files, paths, profiles, sheets, weights
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
 from qrlib.errors import QrlibError
-from qrlib.models import QRNet
+from qrlib.models import QRNet, open_qrnet
 from qrlib.recover import BEST
 
 #: Bytes of a part before base64; some ten of them make a network.
@@ -53,10 +53,7 @@ class Network:
 
     def load(self) -> QRNet:
         """In evaluation mode."""
-        state, _ = weights.read(self.path)
-        net = QRNet(convs_per_block=2 if "encoder.0.2.weight" in state else 1)
-        net.load_state_dict(state)
-        return net.eval()
+        return open_qrnet(self.path)
 
     @property
     def entry(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,31 +13,54 @@ import pandas as pd
 from qrlib import experiments, paths, profiles, store
 from qrlib.classifiers import ARCHITECTURES
 from qrlib.data import DATASETS
+from qrlib.distortions import BLUR_SIGMAS, kernel_size
+from qrlib.errors import QrlibError
 
 
 def bibtex() -> str:
-    """The paper as BibTeX, from CITATION.cff."""
-    paper = profiles.read_yaml(paths.root() / "CITATION.cff")["preferred-citation"]
-    authors = [f"{a['family-names']}, {a['given-names']}" for a in paper["authors"]]
+    """The paper and this software as BibTeX, from CITATION.cff."""
+    software = profiles.read_yaml(paths.root() / "CITATION.cff")
+    paper = software["preferred-citation"]
     key = paper["authors"][0]["family-names"].lower() + str(paper["year"])
-    fields = {"author": " and ".join(authors)}
-    fields |= {name: paper[name] for name in ("title", "journal", "volume", "year", "doi")}
+    own = {"title": software["title"], "version": software["version"]}
+    if address := software.get("repository-code"):
+        own["url"] = address
+    fields = {name: paper[name] for name in ("title", "journal", "volume", "year", "doi")}
+    return "\n\n".join(
+        (
+            _entry("article", key, paper["authors"], fields),
+            _entry("software", "qrlib", software["authors"], own),
+        )
+    )
+
+
+def _entry(
+    kind: str, key: str, authors: Sequence[Mapping[str, str]], fields: Mapping[str, Any]
+) -> str:
+    """An entry of BibTeX; a name that is no person's stands in braces, which keep it whole."""
+    people = [
+        f"{{{a['name']}}}" if "name" in a else f"{a['family-names']}, {a['given-names']}"
+        for a in authors
+    ]
+    fields = {"author": " and ".join(people), **fields}
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
-    return "\n".join([f"@article{{{key},", *lines, "}"])
+    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
 
 
-def _valid() -> dict[str, Iterable[str]]:
-    """Parameter of a notebook -> the values it takes; the rest are numbers or text."""
-    return {
-        "profile": profiles.names(),
-        "profiles": profiles.names(),
-        "dataset": DATASETS,
-        "variant": experiments.VARIANTS,
-        "distortions": dict.fromkeys(
-            d for v in experiments.VARIANTS.values() for d in v.distortions
-        ),
-        "classifier": ARCHITECTURES,
-        "overrides": ["setting=value ..."],
+def _valid() -> dict[str, tuple[str, str]]:
+    """Parameter of a notebook -> its type, and the values it takes."""
+    shown = {"profile": profiles.names(), "dataset": DATASETS, "variant": experiments.VARIANTS}
+    shown["classifier"] = ARCHITECTURES
+    shown["distortions"] = [d for v in experiments.VARIANTS.values() for d in v.distortions]
+    names = {name: ("text", ", ".join(dict.fromkeys(values))) for name, values in shown.items()}
+    return names | {
+        "profiles": ("list of text", names["profile"][1]),
+        "overrides": ("text", "setting=value ..., the settings below"),
+        "runs": ("text", "what `python -m qrlib train PROFILE --list` shows"),
+        "repository": ("text", "https://..."),
+        "seed": ("integer", "0 and above"),
+        "size": ("integer", f"{kernel_size(BLUR_SIGMAS[-1]) // 2 + 1} and above"),
+        "images": ("integer", "1 and above"),
     }
 
 
@@ -48,8 +71,11 @@ def parameters(folder: Path | None = None) -> pd.DataFrame:
         folder: of the notebooks; None is the project's.
 
     Returns:
-        Columns notebook, parameter, default, valid, meaning; one row a parameter, none for a notebook
-        that has no parameters.
+        Columns notebook, parameter, type, default, valid, meaning; one row a parameter, none for a
+        notebook that has no parameters.
+
+    Raises:
+        QrlibError: a parameter whose type and values are not known here.
     """
     import papermill
 
@@ -57,12 +83,19 @@ def parameters(folder: Path | None = None) -> pd.DataFrame:
     rows = []
     for path in sorted((folder or paths.root() / "notebooks").glob("*.ipynb")):
         for found in papermill.inspect_notebook(str(path)).values():
+            name = found["name"]
+            if name not in valid:
+                raise QrlibError(
+                    f"parameter {name} of {path.name} has no type; add it to qrlib.manual._valid"
+                )
+            kind, values = valid[name]
             rows.append(
                 {
                     "notebook": path.stem,
-                    "parameter": found["name"],
+                    "parameter": name,
+                    "type": f"{kind} or None" if found["default"] == "None" else kind,
                     "default": found["default"],
-                    "valid": ", ".join(valid.get(found["name"], ())),
+                    "valid": values,
                     "meaning": found["help"],
                 }
             )
@@ -93,31 +126,41 @@ def costs(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
     """What the recorded runs of some profiles took, wherever they ran.
 
     Returns:
-        Columns profile, device, runs, hours (of all runs one after another), longest (hours of the
-        longest one), memory (GB, the most that one process held), records.  A row a profile and device.
+        Columns profile, planned (networks that the profile trains), device, trained (networks), runs
+        (records), hours (of all runs one after another), longest (hours of the longest one), memory
+        (GB, the most that one process held), records.  A row a profile and device; a profile without
+        records has one without a device.
     """
     rows = []
     for profile in shown:
-        records = store.read_records(profile.name)
-        devices = dict.fromkeys(record["provenance"]["device"] for record in records)
-        for device in devices:
-            sources = [r["provenance"] for r in records if r["provenance"]["device"] == device]
+        there = any(paths.results(profile.name).glob("records/*.json"))
+        records = store.read_records(profile.name) if there else []
+        row = {"profile": profile.name, "planned": len(experiments.plan(profile))}
+        for device in dict.fromkeys(_device(record) for record in records):
+            here = [record for record in records if _device(record) == device]
+            sources = [record["provenance"] for record in here]
             seconds = [source["seconds"] for source in sources]
             memory = [source.get("peak_memory_mb") or float("nan") for source in sources]
             rows.append(
-                {
-                    "profile": profile.name,
+                row
+                | {
                     "device": device,
+                    "trained": sum(r["kind"] in ("classifier", "recovery") for r in here),
                     "runs": len(sources),
                     "hours": sum(seconds) / 3600,
                     "longest": max(seconds) / 3600,
                     "memory": pd.Series(memory).max() / 1000,
-                    "records": tuple(
-                        f"{r['name']}.json" for r in records if r["provenance"]["device"] == device
-                    ),
+                    "records": tuple(f"{r['name']}.json" for r in here),
                 }
             )
-    return pd.DataFrame(rows)
+        if not records:
+            rows.append(row | {"device": "", "trained": 0, "runs": 0, "records": ()})
+    columns = "profile planned device trained runs hours longest memory records".split()
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _device(record: Mapping[str, Any]) -> str:
+    return record["provenance"]["device"].replace("(1 threads)", "(1 thread)")  # as once written
 
 
 def _fields(cls: Any, before: str = "") -> Iterable[tuple[str, str, str]]:

@@ -30,6 +30,14 @@ def keep_freed_memory() -> bool:
     return all(mallopt(option, value) == 1 for option, value in wanted)
 
 
+def fits(size: int, device: torch.device) -> bool:
+    """Whether `size` bytes may stay on a GPU: at most a quarter of what is free, the rest is for work.
+
+    False for the CPU: what is in its memory, or mapped into it, is there already.
+    """
+    return device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0] // 4
+
+
 def channels_last(module: Module) -> Module:
     """Lay the convolutions' weights out channel by channel for each pixel, as the kernels like it."""
     return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -123,9 +125,9 @@ def load_qrnet(profile: str, variant: str = "qrnet", seed: int = 0) -> QRNet:
     """A trained network from the weights shipped in ``results/<profile>/weights``, in eval mode.
 
     Raises:
-        QrlibError: no such weights; the message lists those that are there.
+        QrlibError: no such weights; the message lists those that are there.  Or not those of a QRNet.
     """
-    from qrlib import paths, weights
+    from qrlib import paths
 
     folder = paths.results(profile) / "weights"
     path = folder / f"{variant}-seed{seed}.safetensors"
@@ -135,7 +137,25 @@ def load_qrnet(profile: str, variant: str = "qrnet", seed: int = 0) -> QRNet:
             f"no trained weights {path.name} for profile {profile!r}; shipped: "
             f"{', '.join(there) or 'none'}; train it with `python -m qrlib run {profile}`"
         )
+    return open_qrnet(path)
+
+
+def open_qrnet(path: Path) -> QRNet:
+    """The network of a safetensors file, QRNet or small QRNet, in eval mode.
+
+    Raises:
+        QrlibError: no such file, or one of other tensors than Table 1's.
+    """
+    from qrlib import weights
+
     state, _ = weights.read(path)
     model = QRNet(convs_per_block=2 if "encoder.0.2.weight" in state else 1)
-    model.load_state_dict(state)
+    try:
+        if not all(tensor.is_floating_point() for tensor in state.values()):
+            raise RuntimeError("not all of them are floats")
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise QrlibError(
+            f"the tensors of {path} are not those of a QRNet; delete the file and make or copy it again"
+        ) from error
     return model.eval()

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib import following, paths, profiles, sections, store
+from qrlib import following, layout, paths, profiles, sections, store
 from qrlib.errors import QrlibError
 
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
@@ -103,6 +103,23 @@ def add_launchers(
         context["header_buttons"].append(group | {"buttons": links, "label": "launch-buttons"})
 
 
+def title(page: str, own: str) -> str:
+    """The title of a page that other profiles or runs have as well, with what tells it apart.
+
+    >>> title("_executed/method", "The method")
+    'The method'
+    >>> title("_executed/quick/recovery", "Table 2")
+    'Table 2 (Quick)'
+    >>> title("_executed/quick/recnet-noise-seed0", "Training a restorer")
+    'Training a restorer: recnet-noise-seed0 (Quick)'
+    """
+    parts = Path(page).parts
+    if parts[0] != "_executed" or len(parts) < 3:
+        return own
+    run = "" if parts[-1] in sections.PAGES or parts[-1] == "conventions" else f": {parts[-1]}"
+    return f"{own}{run} ({profiles.load(parts[1]).title})"
+
+
 def source(page: str) -> str:
     """For the page of a run: its numbers and its records (`qrlib.following`); "" for other pages."""
     parts = Path(page).parts
@@ -130,14 +147,15 @@ def add_source(app: Any, doctree: Any, docname: str) -> None:
         title.parent.insert(title.parent.index(title) + 1, nodes.raw("", line, format="html"))
 
 
-def mark_drawings(app: Any, doctree: Any, docname: str) -> None:
-    """Tell drawings from photographs, of which a dark page may only turn the first to their negative."""
+def name_profile(app: Any, doctree: Any) -> None:
+    """Let the heading of a page, and so its links and its place in a search, say whose it is."""
     from docutils import nodes
 
-    for image in doctree.findall(nodes.image):
-        path = Path(app.srcdir) / image["uri"]
-        drawn = path.suffix == ".svg" and "<image" not in path.read_text("utf-8")
-        image["classes"].append("qr-drawing" if drawn else "qr-photograph")
+    heading = next(doctree.findall(nodes.title), None)
+    if heading is not None:
+        named = title(app.env.docname, heading.astext())
+        if named != heading.astext():
+            heading += nodes.Text(named.removeprefix(heading.astext()))
 
 
 def drop_icons(app: Any, exception: Exception | None) -> None:
@@ -150,7 +168,9 @@ def drop_icons(app: Any, exception: Exception | None) -> None:
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("html-page-context", add_launchers, priority=502)  # after the theme made the list
-    app.connect("doctree-resolved", mark_drawings)
+    app.connect("doctree-read", name_profile, priority=400)  # before Sphinx collects the titles
+    app.connect("doctree-resolved", layout.mark_pictures)
+    app.connect("html-page-context", layout.lay_out)
     app.connect("doctree-resolved", add_source)
     app.connect("build-finished", drop_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

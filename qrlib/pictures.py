@@ -9,13 +9,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qrlib import style
+from qrlib import names, style
 from qrlib.errors import QrlibError
 
 #: Sign and colour of an answer under an image; the sign alone tells as well.
 RIGHT, WRONG = ("✓", "#00588a"), ("✗", "#a84300")
 #: More images than this in a row are too small on a phone.
 MOST_COLUMNS = 5
+#: Letters over and under images, and about the width of one, in points.
+SIZE, LETTER = 13, 8.0
 
 
 def image_strip(
@@ -47,17 +49,17 @@ def image_strip(
             raise QrlibError(f"{len(texts)} {name} for {count}: give one each, or none")
     ratio = arrays[0].shape[0] / arrays[0].shape[1]
     side = (7.0 - (0.3 if row_titles else 0)) / columns  # inches
-    height = rows * ((side - 0.08) * ratio + (0.27 if captions else 0.08))
+    height = rows * ((side - 0.08) * ratio + (0.31 if captions else 0.08))
     height += (0.3 if titles else 0) + (0.35 if title else 0)
     with style.canvas(rows, columns, (7.0, height)) as (figure, axes):
         for i, ax in enumerate(axes.flat):
             _show(ax, arrays[i] if i < len(arrays) else None)
             if i < columns and titles:
-                ax.set_title(titles[i], fontsize=12)
+                ax.set_title(titles[i], fontsize=SIZE)
             if i % columns == 0 and row_titles:
                 ax.set_ylabel(row_titles[i // columns])
             if captions and i < len(captions):
-                ax.set_xlabel(captions[i], fontsize=11)
+                ax.set_xlabel(captions[i])
         if title:
             figure.suptitle(title)
     return figure
@@ -119,20 +121,22 @@ def samples(
     lines = -(-len(cases) // MOST_COLUMNS)  # rows that one image takes
     columns = -(-len(cases) // lines)
     side = 6.7 / columns  # inches
-    height = len(images) * lines * (side + 0.8) + (0.35 if title else 0)
-    letters = int(side * 72 / 6.5)
+    height = len(images) * lines * (side + 0.72) + (0.35 if title else 0)
+    letters = int(side * 72 / LETTER)
     with style.canvas(len(images) * lines, columns, (7.0, height)) as (figure, axes):
         for ax in axes.flat:
             _show(ax, None)
         for ax, i, j in _places(axes, images, cases, lines):
             _show(ax, sheet[i, j])
-            ax.set_title(_case(samples["cases"][j]), fontsize=11, pad=3)
+            ax.set_title(_case(samples["cases"][j]), fontsize=SIZE, pad=3)
             label, found = samples["labels"][i], samples["answers"][i][j]
             sign, color = RIGHT if found["answer"] == label else WRONG
-            text = f"{_short(found['answer'], letters)}\n{sign} {found['confidence']:.0%}"
-            ax.set_xlabel(text, fontsize=11, color=color, labelpad=3)
+            text = (
+                f"{_short(names.label(found['answer']), letters)}\n{sign} {found['confidence']:.0%}"
+            )
+            ax.set_xlabel(text, color=color, labelpad=3)
             if j == cases[0]:
-                ax.set_ylabel(_short(label, letters), fontsize=11)
+                ax.set_ylabel(_short(names.label(label), letters))
         if title:
             figure.suptitle(title)
     return figure
@@ -150,7 +154,7 @@ def _places(
 def _case(case: Mapping[str, Any]) -> str:
     if case["distortion"] == "clean":
         return "clean"
-    return f"{case['distortion']} σ={round(case['strength'], 2):g}"
+    return f"{case['distortion']} σ={round(case['strength'], 1):g}"
 
 
 def _short(text: str, letters: int) -> str:

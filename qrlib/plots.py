@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from qrlib import rendering, selection, tables
+from qrlib import names, rendering, selection, tables
 from qrlib.errors import QrlibError
 from qrlib.pictures import image_strip as image_strip  # all that draws can be called from here
 from qrlib.pictures import samples as samples
@@ -55,7 +55,7 @@ def level_curves(
             selection.by_seed(selected, method, distortion, (0, *selection.LEVELS))
     data = tables.levels(results, restorers=wanted, **choice)
     looks = looks_of(methods)
-    with canvas(1, 2, (7.0, 4.4), sharey=True) as (figure, axes):
+    with canvas(1, 2, (7.0, 4.8), sharey=True) as (figure, axes):
         for ax, distortion in zip(axes[0], ("noise", "blur"), strict=True):
             here = data[data["distortion"] == distortion]
             clean = here[(here["restorer"] == "none") & (here["level"] == 0)]["ours"].iloc[0]
@@ -71,7 +71,7 @@ def level_curves(
                 for x, values in zip(line["strength"], line["values"], strict=True):
                     _seeds(ax, [x] * len(values), values, looks[method])
             sigmas = sorted(set(here["strength"]))
-            ax.set_xticks(sigmas, ["0"] + [f"{round(sigma, 2):g}" for sigma in sigmas[1:]])
+            ax.set_xticks(sigmas, ["0"] + [f"{round(sigma, 1):g}" for sigma in sigmas[1:]])
             ax.set(title=TITLES[distortion], xlabel=AXES[distortion], ylim=(0, 1))
         axes[0, 0].set_ylabel(ylabel)
         _legend(figure, axes[0, 0])
@@ -86,9 +86,25 @@ def _seeds(ax: Axes, xs: Sequence[float], ys: Sequence[float], look: dict[str, A
         ax.scatter(xs, ys, s=18, linewidths=0, color=look["color"], alpha=0.35, zorder=1.5)
 
 
-def _legend(figure: Figure, ax: Axes, columns: int = 3) -> None:
+def _legend(figure: Figure, ax: Axes, *, entries: int | None = None) -> None:
+    """A legend under the panels, in as many columns as their width has room for.
+
+    A wider one would make the picture wider, and its letters smaller where that is shown.
+    """
     handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=columns, handlelength=3)
+    width = figure.get_window_extent().width
+    for columns in range(min(3, len(labels)), 0, -1):
+        legend = figure.legend(
+            handles[:entries],
+            labels[:entries],
+            loc="outside lower center",
+            ncols=columns,
+            handlelength=2.4,
+            columnspacing=1.2,
+        )
+        if columns == 1 or legend.get_window_extent().width <= width:
+            return
+        legend.remove()
 
 
 def figure4(
@@ -110,7 +126,7 @@ def figure6(results: pd.DataFrame, *, classifier: str, **options: Any) -> Figure
         classifier: that unseen one; it stands beside the axis.
         options: profile_label, profile, dataset, as in `level_curves`.
     """
-    options |= {"classifier": classifier, "ylabel": f"accuracy of {classifier}"}
+    options |= {"classifier": classifier, "ylabel": f"accuracy of {names.classifier(classifier)}"}
     return level_curves(results, methods=tuple(tables.METHODS6), **options)
 
 
@@ -132,7 +148,7 @@ def figure7(
     """
     data = tables.quality(results, methods=methods, **choice)
     looks = looks_of(methods)
-    with canvas(2, 2, (7.0, 7.2), sharey=True) as (figure, axes):
+    with canvas(2, 2, (7.0, 7.6), sharey=True) as (figure, axes):
         for row, distortion in zip(axes, TITLES, strict=True):
             here = data[data["distortion"] == distortion]
             for ax, (metric, xlabel) in zip(row, QUALITY.items(), strict=True):
@@ -150,7 +166,6 @@ def figure7(
                             (aside, high),
                             textcoords="offset points",
                             color=look["color"],
-                            fontsize=11,
                         )
                 ax.margins(x=0.12)
                 ax.set(title=TITLES[distortion], xlabel=xlabel, ylim=(0, 1))
@@ -218,8 +233,7 @@ def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
             ax.set_yticks(range(len(cells)), names)
             ax.set(title=TITLES.get(group, group), xlim=(0, 1), ylim=(len(cells) - 0.5, -0.5))
         axes[-1, 0].set_xlabel("accuracy")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles[:2], labels[:2], loc="outside lower center", ncols=2)
+        _legend(figure, axes[0, 0], entries=2)
     return figure
 
 
@@ -250,8 +264,7 @@ def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
             ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
             ax.set(xlabel="epoch", title="" if stage is None else str(stage))
         axes[0, 0].set_ylabel("loss")
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+        _legend(figure, axes[0, 0])
         if title:
             figure.suptitle(title)
     return figure
@@ -271,5 +284,4 @@ def _mark_best(ax: Axes, rows: pd.DataFrame) -> None:
         xytext=(0, 12),
         textcoords="offset points",
         ha="center",
-        fontsize=11,
     )

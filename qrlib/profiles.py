@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import re
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from qrlib import paths, provenance
+from qrlib import paths, provenance, strict_yaml
 from qrlib.errors import QrlibError, choose
 
+#: Names become parts of paths and, in the Snakefile, of commands.
+NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
+#: No setting is larger; generators of random numbers take no larger seeds either.
+LARGEST = 2**31 - 1
+PRECISIONS = ("auto", "32-true", "16-mixed", "bf16-mixed")
 PAPER_SIZE = 224  # the side for which Section IV-A's blur strengths are meant
 
 #: What of the paper a profile makes; `qrlib.experiments.PARTS` says with which networks.
@@ -145,6 +150,7 @@ def load(
         QrlibError: unknown profile or setting (the valid ones are listed), or a value of the wrong type.
     """
     name = choose("profile", name or os.environ.get("QRLIB_PROFILE") or "quick", names())
+    check_name(name)
     path = paths.root() / "profiles" / f"{name}.yaml"
     values = read_yaml(path)
     changes = _parse(overrides)
@@ -161,6 +167,10 @@ def load(
         )
         if not ARCHITECTURES[classifier].imagenet:
             changes.setdefault("classifier.trainable", "all")
+    if "name" in values or "name" in changes:
+        raise QrlibError(
+            f"{path.name}: the name of a profile is that of its file; name is no setting"
+        )
     profile = _build(Profile, {"name": name, **values}, path.name)
     before = {key: _get(profile, key) for key in changes}  # refuses unknown settings
     for key, value in changes.items():
@@ -181,15 +191,26 @@ def load(
 
 def read_yaml(path: Path) -> dict[str, Any]:
     """A profile's file as a dict."""
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise QrlibError(
-            f"profile {path} cannot be read: {' '.join(str(error).split())}"
-        ) from error
+    values = strict_yaml.read(path, "profile")
     if not isinstance(values, dict):
         raise QrlibError(f"profile {path} must hold settings, not {type(values).__name__}")
     return values
+
+
+def check_name(name: str) -> str:
+    """Return a profile's name if it can be part of a path and of a command.
+
+    Raises:
+        QrlibError: anything but letters, digits, and ``. _ + -`` after the first.
+
+    >>> check_name("quick+0a1b2c3d")
+    'quick+0a1b2c3d'
+    """
+    if not re.fullmatch(NAME, name):
+        raise QrlibError(
+            f"the name of a profile is of letters, digits and . _ + -, not {name!r}: rename its file"
+        )
+    return name
 
 
 def _parse(overrides: Mapping[str, Any] | str | None) -> dict[str, Any]:
@@ -202,8 +223,8 @@ def _parse(overrides: Mapping[str, Any] | str | None) -> dict[str, Any]:
             if not equals:
                 raise QrlibError(f"override {word!r} is not of the form setting=value")
             try:
-                pairs[key] = yaml.safe_load(value)
-            except yaml.YAMLError as error:
+                pairs[key] = strict_yaml.parse(value)
+            except QrlibError as error:
                 raise QrlibError(
                     f"override {word!r} has no readable value; write lists without spaces"
                 ) from error
@@ -254,6 +275,11 @@ def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
 def _check_parts(profile: Profile, where: str) -> None:
     for part in profile.parts:
         choose(f"part in {where}", part, PARTS)
+    choose(f"precision in {where}", profile.precision, PRECISIONS)
+    for role in ("classifier", "second_classifier", "unseen_classifier"):
+        name = getattr(profile, role).name
+        if not re.fullmatch(NAME, name):
+            raise QrlibError(f"{where}: {role}: no classifier is called {name!r}")
     if "table2" not in profile.parts:
         raise QrlibError(f"{where}: parts must hold table2, which the others are compared with")
 
@@ -261,12 +287,16 @@ def _check_parts(profile: Profile, where: str) -> None:
 def _typed(hint: Any, value: Any, key: str, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
-            raise QrlibError(f"{where}: {key} must be a group of settings, not {value!r}")
+            raise QrlibError(
+                f"{where}: {key} must be a group of settings, not {reprlib.repr(value)}"
+            )
         return _build(hint, value, f"{where}: {key}")
     if typing.get_origin(hint) is list:
         (item,) = typing.get_args(hint)
         if not isinstance(value, list) or not value:
-            raise QrlibError(f"{where}: {key} must be a list of {item.__name__}, not {value!r}")
+            raise QrlibError(
+                f"{where}: {key} must be a list of {item.__name__}, not {reprlib.repr(value)}"
+            )
         return [_typed(item, v, key, where) for v in value]
     allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     if float in allowed and type(value) is int:
@@ -276,10 +306,16 @@ def _typed(hint: Any, value: Any, key: str, where: str) -> Any:
             value = float(value)
     if type(value) not in allowed:
         expected = " or ".join("nothing" if a is type(None) else a.__name__ for a in allowed)
-        raise QrlibError(f"{where}: {key} must be {expected}, not {value!r}")
+        raise QrlibError(f"{where}: {key} must be {expected}, not {reprlib.repr(value)}")
     if type(value) is int and value < 1 and key.removesuffix("s") not in ("seed", "split_seed"):
-        raise QrlibError(f"{where}: {key} must be a whole number of at least 1, not {value!r}")
+        raise QrlibError(
+            f"{where}: {key} must be a whole number of at least 1, not {reprlib.repr(value)}"
+        )
+    if type(value) is int and value > LARGEST:
+        raise QrlibError(f"{where}: {key} must be at most {LARGEST}, not {reprlib.repr(value)}")
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if number and not 0 <= value < float("inf"):
-        raise QrlibError(f"{where}: {key} must be a number of at least 0, not {value!r}")
+        raise QrlibError(
+            f"{where}: {key} must be a number of at least 0, not {reprlib.repr(value)}"
+        )
     return value

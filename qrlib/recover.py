@@ -218,13 +218,7 @@ def recover_file(
     start = time.perf_counter()
     photo.check_target(source, target, overwrite)
     profile = profile or best_profile(variant, seed)
-    try:
-        net = load_qrnet(profile, variant, seed)
-    except RuntimeError as error:  # from load_state_dict: other tensors than QRNet's
-        raise QrlibError(
-            f"the weights {variant}-seed{seed} of profile {profile!r} are not those of a QRNet; "
-            "delete the file and make or copy it again"
-        ) from error
+    net = load_qrnet(profile, variant, seed)
     original = photo.read(source, max_pixels)
     photo.check_format(original, target)
     grey = original.pixels.ndim == 2

@@ -164,16 +164,6 @@ def minus(number: str) -> str:
     return number.replace("-", "−")
 
 
-def which_seeds(numbers: Iterable[int]) -> str:
-    """Which seeds.
-
-    >>> which_seeds([0]), which_seeds([0, 1, 2])
-    ('seed 0', 'seeds 0, 1, 2')
-    """
-    numbers = list(numbers)
-    return f"{'seed' if len(numbers) == 1 else 'seeds'} {', '.join(map(str, numbers))}"
-
-
 def over(counts: Iterable[int]) -> str:
     """What a cell shows that rests on so many seeds.
 

@@ -102,10 +102,17 @@ def read(samples: dict[str, Any], folder: Path) -> list[list[np.ndarray]]:
     if not path.is_file() or files.file_hash(path) != samples["sha256"]:
         what = "is not the one its record describes" if path.is_file() else "is not there"
         raise QrlibError(f"sheet of samples {path} {what}; run the step that made it again")
-    with Image.open(path) as image:
-        sheet = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
     side = samples["side"]
     rows, columns = len(samples["ids"]), len(samples["cases"])
+    try:
+        with Image.open(path, formats=["WEBP"]) as image:
+            if image.size != (columns * side, rows * side):
+                raise ValueError(f"{image.width}x{image.height} pixels are not its tiles")
+            sheet = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+    except Exception as error:  # on damaged files Pillow's decoders raise whatever happens to them
+        raise QrlibError(
+            f"sheet of samples {path} cannot be read ({error}); run the step that made it again"
+        ) from error
     return [
         [sheet[r * side : (r + 1) * side, c * side : (c + 1) * side] for c in range(columns)]
         for r in range(rows)

@@ -12,6 +12,8 @@ METRICS = {
     "timing": ("milliseconds_per_image", "seconds_per_epoch"),
 }
 
+#: Names of runs and profiles are parts of paths: letters, digits and ``. _ + -``, nothing behind them.
+_NAME = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._+-]*(?![\s\S])"}
 _RESULT = {
     "type": "object",
     "required": "dataset restorer classifier distortion level strength seed metric value n".split(),
@@ -36,7 +38,10 @@ _SAMPLES = {
     "required": "file sha256 side ids labels cases answers".split(),
     "additionalProperties": False,
     "properties": {
-        "file": {"type": "string", "pattern": r"^samples/[^/\\]+\.webp$"},
+        "file": {
+            "type": "string",
+            "pattern": r"^samples/[A-Za-z0-9][A-Za-z0-9._+-]*\.webp(?![\s\S])",
+        },
         "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
         "side": {"type": "integer", "minimum": 1},
         "ids": _TEXTS,
@@ -88,6 +93,14 @@ _CONVENTION = {
     },
 }
 
+#: Its number, seconds and losses.
+_EPOCH = {
+    "type": "object",
+    "required": ["epoch"],
+    "properties": {"epoch": {"type": "integer", "minimum": 1}},
+    "additionalProperties": {"type": "number"},
+}
+
 
 def _of(
     kind: str, then: dict[str, Any] | None = None, otherwise: dict[str, Any] | None = None
@@ -104,8 +117,8 @@ RECORD: dict[str, Any] = {
     "properties": {
         "schema": {"const": SCHEMA},
         "kind": {"enum": list(KINDS)},
-        "name": {"type": "string", "minLength": 1},
-        "profile": {"type": "string", "minLength": 1},
+        "name": _NAME,
+        "profile": _NAME,
         "config": {"type": "object"},
         "provenance": {
             "type": "object",
@@ -115,7 +128,13 @@ RECORD: dict[str, Any] = {
         },
         "results": {"type": "array", "items": _RESULT},
         "conventions": {"type": "array", "items": _CONVENTION, "minItems": 1},
-        "training": {"type": ["object", "null"]},
+        "training": {
+            "type": ["object", "null"],
+            "properties": {
+                "epochs": {"type": "array", "items": _EPOCH},
+                "best_epoch": {"type": "integer", "minimum": 1},
+            },
+        },
         "samples": _SAMPLES,
     },
     "allOf": [

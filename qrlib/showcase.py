@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qrlib import following, paths, profiles, rendering, samples, sheets
+from qrlib import following, names, paths, profiles, rendering, samples, sheets
 from qrlib.pictures import RIGHT, WRONG
 from qrlib.rendering import Rendered
 
@@ -87,18 +87,12 @@ def kept(profile: profiles.Profile) -> Sheets | None:
 def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
     """One test image: clean, distorted, and as RecNet and QRNet restore it, with the answers.
 
-    It is the first kept one that noise takes away and QRNet gives back, if there is one; the caption
-    says how many there are, so that it is not taken for the rule.
+    It is the one that `told` tells of.
     """
-    lost, won = images.lost(), images.won()
-    image = (won or lost or [0])[0]
-    label = _words(images.labels[image])
-    choice = (
-        f"Of {len(images.labels)} test images kept, noise takes {len(lost)} away from the "
-        f"classifier, and QRNet gives {len(won)} back"
-        + ("; this is the first of these." if won else "; none of these is shown.")
-    )
-    head = "".join(f"<span>{html.escape(text)}</span>" for text in ("distorted", "RecNet", "QRNet"))
+    image = _chosen(images)
+    label = names.label(images.labels[image])
+    heads = ("distorted", *map(rendering.name, METHODS[1:]))
+    head = "".join(f"<span>{html.escape(text)}</span>" for text in heads)
     rows = ""
     for distortion, name in DISTORTIONS.items():
         tiles = [images.tile(method, image, distortion) for method in METHODS]
@@ -106,18 +100,28 @@ def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
         what = f"<span><b>{name}</b><br>{images.strength(distortion)}</span>"
         rows += f'<div class="qr-row">{what}{"".join(shown)}</div>'
     clean = _tile(images.tile("none", image, "clean"), f"{label}, clean test image")
-    caption = (
-        f"A test image ({label}) of {html.escape(profile.title)}, and under it what "
-        f"{_classifier(profile)} takes it for: {RIGHT[0]} right, {WRONG[0]} wrong. {choice}"
-    )
-    data = sheets.answers(images.told, profile)
     markup = (
-        f'<figure class="qr-story"><div class="qr-tiles"><div class="qr-clean"><span>clean</span>'
-        f'{clean}</div><div class="qr-rows"><div class="qr-row qr-head"><span></span>{head}</div>'
-        f"{rows}</div></div><figcaption>{caption}</figcaption>"
-        f"{following.line(data, f'answers-{profile.name}', up=following.OF_ALL)}</figure>"
+        f'<div class="qr-tiles"><div class="qr-clean"><span>clean</span>{clean}</div>'
+        f'<div class="qr-rows"><div class="qr-row qr-head"><span></span>{head}</div>{rows}</div></div>'
     )
-    return Rendered(f"{label}: {choice}\n", markup)
+    return Rendered(f"{label}, {profile.title}\n", markup)
+
+
+def _chosen(images: Sheets) -> int:
+    """The first image that noise takes away and QRNet gives back, if there is one."""
+    return (images.won() or images.lost() or [0])[0]
+
+
+def told(profile: profiles.Profile, images: Sheets) -> str:
+    """What `picture` shows, and of how many it is one, so that it is not taken for the rule."""
+    lost, won = images.lost(), images.won()
+    label = names.label(images.labels[_chosen(images)])
+    return (
+        f"A test image ({label}) of {profile.title}, and what "
+        f"{names.classifier(profile.classifier.name)} takes it for. Of {len(images.labels)} test "
+        f"images kept, noise takes {len(lost)} away from the classifier, and QRNet gives {len(won)} "
+        "back" + ("; this is the first of these." if won else "; none of these is shown.")
+    )
 
 
 def _states(distortion: str) -> tuple[str, str, str]:
@@ -131,29 +135,13 @@ def _states(distortion: str) -> tuple[str, str, str]:
 def _tile(tile: Tile, what: str) -> str:
     sign, _ = RIGHT if tile.right else WRONG
     verdict = "right" if tile.right else "wrong"
-    answer = _words(tile.answer)
+    answer = names.label(tile.answer)
     spoken = f"{what}: classified as {answer}, {tile.confidence:.0%} sure, {verdict}"
     src = sheets.encode(tile.pixels, "webp", lossless=True)  # every pixel as it is
     return (
         f'<span class="qr-tile qr-{verdict}"><img src="{src}" '
         f'alt="{html.escape(spoken)}"><span>{sign} {html.escape(answer)} {tile.confidence:.0%}'
         "</span></span>"
-    )
-
-
-def _words(label: str) -> str:
-    """
-    >>> _words("soccer_ball"), _words("Faces")
-    ('soccer ball', 'face')
-    """
-    return {"faces": "face", "leopards": "leopard"}.get(label.lower(), label.lower()).replace(
-        "_", " "
-    )
-
-
-def _classifier(profile: profiles.Profile) -> str:
-    return {"vgg16": "VGG16"}.get(
-        profile.classifier.name, profile.classifier.name.replace("_", " ")
     )
 
 
@@ -174,11 +162,19 @@ def claim(table: pd.DataFrame, verdicts: pd.DataFrame, profile: profiles.Profile
         ours.append(f"under {distortion} from {none.ours:.3f} to {qrnet.ours:.3f}, *{verdict}*")
     setting = "" if profile.comparable else "; not the paper's setting"
     return (
-        "**The claim.** A classifier that knows only clean photographs fails on noisy and blurred "
-        "ones. QRNet, a network put in front of it that learns from its verdicts, repairs the image "
-        f"first, and the accuracy of VGG16 rises {' and '.join(paper)}.\n\n"
+        f"**The claim** of {_paper()}: a classifier that knows only clean photographs fails on noisy "
+        "and blurred ones. QRNet, a network put in front of it that learns from its verdicts, repairs "
+        f"the image first, and the accuracy of VGG16 rises {' and '.join(paper)}.\n\n"
         f"**Rerun** ({profile.label}{setting}): {'; '.join(ours)}."
     )
+
+
+def _paper() -> str:
+    """Authors, journal and year, as a link; from CITATION.cff."""
+    paper = profiles.read_yaml(paths.root() / "CITATION.cff")["preferred-citation"]
+    *others, last = (author["family-names"] for author in paper["authors"])
+    authors = f"{', '.join(others)} and {last}" if others else last
+    return f"[{authors}, {paper['journal']} {paper['year']}](https://doi.org/{paper['doi']})"
 
 
 def headline(table: pd.DataFrame) -> Rendered:
@@ -193,7 +189,7 @@ def headline(table: pd.DataFrame) -> Rendered:
         for whose in ("paper", "ours"):
             values = (f"{cells.loc[(distortion, m)][whose]:.3f}" for m in METHODS)
             rows.append([f"{name}, {whose}", *values])
-    headings = ["accuracy", "not restored", "RecNet", "QRNet"]
+    headings = ["accuracy", *map(rendering.name, METHODS)]
     return rendering.grid(
         headings,
         rows,
@@ -212,20 +208,23 @@ def ways(pages: Sequence[tuple[str, str]]) -> str:
     return f'<p class="qr-ways">{"".join(links)}</p>'
 
 
-def screen(profile: profiles.Profile, table: pd.DataFrame) -> Rendered:
-    """Picture, table and links; without the picture where no sheets of images were kept."""
-    brief = headline(table)
-    images = kept(profile)
-    shown = Rendered("", "") if images is None else picture(profile, images)
-    links = ways(
-        [
-            ("try", "Try it on your own photo"),
-            ("does_it_hold", "Does it hold?"),
-            ("method", "How it works"),
-            ("rerun", "Run it again"),
-        ]
-    )
+TRY = ("try", "Try it on your own photo")
+
+
+def first_way() -> Rendered:
+    """The way to the live page, which a phone shows above the picture."""
+    return Rendered("", ways([TRY]).replace("qr-ways", "qr-ways qr-first"))
+
+
+def brief(table: pd.DataFrame) -> Rendered:
+    """`headline`, and beside it where to go; `table` of `qrlib.tables.table2`."""
+    shown = headline(table)
+    pages = [
+        ("does_it_hold", "Does it hold?"),
+        ("method", "How it works"),
+        ("rerun", "Run it again"),
+    ]
     return Rendered(
-        shown.markdown + brief.markdown,
-        f'{shown.html}<div class="qr-brief"><div>{brief.html}</div>{links}</div>',
+        shown.markdown,
+        f'<div class="qr-brief"><div>{shown.html}</div>{ways([TRY, *pages])}</div>',
     )

@@ -139,6 +139,11 @@ def _read(file: Path) -> dict[str, Any]:
         _check(record, f"record {file}")
         if version:
             _good.add(version)
+    if record["name"] != file.stem:
+        raise QrlibError(
+            f"record {file} holds the record {record['name']!r}: two of them would be counted twice, "
+            "so delete it or give it its own name again"
+        )
     return record
 
 

@@ -15,7 +15,8 @@ import pandas as pd
 
 from qrlib import following, selection
 from qrlib.errors import QrlibError
-from qrlib.rendering import Rendered, grid, which_seeds
+from qrlib.names import seeds as which_seeds
+from qrlib.rendering import Rendered, grid
 
 #: Restorers that say their lambda in their name; the profile's own QRNet is the other one.
 NAMED = re.compile(r"qrnet_lambda_(\d+(?:\.\d+)?)-multiple")
@@ -88,15 +89,19 @@ def _weight(name: str, record: Mapping[str, Any]) -> float:
     named = NAMED.fullmatch(name)
     if named:
         return float(named[1])
-    return float(record["config"]["recovery"]["classification_weight"])
+    try:
+        return float(record["config"]["recovery"]["classification_weight"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise QrlibError(
+            f"record {record['name']} does not tell the lambda it was trained with: train it again"
+        ) from error
 
 
 def _best(record: Mapping[str, Any], classifier: str) -> dict[str, float]:
     """Epoch and validation losses of the epoch whose weights were kept."""
-    training = record["training"]
-    row: dict[str, Any] = next(
-        (r for r in training["epochs"] if r["epoch"] == training["best_epoch"]), {}
-    )
+    training = record["training"] or {}
+    epochs, best = training.get("epochs", []), training.get("best_epoch")
+    row: dict[str, Any] = next((r for r in epochs if r["epoch"] == best), {})
     lacking = [k for k in ("val_quality", f"val_{classifier}", "val_loss") if k not in row]
     if lacking:
         raise QrlibError(

@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
@@ -55,22 +55,30 @@ def _download(name: str, folder: Path | None) -> tuple[dict[str, Tensor], dict[s
     entry = getattr(torchvision.models, enum)[member]
     looked = f"not in QRLIB_WEIGHTS={folder}" if folder else "QRLIB_WEIGHTS is not set"
     try:
-        state = entry.get_state_dict(progress=True, check_hash=True)
+        # A file of an earlier download is not hashed again: weights_only keeps it from running code.
+        state = entry.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except Exception as error:  # any failure of network or checksum ends the same way
+        reason = " ".join(str(error).split())[:300]
         raise QrlibError(
-            f"ImageNet weights of {name}: {looked}, and torchvision's download failed ({error}); "
+            f"ImageNet weights of {name}: {looked}, and torchvision's download failed ({reason}); "
             f"put {name}.safetensors (torchvision key names) into a folder and set QRLIB_WEIGHTS to it"
         ) from error
     return dict(state), {}, f"torchvision {TORCHVISION[name]}"
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Tensors and metadata of a safetensors file."""
+    """Tensors and metadata of a safetensors file.
+
+    Raises:
+        QrlibError: no file, or not a whole one of this format.
+    """
     try:
+        if not path.is_file():
+            raise OSError("no such file")
         with safe_open(path, "pt") as file:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             return state, dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
+    except Exception as error:  # types of tensors that torch lacks raise other errors than its own
         raise QrlibError(
             f"{path} is not a whole safetensors file ({error}); delete it and make or copy it again"
         ) from error

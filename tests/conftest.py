@@ -10,10 +10,16 @@ import numpy as np
 import pytest
 import torch
 from filelock import FileLock
+from hypothesis import settings
 from project import Project
 from xdist.scheduler import LoadScopeScheduling
 
 from qrlib import forking
+
+# In CI the same examples each time; elsewhere new ones are tried, and what fails is printed.
+settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -15,7 +15,7 @@ from qrlib import profiles
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = (
     "Snakefile Makefile CITATION.cff _config.yml pyproject.toml "
-    "book notebooks profiles qrlib results web"
+    "benchmarks book notebooks profiles qrlib results web"
 ).split()
 
 

@@ -174,7 +174,7 @@ def test_the_two_stride_layouts_differ():
 def test_unknown_stride_is_refused(tmp_path, resnet_state):
     path = tmp_path / "r.safetensors"
     weights.write(resnet_state, path, {"stride": "v1"})
-    with pytest.raises(QrlibError, match="stride layout 'v1'.*conv1, conv2"):
+    with pytest.raises(QrlibError, match=r"stride .*r\.safetensors.*'v1'.*conv1, conv2"):
         build("resnet50", 3, weights=path, image_size=64)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 import statistics
 
@@ -442,3 +443,13 @@ def test_the_committed_record(monkeypatch):
     assert ranked["noise unclipped"] > 10
     # What the conventions page reports: one convention agrees with all four printed numbers.
     assert ranked.iloc[0] <= agreement.AGREE < ranked.iloc[1]
+
+
+def test_the_committed_page_says_what_follows_from_the_committed_record(monkeypatch):
+    monkeypatch.delenv("QRLIB_RESULTS")
+    found = agreement.conclusion(agreement.compare(store.read_conventions("caltech101")), True)
+    page = json.loads((paths.results("caltech101") / "notebooks/conventions.ipynb").read_text())
+    outputs = [out for cell in page["cells"] for out in cell.get("outputs", [])]
+    shown = "".join("".join(out.get("data", {}).get("text/markdown", "")) for out in outputs)
+    assert len(found) > 2
+    assert [sentence for sentence in found if sentence not in shown] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import hashlib
 import json
 import subprocess
@@ -430,3 +431,29 @@ def test_crops_that_do_not_fit_are_refused():
         crops(image_size=200)
     with pytest.raises(QrlibError, match="between 2 and 16, not 17"):
         crops(classes=17)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 7])
+def test_any_number_of_workers_packs_the_same_for_good(folders, monkeypatch, workers):
+    """Of PNG, whose pixels every decoder gives alike, unresized."""
+    monkeypatch.setenv("QRLIB_CACHE", str(folders / "cache"))
+    root = folders / "data" / caltech.LAYOUTS["caltech101"][0]
+    for name in ("ant", "bee"):
+        for i in range(6):
+            y, x, c = np.mgrid[:16, :16, :3]
+            path = root / name / f"image_{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(((x * 7 + y * 11 + c * 5 + i * 13) % 256).astype(np.uint8)).save(path)
+    pool = concurrent.futures.ThreadPoolExecutor
+    monkeypatch.setattr(concurrent.futures, "ThreadPoolExecutor", lambda: pool(workers))
+    splits = load()
+    pixels = {part: getattr(splits, part)[range(len(getattr(splits, part)))] for part in PARTS}
+    lines = [
+        f"{part} {label} {name}"
+        for part in PARTS
+        for label, name in zip(*pixels[part][1:], strict=True)
+    ]
+    digest = hashlib.sha256("\n".join(lines).encode())
+    for part in PARTS:
+        digest.update(pixels[part][0].numpy().tobytes())
+    assert digest.hexdigest()[:16] == "0ba40a859cc4c3d9"

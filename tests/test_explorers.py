@@ -131,6 +131,17 @@ def test_a_variant_looks_the_same_in_every_measure(profile):
             assert looks.setdefault(one["key"], one["look"]) == one["look"]
 
 
+def test_a_method_looks_the_same_in_every_explorer(profile):
+    by_level = made(explorers.Levels, profile).data["views"][0]["series"]
+    looks = {one["key"]: one["look"] for one in by_level}
+    for view in made(explorers.Learning, profile).data["views"]:
+        for one in view["series"]:
+            assert looks.setdefault(one["key"], one["look"]) == one["look"]
+    assert {"qrnet_lambda_0.001-multiple", "small_qrnet", "mqrnet"} <= set(looks)
+    markers = [look["marker"] for look in looks.values()]
+    assert max(map(markers.count, markers)) <= 3
+
+
 def test_learning_without_training_records_says_so(monkeypatch):
     profile = profiles.load("smoke")
     store.write(stored(profile="smoke"))
@@ -190,6 +201,46 @@ def test_a_sheet_is_the_file_of_the_record(profile):
         assert sheet["answers"] == entry["answers"]
         assert widget.data["labels"] == entry["labels"]
         assert widget.data["cases"] == entry["cases"]
+
+
+def sheets_of(right):
+    """Data of an explorer whose classifier is right about images (rows) and cases as said, by method."""
+    answers = {
+        method: [[{"answer": "a" if there else "b"} for there in row] for row in rows]
+        for method, rows in right.items()
+    }
+    cases = [{"distortion": "clean", "level": 0}] + [
+        {"distortion": kind, "level": level} for kind in ("noise", "blur") for level in (3, 5)
+    ]
+    sheets = {method: {"answers": rows} for method, rows in answers.items()}
+    return {"sheets": sheets, "labels": ["a"] * len(right["none"]), "cases": cases}
+
+
+@pytest.mark.parametrize(
+    ("none", "qrnet", "start"),
+    [
+        # Won back: the second image under strong noise; what is wrong when clean does not count.
+        (["00000", "11011"], ["01111", "11111"], (1, "noise", 5)),
+        (["11111", "10110"], ["11111", "10001"], (1, "blur", 5)),
+        # Nothing won back: an image that is known; no such: the first.
+        (["01111", "10000"], ["01111", "10000"], (1, "noise", 3)),
+        (["00000", "00000"], ["11111", "11111"], (0, "noise", 3)),
+    ],
+)
+def test_restored_images_begin_with_one_that_teaches(none, qrnet, start):
+    right = {"none": none, "qrnet": qrnet}
+    data = sheets_of({m: [[c == "1" for c in row] for row in rows] for m, rows in right.items()})
+    found = explorers.recovered._start(data, "qrnet")
+    assert tuple(found[name] for name in ("image", "distortion", "level")) == start
+    assert explorers.recovered._start(data, "") == {}
+
+
+def test_classes_and_classifiers_have_readable_names(profile):
+    data = made(explorers.Recovered, profile).data
+    assert data["classifier"] == "VGG16"
+    assert set(data["labels"]) <= set(data["words"])
+    assert len(set(data["words"].values())) == len(data["words"])
+    assert not any("_" in word for word in data["words"].values())
 
 
 def test_a_large_sheet_is_compressed_and_keeps_its_size(profile, monkeypatch):

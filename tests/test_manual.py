@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from qrlib import experiments, manual, profiles, store
+from qrlib.errors import QrlibError
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -24,6 +25,25 @@ def test_every_parameter_of_every_notebook_is_listed_and_explained():
         rows = found[found["notebook"] == path.stem]
         assert list(rows["parameter"]) == assigned(path), path.stem
         assert rows["meaning"].str.len().gt(5).all(), path.stem
+
+
+def test_every_parameter_has_a_type_and_values():
+    found = manual.parameters().set_index(["notebook", "parameter"])
+    assert found["valid"].str.len().gt(3).all()
+    assert found.loc[("train_recovery", "seed"), ["type", "valid"]].tolist() == [
+        "integer", "0 and above",
+    ]  # fmt: skip
+    assert found.loc[("train_recovery", "distortions"), "type"] == "text or None"
+
+
+def test_a_parameter_that_nobody_described_is_refused(tmp_path):
+    cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "outputs": []}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"name": "python3"}}}
+    notebook["cells"] = [cell | {"id": "a", "execution_count": None, "source": "colour = 1"}]
+    notebook["metadata"]["kernelspec"] |= {"language": "python"}
+    (tmp_path / "x.ipynb").write_text(json.dumps(notebook))
+    with pytest.raises(QrlibError, match=r"parameter colour of x.ipynb has no type"):
+        manual.parameters(tmp_path)
 
 
 def test_valid_values_are_those_that_the_code_accepts():
@@ -69,12 +89,23 @@ def test_costs_are_sums_over_the_records(tmp_path, monkeypatch):
     found = manual.costs([profiles.load("smoke")]).set_index("device")
     assert found.loc["a GPU", ["runs", "hours", "longest", "memory"]].tolist() == [2, 2.0, 1.5, 2.0]
     assert found.loc["CPU", "hours"] == pytest.approx(0.01)
+    assert found.loc["a GPU", ["trained", "planned"]].tolist() == [
+        2, len(experiments.plan(profiles.load("smoke"))),
+    ]  # fmt: skip
     assert manual.costs([]).empty
 
 
-def test_the_paper_is_cited_as_in_the_citation_file():
+def test_a_profile_that_was_not_run_says_so(folders):
+    (row,) = manual.costs([profiles.load("caltech256")]).to_dict("records")
+    assert (row["profile"], row["device"], row["trained"], row["runs"]) == ("caltech256", "", 0, 0)
+    assert row["planned"] > 10
+
+
+def test_paper_and_software_are_cited_as_in_the_citation_file():
     text = manual.bibtex()
     assert text.startswith(
         "@article{takagi2019,\n  author = {Takagi, Motohiro and Sakurai, Akito and"
     )
     assert "  doi = {10.1109/ACCESS.2019.2932726},\n}" in text
+    assert "@software{qrlib,\n  author = {{The qrlib authors}},\n" in text
+    assert text.count("{") == text.count("}")

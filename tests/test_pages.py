@@ -74,16 +74,6 @@ def test_an_address_that_leads_nowhere_is_refused(monkeypatch, address):
         pages.launchers("_executed/method")
 
 
-def test_drawings_are_told_from_photographs(folders):
-    drawing, photograph = nodes.image(uri="a.svg"), nodes.image(uri="b.svg")
-    (folders / "a.svg").write_text("<svg><path/></svg>")
-    (folders / "b.svg").write_text("<svg><image/></svg>")
-    document = nodes.section("", drawing, photograph, nodes.image(uri="c.png"))
-    pages.mark_drawings(SimpleNamespace(srcdir=str(folders)), document, "page")
-    classes = [image["classes"] for image in document]
-    assert classes == [["qr-drawing"], ["qr-photograph"], ["qr-photograph"]]
-
-
 def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders):
     app = SimpleNamespace(outdir=str(folders))
     pages.drop_icons(app, None)
@@ -93,3 +83,23 @@ def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders):
     pages.drop_icons(app, None)
     assert script.read_text().startswith("//")
     assert script.stat().st_size < 100
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [
+        ("_executed/quick/recovery", "Table 2 and C (Quick)"),
+        ("_executed/quick/recnet-noise-seed0", "Table 2 and C: recnet-noise-seed0 (Quick)"),
+        ("_executed/method", "Table 2 and C"),
+        ("rerun", "Table 2 and C"),
+    ],
+)
+def test_a_heading_says_whose_results_a_page_has(page, heading):
+    title = nodes.title("", "", nodes.Text("Table 2 and "), nodes.emphasis("", "C"))
+    doctree = nodes.section("", title, nodes.section("", nodes.title("", "Another")))
+    pages.name_profile(SimpleNamespace(env=SimpleNamespace(docname=page)), doctree)
+    assert [found.astext() for found in doctree.findall(nodes.title)] == [heading, "Another"]
+
+
+def test_without_a_heading_nothing_is_named():
+    pages.name_profile(SimpleNamespace(env=SimpleNamespace(docname="search")), nodes.section())

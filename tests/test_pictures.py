@@ -86,7 +86,7 @@ def test_samples_show_each_answer_under_its_image():
     colors = [ax.xaxis.label.get_color() for ax in figure.axes]
     right, wrong = pictures.RIGHT[1], pictures.WRONG[1]
     assert colors == [right, right, wrong, right, wrong, right]
-    assert [ax.get_title() for ax in figure.axes][:3] == ["clean", "noise σ=60", "blur σ=2.86"]
+    assert [ax.get_title() for ax in figure.axes][:3] == ["clean", "noise σ=60", "blur σ=2.9"]
     assert [ax.get_ylabel() for ax in figure.axes] == ["cat", "", "", "dog", "", ""]
     assert figure.get_suptitle() == "QRNet"
     assert plt.get_fignums() == []

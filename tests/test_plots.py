@@ -226,7 +226,7 @@ def test_figure6_shows_the_unseen_classifier_alone():
     figure = plots.figure6(runs(seen, unseen), classifier="resnet50")
     assert set(lines(figure.axes[0])) == {*tables.METHODS6.values(), "clean, unrestored"}
     np.testing.assert_allclose(lines(figure.axes[0])["no restoration"].get_ydata()[0], 0.8)
-    assert figure.axes[0].get_ylabel() == "accuracy of resnet50"
+    assert figure.axes[0].get_ylabel() == "accuracy of ResNet-50"
     with pytest.raises(QrlibError, match="no accuracy results of mqrnet-multiple, judged by vgg16"):
         plots.figure6(runs(seen, unseen), classifier="vgg16")
     with pytest.raises(QrlibError, match="mix classifiers"):

@@ -27,6 +27,7 @@ def said(table, verdict_noise, verdict_blur):
 
 def test_the_claim_has_the_numbers_and_the_verdicts():
     text = said(tables.table2(table2_results()), claims.HOLDS, claims.FAILS)
+    assert "[Takagi, Sakurai and Hagiwara, IEEE Access 2019](https://doi.org/10.1109/" in text
     assert "under noise from 0.642 to 0.832 and under blur from 0.259 to 0.705" in text
     assert f"under noise from 0.600 to 0.820, *{claims.HOLDS}*" in text
     assert f"under blur from 0.300 to 0.710, *{claims.FAILS}*" in text
@@ -35,16 +36,18 @@ def test_the_claim_has_the_numbers_and_the_verdicts():
 
 def test_the_brief_table_has_the_numbers_of_table_2():
     text = showcase.headline(tables.table2(table2_results())).markdown
+    assert "| accuracy | no restoration | RecNet (multiple) | QRNet |" in text
     assert "| Noise, paper | 0.642 | 0.819 | 0.832 |" in text
     assert "| Blur, ours | 0.300 | 0.510 | 0.710 |" in text
 
 
 def test_the_picture_shows_an_image_that_qrnet_wins_back_and_says_how_rare_that_is(committed):
-    shown = showcase.picture(committed, showcase.kept(committed)).html
     sheets = showcase.kept(committed)
+    shown = showcase.picture(committed, sheets).html
+    told = showcase.told(committed, sheets)
     assert set(sheets.won()) < set(sheets.lost())
-    assert f"takes {len(sheets.lost())} away from the classifier" in shown
-    assert f"gives {len(sheets.won())} back" in shown
+    assert f"takes {len(sheets.lost())} away from the classifier" in told
+    assert f"gives {len(sheets.won())} back" in told
     answers = re.findall(r'alt="[^"]*: classified as ([^"]*), (\d+)% sure, (right|wrong)"', shown)
     first = sheets.won()[0]
     wanted = [sheets.told[m]["answers"][first] for m in showcase.METHODS]
@@ -63,11 +66,15 @@ def test_only_pages_of_the_book_are_linked():
     assert "Lost" not in links
 
 
-def test_without_sheets_of_images_the_rest_is_there(folders):
-    results = tables.table2(table2_results())
-    shown = showcase.screen(profiles.load("caltech101-cpu"), results)
-    assert "<figure" not in shown.html
-    assert "| Noise, ours | 0.600 | 0.780 | 0.820 |" in shown.markdown
+def test_without_sheets_of_images_there_is_no_picture(folders):
+    assert showcase.kept(profiles.load("caltech101-cpu")) is None
+
+
+def test_the_way_to_the_live_page_stands_before_the_picture_and_beside_the_table():
+    first, brief = showcase.first_way().html, showcase.brief(tables.table2(table2_results())).html
+    (there,) = re.findall(r'href="([^"]+)"', first)
+    assert there == re.findall(r'class="qr-ways"><a href="([^"]+)"', brief)[0] == "../try.html"
+    assert "qr-ways qr-first" in first
 
 
 def test_a_sheet_that_is_not_its_records_is_refused(committed, tmp_path, monkeypatch):
@@ -77,4 +84,4 @@ def test_a_sheet_that_is_not_its_records_is_refused(committed, tmp_path, monkeyp
     sheet = tmp_path / "r" / "caltech101-cpu" / showcase.kept(committed).told["qrnet"]["file"]
     sheet.write_bytes(sheet.read_bytes()[:-1])
     with pytest.raises(QrlibError, match="is not the one its record describes"):
-        showcase.screen(committed, tables.table2(table2_results()))
+        showcase.kept(committed)

@@ -514,7 +514,7 @@ task = RecoveryTask(QRNet(1), RecoveryLoss(), {{}}, distortions.levels(blur_scal
                     learning_rate=1e-3, seed=1)
 step = task.training_step
 task.training_step = lambda *a: (time.sleep({pause}), step(*a))[1]
-settings = LoopSettings(epochs={epochs}, batch_size=8, precision="32-true", devices={devices})
+settings = LoopSettings(epochs={epochs}, batch_size=8, precision="32-true")
 history = loop.fit(task, splits.train, splits.validation, pathlib.Path(sys.argv[1]), settings,
                    name="child", fingerprint={{"a": 1}})
 """
@@ -523,7 +523,7 @@ history = loop.fit(task, splits.train, splits.validation, pathlib.Path(sys.argv[
 @pytest.mark.slow
 def test_a_process_killed_outright_is_resumed(splits, tmp_path):
     folder = tmp_path / "r"
-    code = CHILD.format(pause=0.3, epochs=4, devices=1)
+    code = CHILD.format(pause=0.3, epochs=4)
     child = subprocess.Popen([sys.executable, "-c", code, str(folder)])
     deadline = time.monotonic() + 120
     while not (folder / "last.ckpt").exists():
@@ -541,23 +541,6 @@ def test_a_process_killed_outright_is_resumed(splits, tmp_path):
     expected = fit(whole, splits, tmp_path / "whole", settings)
     assert without_times(history) == without_times(expected)
     assert equal_weights(resumed.net, whole.net)
-
-
-@pytest.mark.slow
-def test_two_processes_train_together(splits, tmp_path):
-    folder = tmp_path / "r"
-    code = CHILD.format(pause=0, epochs=2, devices=2)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(
-        [sys.executable, "-c", code, str(folder)], check=True, timeout=300, env=environment
-    )
-    task = make_task()
-    history = loop.restore(task.net, folder, {"a": 1})
-    assert history is not None
-    assert [row["epoch"] for row in history.rows] == [1, 2]
-    assert all(0 < row["val_loss"] < 1 for row in history.rows)
-    assert history.resumed == 0
-    assert not (folder / "last.ckpt").exists()
 
 
 # Classifier training.

@@ -11,12 +11,16 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// Paper is white.
+// Paper is white, and no table on it can be unfolded.  Folded code and lists of records are left out.
 let theme;
+let folded = [];
 window.addEventListener("beforeprint", () => {
+  folded = [...document.querySelectorAll(".bd-article details:not([open], .hide):has(table)")];
+  for (const part of folded) part.open = true;
   theme = document.documentElement.dataset.theme;
   document.documentElement.dataset.theme = "light";
 });
 window.addEventListener("afterprint", () => {
+  for (const part of folded) part.open = false;
   document.documentElement.dataset.theme = theme;
 });

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from qrlib import paths
@@ -65,13 +70,26 @@ def find(dataset: str) -> tuple[Path, dict[str, list[str]]]:
         _download(dataset)
     listing: dict[str, list[str]] = {}
     for directory in sorted(p for p in root.iterdir() if p.is_dir() and p.name != clutter):
-        found = sorted(p.name for p in directory.iterdir() if p.suffix.lower() in SUFFIXES)
-        if not found:
+        images = sorted(p for p in directory.iterdir() if p.suffix.lower() in SUFFIXES)
+        if not images:
             raise QrlibError(f"class folder {directory} holds no image; fill it or remove it")
-        listing[directory.name] = found
+        for path in images:
+            _check(path)
+        listing[directory.name] = [path.name for path in images]
     if len(listing) < 2:
         raise QrlibError(f"{root} holds {len(listing)} class folder(s); at least 2 are needed")
     return root, listing
+
+
+def _check(path: Path) -> None:
+    if not path.is_file():  # a pipe would be waited for; a link may lead nowhere
+        raise QrlibError(f"{path} is no file; remove it, or mend what it links to")
+    try:
+        f"{path.parent.name}/{path.name}".encode()
+    except UnicodeEncodeError:
+        raise QrlibError(
+            f"the name {str(path)!a} is not in UTF-8, so that no record could tell it; rename it"
+        ) from None
 
 
 def choose_subset(
@@ -94,11 +112,27 @@ def _download(dataset: str) -> None:
     print(f"{dataset} is not in {root}: downloading it through torchvision")
     try:
         root.mkdir(parents=True, exist_ok=True)
-        getattr(torchvision.datasets, downloader)(root, download=True)
+        # Apart, so that what was unpacked in part is never taken for the whole.
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=root) as temporary:
+            with _safe_extraction():
+                getattr(torchvision.datasets, downloader)(temporary, download=True)
+            (root / folder).parent.mkdir(exist_ok=True)
+            if not (root / folder).is_dir():  # another process may have been faster
+                os.replace(Path(temporary) / folder, root / folder)
     except Exception as error:  # no network, no gdown, bad checksum: the way out is the same
-        if not (root / folder).is_dir():
-            raise QrlibError(
-                f"{dataset} is neither in {root / folder} nor could torchvision download it "
-                f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}); "
-                f"unpack it there, or set QRLIB_DATA to the folder that holds {folder}"
-            ) from error
+        raise QrlibError(
+            f"{dataset} is neither in {root / folder} nor could torchvision download it "
+            f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}); "
+            f"unpack it there, or set QRLIB_DATA to the folder that holds {folder}"
+        ) from error
+
+
+@contextlib.contextmanager
+def _safe_extraction() -> Iterator[None]:
+    """Members of an archive stay below its folder, also by links (PEP 706); torchvision does not ask."""
+    before = vars(tarfile.TarFile).get("extraction_filter")
+    tarfile.TarFile.extraction_filter = staticmethod(tarfile.data_filter)
+    try:
+        yield
+    finally:
+        tarfile.TarFile.extraction_filter = before

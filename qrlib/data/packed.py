@@ -22,6 +22,8 @@ from qrlib.errors import QrlibError, choose
 
 FORMAT = 1
 RESIZES = ("squash", "crop")
+#: Files of some kilobytes can claim to hold gigabytes; several are decoded at a time.
+MAX_PIXELS = 1 << 26
 
 
 class Split:
@@ -78,6 +80,8 @@ def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:
     and cuts the centre.
     Grey images get three equal channels; transparency is laid over white.
     """
+    if image.mode.startswith(("I", "F")):  # Pillow would cut what is above 255
+        raise ValueError("16 or 32 bits a pixel; convert it to 8")
     image = ImageOps.exif_transpose(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
@@ -93,9 +97,13 @@ def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:
 def read_image(path: Path, size: int, resize: str) -> np.ndarray:
     """Decode and resize one file; an unreadable one is named."""
     try:
-        with Image.open(path) as image:
+        Image.init()
+        # Pillow hands EPS, whatever a file's ending, to Ghostscript, which runs the program in it.
+        with Image.open(path, formats=[name for name in Image.ID if name != "EPS"]) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise ValueError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
             return resize_image(image, size, resize)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # on damaged files Pillow's decoders raise whatever happens to them
         raise QrlibError(
             f"cannot read image {path} ({error}); replace or remove that file and run again"
         ) from error
@@ -146,6 +154,8 @@ def pack(
 def _open(folder: Path, header: dict[str, Any], count: int) -> np.ndarray:
     way_out = f"delete {folder} to have it packed again"
     there = files.read_json(folder / "header.json", "packed store's header")
+    if not isinstance(there, dict):
+        raise QrlibError(f"packed store {folder.name} has a damaged header; {way_out}")
     for key in sorted(header.keys() | there.keys()):
         if there.get(key) != header.get(key):
             raise QrlibError(
@@ -153,11 +163,13 @@ def _open(folder: Path, header: dict[str, Any], count: int) -> np.ndarray:
                 f"{_short(header.get(key))} is asked for; {way_out}"
             )
     try:
-        images = np.load(folder / "images.npy", mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
+        images = np.lib.format.open_memmap(folder / "images.npy", mode="r")
+    except Exception as error:  # a damaged header is parsed as Python's literals are
         raise QrlibError(f"packed store {folder.name} is damaged ({error}); {way_out}") from error
-    if images.shape != (count, 3, header["image_size"], header["image_size"]):
-        raise QrlibError(f"packed store {folder.name} holds an array of {images.shape}; {way_out}")
+    side = header["image_size"]
+    if images.shape != (count, 3, side, side) or images.dtype != np.uint8:
+        what = f"an array of {images.shape}, {images.dtype}"
+        raise QrlibError(f"packed store {folder.name} holds {what}; {way_out}")
     return images
 
 

@@ -7,9 +7,15 @@ const MARKERS = {
   v: "M0 4.6L4.4-3.4H-4.4z",
   D: "M0-4.8L4.8 0L0 4.8L-4.8 0z",
   X: "M-4.2-2.2L-2.2-4.2L0-2L2.2-4.2L4.2-2.2L2 0L4.2 2.2L2.2 4.2L0 2L-2.2 4.2L-4.2 2.2L-2 0z",
+  "<": "M-4.6 0L3.4-4.4V4.4z",
+  ">": "M4.6 0L-3.4-4.4V4.4z",
+  d: "M0-5.4L3 0L0 5.4L-3 0z",
+  h: "M0-4.8L4.2-2.4V2.4L0 4.8L-4.2 2.4V-2.4z",
+  "*": "M0-5.6L1.4-1.9L5.3-1.7L2.3 .7L3.3 4.5L0 2.4L-3.3 4.5L-2.3 .7L-5.3-1.7L-1.4-1.9z",
   P: "M-1.5-4.5h3v3h3v3h-3v3h-3v-3h-3v-3h3z",
 };
-const EDGE = { left: 50, right: 14, top: 26, bottom: 42 };
+const EDGE = { right: 14, top: 26, bottom: 42 };
+const LETTER = 7; // pixels, the widest digit of a tick
 
 /** Round numbers from `low` to `high`, about `count` of them. */
 function ticks(low, high, count) {
@@ -18,6 +24,12 @@ function ticks(low, high, count) {
   const step = [1, 2, 2.5, 5, 10].map((n) => n * power).find((n) => n >= rough * 0.999);
   const first = Math.ceil(low / step - 1e-9);
   return Array.from({ length: Math.floor(high / step + 1e-9) - first + 1 }, (_, i) => +((first + i) * step).toPrecision(12));
+}
+
+/** Numbers of an axis as text, all with as many decimals as one of them needs. */
+function decimals(values) {
+  const digits = Math.max(0, ...values.map((value) => (`${value}`.split(".")[1] ?? "").length));
+  return values.map((value) => value.toFixed(digits));
 }
 
 /** A group in the colour of a series, light page or dark. */
@@ -61,31 +73,35 @@ function draw(panel, view, series, at, width, pick, label) {
   const here = series.filter((one) => one.lines[panel.key]);
   const values = here.flatMap(({ lines }) => [lines[panel.key].mean, ...lines[panel.key].seeds].flat()).filter((v) => v != null);
   const [low, high] = view.ylim ?? spread(values);
+  const ys = ticks(low, high, 5);
+  const texts = decimals(ys);
+  // Beside the longest of them there is room for the axis' name, turned upright.
+  const left = 32 + LETTER * Math.max(...texts.map((text) => text.length));
   const [first, last] = [panel.xs[0], panel.xs.at(-1)];
-  const x = (value) => EDGE.left + 8 + (last > first ? (value - first) / (last - first) : 0.5) * (width - EDGE.left - EDGE.right - 16);
+  const x = (value) => left + 8 + (last > first ? (value - first) / (last - first) : 0.5) * (width - left - EDGE.right - 16);
   const y = (value) => EDGE.top + (1 - (value - low) / (high - low)) * (height - EDGE.top - EDGE.bottom);
   const right = width - EDGE.right;
   const bottom = height - EDGE.bottom;
-  const svg = s("svg", { width, height, class: "qx-chart", role: "img", "aria-label": label, "data-panel": panel.key });
-  svg.append(s("text", { x: (EDGE.left + right) / 2, y: 16, class: "qx-title" }, panel.title));
-  for (const value of ticks(low, high, 5)) {
-    svg.append(s("path", { d: `M${EDGE.left} ${y(value)}H${right}`, class: "qx-grid" }),
-      s("text", { x: EDGE.left - 7, y: y(value) + 4, class: "qx-tick qx-end" }, `${value}`));
-  }
-  const every = Math.ceil(panel.xs.length / Math.max(2, Math.floor((right - EDGE.left) / 34)));
+  const svg = s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, class: "qx-chart", role: "img", "aria-label": label, "data-panel": panel.key });
+  svg.append(s("text", { x: (left + right) / 2, y: 16, class: "qx-title" }, panel.title));
+  ys.forEach((value, i) => {
+    svg.append(s("path", { d: `M${left} ${y(value)}H${right}`, class: "qx-grid" }),
+      s("text", { x: left - 7, y: y(value) + 4, class: "qx-tick qx-end" }, texts[i]));
+  });
+  const every = Math.ceil(panel.xs.length / Math.max(2, Math.floor((right - left) / 34)));
   panel.xs.forEach((value, i) => {
     if (i % every) return;
     svg.append(s("path", { d: `M${x(value)} ${EDGE.top}V${bottom + 4}`, class: "qx-grid" }),
       s("text", { x: x(value), y: bottom + 18, class: "qx-tick" }, panel.labels[i]));
   });
   svg.append(
-    s("path", { d: `M${EDGE.left} ${EDGE.top}V${bottom}H${right}`, class: "qx-axis" }),
-    s("text", { x: (EDGE.left + right) / 2, y: height - 6, class: "qx-label" }, panel.xlabel),
+    s("path", { d: `M${left} ${EDGE.top}V${bottom}H${right}`, class: "qx-axis" }),
+    s("text", { x: (left + right) / 2, y: height - 6, class: "qx-label" }, panel.xlabel),
     s("text", { transform: `translate(13 ${(EDGE.top + bottom) / 2}) rotate(-90)`, class: "qx-label" }, view.ylabel),
     s("path", { d: `M${x(panel.xs[at])} ${EDGE.top}V${bottom}`, class: "qx-cursor" }));
   const level = view.level?.[panel.key];
   if (level) {
-    svg.append(s("path", { d: `M${EDGE.left} ${y(level.value)}H${right}`, class: "qx-level" }),
+    svg.append(s("path", { d: `M${left} ${y(level.value)}H${right}`, class: "qx-level" }),
       s("text", { x: right, y: y(level.value) - 5, class: "qx-tick qx-end" }, level.text));
   }
   for (const { key, look, lines } of here) {

@@ -92,7 +92,8 @@ function best(view, panel, shown, i) {
   const value = (one) => one.lines[panel.key].values[i];
   const sign = view.best === "highest" ? 1 : -1;
   const winner = there.reduce((a, b) => (sign * value(b) > sign * value(a) ? b : a));
-  return `${head}: ${view.best} is ${winner.name} with ${value(winner).toFixed(view.digits)}.`;
+  const among = shown.length < view.series.length ? " of those shown" : "";
+  return `${head}: ${view.best}${among} is ${winner.name} with ${value(winner).toFixed(view.digits)}.`;
 }
 
 export default { render };

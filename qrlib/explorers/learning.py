@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qrlib import findings, reference, rendering, store
+from qrlib import findings, names, reference, rendering, store
 from qrlib.explorers.base import Curves
 from qrlib.explorers.looks import looks_of
 from qrlib.profiles import Profile
@@ -44,10 +44,11 @@ class Learning(Curves):
         trained = [r for r in recovery if r["config"]["distortions"] != "clean"]
         classifiers = store.read_records(profile.name, "classifier")
         judge = profile.classifier.name
+        called = f"cross entropy of {names.classifier(judge)}"
         quality, entropy = "L1 (validation)", "cross entropy (validation)"
         views = [
             _view("quality", "L1 to the clean image", quality, trained, "val_quality"),
-            _view("entropy", f"cross entropy of {judge}", entropy, trained, f"val_{judge}"),
+            _view("entropy", called, entropy, trained, f"val_{judge}"),
             _view("loss", "the loss that each minimises", "loss (validation)", trained, "val_loss"),
             _view(
                 "pretraining",
@@ -175,6 +176,8 @@ def _order(record: Run) -> tuple[int, str]:
 
 
 def _name(variant: str) -> str:
+    if variant in names.CLASSIFIERS:
+        return names.classifier(variant)
     return _NAMES.get(variant, rendering.name(variant))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import product
 from typing import Any
 
 from qrlib import reference, selection, style
@@ -20,6 +19,30 @@ DARK = {
 #: Dashes as multiples of the line's width, as matplotlib draws them.
 DASHES = {"-": (), "--": (3.7, 1.6), "-.": (6.4, 1.6, 1.0, 1.6)}
 WIDTH = 2.0
+#: For networks that no figure of the paper has, and for classifiers.
+OTHERS: dict[str, dict[str, Any]] = {
+    "recnet-noise": {"color": "#E69F00", "marker": ">", "linestyle": "--"},
+    "recnet-blur": {"color": "#E69F00", "marker": "h", "linestyle": "-."},
+    "finetuned-noise": {"color": "#56B4E9", "marker": "D", "linestyle": "--"},
+    "finetuned-blur": {"color": "#56B4E9", "marker": "s", "linestyle": "-."},
+    "qrnet_unpretrained-multiple": {"color": "#009E73", "marker": ">", "linestyle": "--"},
+    "qrnet_lambda_0.1-multiple": {"color": "#E69F00", "marker": "d", "linestyle": "-"},
+    "qrnet_lambda_0.001-multiple": {"color": "#CC79A7", "marker": "h", "linestyle": "-"},
+    "pretrained-clean": {"color": "#0072B2", "marker": "D", "linestyle": "-"},
+    "small_pretrained-clean": {"color": "#56B4E9", "marker": "P", "linestyle": "-."},
+    **{
+        name: look
+        for names, look in (
+            (("vgg16", "small_vgg"), {"color": "#4d4d4d", "marker": "h", "linestyle": "-"}),
+            (
+                ("inception_v3", "small_inception"),
+                {"color": "#D55E00", "marker": "d", "linestyle": "--"},
+            ),
+            (("resnet50", "small_resnet"), {"color": "#009E73", "marker": "*", "linestyle": "-."}),
+        )
+        for name in names
+    },
+}
 _COLORS = ("#CC79A7", "#56B4E9", "#D55E00", "#009E73", "#E69F00", "#0072B2", "#4d4d4d")
 _MARKERS = "vsXD^oP"
 
@@ -38,22 +61,21 @@ def methods(restorers: Iterable[str]) -> list[str]:
 def looks_of(wanted: Iterable[str]) -> dict[str, dict[str, str]]:
     """Colour, marker and dashes of each method, for JavaScript; no two have colour and marker alike.
 
-    A method that has a look in `qrlib.style` keeps it unless an earlier one has taken it.
+    One that has a look in `qrlib.style` or in `OTHERS` has it wherever it is shown; of the rest each
+    takes the next that is free.
     """
     looks: dict[str, dict[str, str]] = {}
-    taken = {(look["color"], look["marker"]) for look in style.LOOKS.values()}
-    given: set[tuple[str, str]] = set()
+    known = style.LOOKS | OTHERS
+    taken = {(look["color"], look["marker"]) for look in known.values()}
+    # Along diagonals, so that neighbours differ in colour and in marker.
+    count = len(_COLORS)
+    pairs = ((_COLORS[k % count], _MARKERS[(k + k // count) % count]) for k in range(count**2))
     spare = (
         {"color": color, "marker": marker, "linestyle": ("--", "-.", "-")[i % 3]}
-        for i, (marker, color) in enumerate(product(_MARKERS, _COLORS))
-        if (color, marker) not in taken
+        for i, (color, marker) in enumerate(pair for pair in pairs if pair not in taken)
     )
     for method in wanted:
-        look = style.LOOKS.get(method)
-        if look is None or (look["color"], look["marker"]) in given:
-            look = next(spare)
-        given.add((look["color"], look["marker"]))
-        looks[method] = _for_script(look)
+        looks[method] = _for_script(known.get(method) or next(spare))
     return looks
 
 

@@ -3,7 +3,7 @@
 
 function render({ model, el }) {
   const state = bind(model);
-  const { sheets, methods, labels, cases, classifier, missing } = state.get("data");
+  const { sheets, methods, labels, cases, classifier, missing, words } = state.get("data");
   const root = h("div", { class: "qx" });
   el.replaceChildren(root);
   if (!sheets.none) return nothing(root, state, missing);
@@ -17,7 +17,7 @@ function render({ model, el }) {
   /** One tile of a sheet, with its answer where there is one. */
   function tile(method, i, j, title, what) {
     const { src, answers } = sheets[method];
-    const image = h("img", { src, alt: `${what}, a test image of ${words(labels[i])}` });
+    const image = h("img", { src, alt: `${what}, a test image of ${words[labels[i]]}` });
     image.style.width = `${cases.length * 100}%`;
     image.style.left = `${-100 * j}%`;
     image.style.top = `${-100 * i}%`;
@@ -28,11 +28,11 @@ function render({ model, el }) {
     return h("figure", { "data-method": method, "data-case": j, class: right ? "qx-right" : "qx-wrong" },
       h("strong", {}, title), h("div", { class: "qx-tile" }, image),
       h("figcaption", {},
-        h("span", { class: "qx-answer" }, `${right ? "✓" : "✗"}\u00a0${words(answer)}`), bar, percent(confidence)));
+        h("span", { class: "qx-answer" }, `${right ? "✓" : "✗"}\u00a0${words[answer]}`), bar, percent(confidence)));
   }
 
   root.append(h("div", { class: "qx-controls" },
-    choice(state, "image", "Test image", labels.map((label, i) => [i, `${i + 1}: ${words(label)}`])),
+    choice(state, "image", "Test image", labels.map((label, i) => [i, `${i + 1}: ${words[label]}`])),
     radios(state, "distortion", "Distortion", kinds.map((kind) => [kind, kind])),
     radios(state, "level", "Level", levels.map((level) => [level, level ? `${level}` : "clean"])),
     ...(methods.length ? [choice(state, "method", "Restored by", methods.map((m) => [m, sheets[m].name]))] : [])),
@@ -49,9 +49,9 @@ function render({ model, el }) {
     shown.push(tile("none", i, j, cases[j].level ? "distorted" : "not restored", "As the classifier gets it"));
     const told = (m) => {
       const { answer, confidence } = sheets[m].answers[i][j];
-      return `${words(answer)} (${percent(confidence)}, ${answer === labels[i] ? "right" : "wrong"})`;
+      return `${words[answer]} (${percent(confidence)}, ${answer === labels[i] ? "right" : "wrong"})`;
     };
-    let text = `${words(labels[i])}, ${strength(cases[j])}: ${classifier} says ${told("none")}`;
+    let text = `${words[labels[i]]}, ${strength(cases[j])}: ${classifier} says ${told("none")}`;
     if (sheets[method]) {
       const { name } = sheets[method];
       shown.push(tile(method, i, j, name, `Restored by ${name}`));
@@ -62,7 +62,5 @@ function render({ model, el }) {
   });
   return () => state.end();
 }
-
-const words = (label) => label.replaceAll("_", " ");
 
 export default { render };

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import traitlets
 
-from qrlib import findings, paths, rendering, samples, sheets, tables
+from qrlib import findings, names, paths, rendering, samples, sheets, tables
 from qrlib.errors import QrlibError
 from qrlib.explorers.base import Explorer, script
 from qrlib.profiles import Profile
@@ -20,6 +21,8 @@ class Recovered(Explorer):
     """Choose a test image, a distortion, a level and a restorer; the answers stand underneath.
 
     The tiles are those of the sheets beside the records, so that what is seen is what was classified.
+    At first it shows an image that a distortion takes away from the classifier and the restorer gives
+    back, if there is one.
 
     Args:
         profile: whose records; of several seeds the first.
@@ -67,12 +70,49 @@ class Recovered(Explorer):
             "missing": missing,
             "labels": first.get("labels", []),
             "cases": first.get("cases", []),
-            "classifier": profile.classifier.name,
+            "words": _words(first, shown),
+            "classifier": names.classifier(profile.classifier.name),
         }
-        super().__init__(data=data, method=(data["methods"] or [""])[-1])
+        method = (data["methods"] or [""])[-1]
+        super().__init__(data=data, method=method, **_start(data, method))
         self.frame = sheets.answers(told, profile)
         if "none" in told and "qrnet" in told:
             self.finding = findings.won(told["none"], told["qrnet"], "qrnet")
+
+
+def _words(first: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, str]:
+    """Classes of the sheets, as labels or as answers -> what readers call them."""
+    answers = (found for one in shown.values() for row in one["answers"] for found in row)
+    classes = {*first.get("labels", []), *(found["answer"] for found in answers)}
+    return {text: names.label(text) for text in sorted(classes)}
+
+
+def _start(data: Mapping[str, Any], method: str) -> dict[str, Any]:
+    """Image, distortion and level to begin with; nothing where the sheets lack.
+
+    The first image that is recognised clean, not when distorted, and again when `method` has restored
+    it, of the first distortion and level where there is such a one; else the first that is recognised
+    clean; else the first.
+    """
+    sheets_, cases = data["sheets"], data["cases"]
+    if not {"none", method} <= set(sheets_):
+        return {}
+
+    def right(of: str, image: int, case: int) -> bool:
+        return bool(sheets_[of]["answers"][image][case]["answer"] == data["labels"][image])
+
+    clean = next(j for j, case in enumerate(cases) if not case["level"])
+    distorted = [j for j, case in enumerate(cases) if case["level"]]
+    known = [i for i in range(len(data["labels"])) if right("none", i, clean)]
+    won = [
+        (i, j) for j in distorted for i in known if not right("none", i, j) and right(method, i, j)
+    ]
+    image, case = (won or [((known or [0])[0], distorted[0])])[0]
+    return {
+        "image": image,
+        "distortion": cases[case]["distortion"],
+        "level": cases[case]["level"],
+    }
 
 
 def _sheet(entry: dict[str, Any], profile: Profile) -> str:

@@ -1,16 +1,19 @@
-"""Batches in an order that seed and epoch alone decide, on any number of processes."""
+"""Batches in an order that seed and epoch alone decide, on any number of processes and devices."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pytorch_lightning as lightning
 import torch
 import torch.distributed
+from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from qrlib import memory
 from qrlib.errors import QrlibError
 
 
@@ -64,8 +67,30 @@ class BatchSampler(Sampler[list[int]]):
             yield (share if len(share) else batch[:1]).tolist()
 
 
-def loader(split: Any, batch_size: int, *, seed: int | None = None) -> DataLoader:
-    """Batches of a split (anything that takes a list of positions); shuffled when a seed is given."""
+class Resident:
+    """A split in the memory of a device: the same batches, without a copy from the host for each."""
+
+    def __init__(self, split: Any, device: torch.device) -> None:
+        images, labels, self.ids = split[range(len(split))]
+        self.images = images.to(device)
+        self.labels = labels.to(device)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, positions: Sequence[int]) -> tuple[Tensor, Tensor, list[str]]:
+        rows = torch.as_tensor(positions)
+        if self.images.is_cuda:  # from pinned memory the copy makes nobody wait
+            rows = rows.pin_memory().to(self.images.device, non_blocking=True)
+        return self.images[rows], self.labels[rows], [self.ids[i] for i in positions]
+
+
+def loader(split: Any, batch_size: int, *, seed: int | None = None, workers: int = 0) -> DataLoader:
+    """Batches of a split (anything that takes a list of positions); shuffled when a seed is given.
+
+    Args:
+        workers: processes that read ahead, into memory that a GPU copies from without waiting.
+    """
     return DataLoader(
         split,
         batch_size=None,
@@ -73,4 +98,41 @@ def loader(split: Any, batch_size: int, *, seed: int | None = None) -> DataLoade
         # A loader draws a number each epoch: not from the generator that dropout draws from, since a
         # resumed run starts its loader at another moment.
         generator=torch.Generator(),
+        num_workers=workers,
+        pin_memory=workers > 0 and torch.cuda.is_available(),
+        persistent_workers=workers > 0,
     )
+
+
+class Batches(lightning.LightningDataModule):
+    """What Lightning trains on: from the device's memory where a split fits, else read ahead.
+
+    On the CPU the packed store is mapped into memory, and nothing is copied.
+
+    Args:
+        train, validation: as `qrlib.data.Split`.
+        batch_size: images a step, of all processes together.
+        seed: of the training order.
+    """
+
+    def __init__(self, train: Any, validation: Any, batch_size: int, *, seed: int) -> None:
+        super().__init__()
+        self.train = train
+        self.validation = validation
+        self.batch_size = batch_size
+        self.seed = seed
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader(self.train, self.seed)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader(self.validation, None)
+
+    def _loader(self, split: Any, seed: int | None) -> DataLoader:
+        # Asked for here and not before: this process may be one of several, with a GPU each.
+        device = self.trainer.strategy.root_device  # type: ignore[union-attr]
+        images, _, _ = split[range(1)]
+        if memory.fits(images.nbytes * len(split), device):
+            return loader(Resident(split, device), self.batch_size, seed=seed)
+        workers = 2 if device.type == "cuda" else 0
+        return loader(split, self.batch_size, seed=seed, workers=workers)

@@ -45,7 +45,7 @@ class ClassifierTask(Task):
             {f"{part}_loss": loss, f"{part}_accuracy": accuracy},
             on_step=False,
             on_epoch=True,
-            batch_size=len(labels),
+            batch_size=float(len(labels)),  # type: ignore[arg-type]  # see `recovery`
             sync_dist=self.trainer.num_devices > 1,
         )
         return loss

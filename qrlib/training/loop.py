@@ -26,7 +26,7 @@ from torch import nn
 
 from qrlib import files, memory, weights
 from qrlib.errors import QrlibError
-from qrlib.training.batches import loader, mix
+from qrlib.training.batches import Batches, mix
 from qrlib.training.progress import Progress
 
 
@@ -74,7 +74,7 @@ class Task(lightning.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         trainable = [p for p in self.parameters() if p.requires_grad]
-        return torch.optim.Adam(trainable, lr=self.learning_rate)
+        return torch.optim.Adam(trainable, lr=self.learning_rate, fused=True)
 
     def on_train_epoch_start(self) -> None:
         # Dropout draws from the global generator: seeded by the epoch, a resumed run repeats it.
@@ -257,15 +257,16 @@ def _fit(
     )
     task.train()  # Lightning keeps the mode it finds; a network from `restore` is in eval mode
     with warnings.catch_warnings():
-        # The images are in memory: workers would only copy them.
+        # The images are in memory, or workers fetch them where it pays: see `Batches`.
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings(
             "ignore", message=".*Checkpoint directory.*exists and is not empty.*"
         )
         trainer.fit(
             task,
-            loader(train, settings.batch_size, seed=mix(task.seed, "order")),
-            loader(validation, settings.batch_size),
+            datamodule=Batches(
+                train, validation, settings.batch_size, seed=mix(task.seed, "order")
+            ),
             ckpt_path=checkpoint if checkpoint.exists() else None,
         )
     if (

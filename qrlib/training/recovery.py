@@ -75,13 +75,14 @@ class RecoveryTask(Task):
             for name, classifier in classifiers.items()
         }
         self.__dict__["head"] = head
+        self.kept: dict[int, Tensor] = {}  # batch -> validation images, distorted
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         groups = []
         for part, rate in ((self.restorer, self.learning_rate), (self.head, self.tuning_rate)):
             if part is not None:
                 groups.append({"params": list(part.parameters()), "lr": rate})
-        return torch.optim.Adam(groups)
+        return torch.optim.Adam(groups, fused=True)
 
     def setup(self, stage: str) -> None:
         for classifier in self.classifiers.values():
@@ -109,10 +110,22 @@ class RecoveryTask(Task):
         clean = images.float() / 255
         inputs = targets = clean
         if self.choices:
-            inputs = torch.cat([clean, distort_by_id(clean, ids, self.choices)])
+            inputs = torch.cat([clean, self._distorted(index, clean, ids)])
             targets = torch.cat([clean, clean])
             labels = torch.cat([labels, labels])
         self._log("val", self.losses(inputs, targets, labels), len(images))
+
+    def _distorted(self, index: int, clean: Tensor, ids: list[str]) -> Tensor:
+        """A validation batch, distorted: the same in every epoch, so that a GPU keeps it.
+
+        Its noise is drawn on the CPU, which takes longer than a GPU's whole epoch.
+        """
+        if index in self.kept:
+            return self.kept[index]
+        distorted = distort_by_id(clean, ids, self.choices)
+        if memory.fits(distorted.nbytes * int(self.trainer.num_val_batches[0]), self.device):
+            self.kept[index] = distorted
+        return distorted
 
     def losses(self, inputs: Tensor, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The losses of one batch.  Algorithm 1 prints C(b_x_train) where the text has C(Q(...))."""
@@ -128,7 +141,8 @@ class RecoveryTask(Task):
             values,
             on_step=False,
             on_epoch=True,
-            batch_size=count,
+            # A float: Lightning sums the counts of processes and divides by their number, rounded down.
+            batch_size=float(count),  # type: ignore[arg-type]
             sync_dist=self.trainer.num_devices > 1,
         )
 

@@ -11,6 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
@@ -112,6 +113,22 @@ def new_page(browser: Browser, width: int = DESKTOP, dark: bool = False) -> Page
         color_scheme="dark" if dark else "light",
     )
     return context.new_page()
+
+
+#: Playwright's own way evaluates text again and again, which the book's policy forbids its pages.
+_WAIT = """([condition, given, patience]) => new Promise((resolve, reject) => {
+  const end = performance.now() + patience;
+  (function look() {
+    if (CONDITION(given)) resolve();
+    else if (performance.now() > end) reject(new Error(`not within ${patience} ms: ${condition}`));
+    else setTimeout(look, 20);
+  })();
+})"""
+
+
+def until(page: Page, condition: str, given: Any = None, timeout: float = PATIENCE) -> None:
+    """Wait until a function of JavaScript, which gets `given`, says so; `timeout` in milliseconds."""
+    page.evaluate(_WAIT.replace("CONDITION", f"({condition})"), [condition, given, timeout])
 
 
 class Visit:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from browser.conftest import PHONE, Visit
+from browser.conftest import PHONE, Visit, until
 from qrlib import evaluation, models, recover, weights
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, gaussian_blur
 
@@ -44,7 +44,7 @@ class Demo:
 
     def start(self) -> Demo:
         self.page.click("text=Start QRNet")
-        self.page.wait_for_function("window.qrLive.latest")
+        until(self.page, "() => window.qrLive.latest", timeout=MINUTES)
         self.settle()
         return self
 
@@ -73,9 +73,11 @@ class Demo:
         assert before == 0
         file = {"name": name, "mimeType": kind, "buffer": content}
         self.page.set_input_files("#qr-file", files=[file])
-        self.page.wait_for_function(
-            "qrLive.latest !== window.before"
-            " || !document.querySelector('.qr-live-stage [role=alert]').hidden"
+        until(
+            self.page,
+            "() => qrLive.latest !== window.before"
+            " || !document.querySelector('.qr-live-stage [role=alert]').hidden",
+            timeout=MINUTES,
         )
         return self.settle()
 
@@ -274,9 +276,22 @@ def test_an_uploaded_png_is_taken_as_it_is(demo: Demo) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (37, 53, 3), dtype=np.uint8)
     shown = demo.upload("noise.png", encoded(pixels, "PNG"))
     assert demo.message == ""
+    name = demo.page.locator("#qr-file-name")
+    expect(name).to_have_text("noise.png")
     assert np.array_equal(demo.canvas("clean"), pixels)
     assert shown["restored"].shape == (1, 3, 37, 53)
     assert torch.isfinite(shown["restored"]).all()
+    demo.picture("chelsea")
+    expect(name).to_have_text("")
+
+
+def test_work_that_takes_long_says_so(demo: Demo) -> None:
+    sign = demo.page.locator(".qr-live-working")
+    expect(sign).to_be_hidden()
+    demo.page.eval_on_selector("#qr-live", "e => e.setAttribute('aria-busy', 'true')")
+    expect(sign).to_be_visible()
+    demo.page.eval_on_selector("#qr-live", "e => e.removeAttribute('aria-busy')")
+    expect(sign).to_be_hidden()
 
 
 def test_a_photo_is_turned_upright_by_its_exif_tag(demo: Demo) -> None:
@@ -350,9 +365,10 @@ DROP = """(content) => {
 def test_a_photo_can_be_dropped(demo: Demo) -> None:
     content = base64.b64encode(encoded(np.full((30, 20, 3), 90, np.uint8), "PNG")).decode()
     demo.page.evaluate(DROP, content)
-    demo.page.wait_for_function("qrLive.latest !== window.before")
+    until(demo.page, "() => qrLive.latest !== window.before", timeout=MINUTES)
     shown = demo.settle()
     assert (shown["height"], shown["width"]) == (30, 20)
+    expect(demo.page.locator("#qr-file-name")).to_have_text("dropped.png")
 
 
 def test_nothing_heavy_comes_before_the_start(visit: Callable, manifest: dict[str, Any]) -> None:
@@ -433,7 +449,7 @@ def test_fits_a_phone(visit: Callable) -> None:
     demo = Demo(visit("try.html", width=PHONE, dark=True).page)
     pixels = np.full((300, 500, 3), 90, np.uint8)
     demo.page.evaluate(DROP, base64.b64encode(encoded(pixels, "PNG")).decode())
-    demo.page.wait_for_function("qrLive.latest?.height < qrLive.latest?.width")
+    until(demo.page, "() => qrLive.latest?.height < qrLive.latest?.width", timeout=MINUTES)
     demo.settle()
     wide = demo.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
     assert wide <= 0, f"scrolls sideways by {wide} px"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import http.server
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -45,6 +47,51 @@ for page in PAGES:
     KINDS.setdefault(kind(page), page)
 #: A page with tables, one with equations and drawings, one with photographs, prose, and code.
 OFFLINE = ["_executed/overview", "_executed/method", "_executed/distortions", "rerun", "api/losses"]
+#: Notes what the page's content security policy refuses.
+REFUSED = """window.refused = [];
+addEventListener("securitypolicyviolation", (event) => {
+  window.refused.push(`${event.effectiveDirective}: ${event.blockedURI}`);
+});"""
+#: What somebody would try who got a script into a page, or wrote something into its text.
+ATTEMPTS = """async (other) => {
+  const make = (name, set) => Object.assign(document.createElement(name), set);
+  const add = (name, set) => document.body.append(make(name, set));
+  const soon = () => new Promise((done) => setTimeout(done, 20));
+  const attempts = {
+    "connect-src": () => fetch(`${other}/fetch`).catch(() => {}),
+    "img-src": () => add("img", { src: `${other}/image` }),
+    "script-src-elem": () => add("script", { src: `${other}/script` }),
+    "script-src-attr": () => { add("div", {}); document.body.lastChild.outerHTML = "<p onclick='1'>"; },
+    "script-src": () => { try { new Function("1"); } catch {} },
+    "style-src-elem": () => add("link", { rel: "stylesheet", href: `${other}/style` }),
+    "frame-src": () => add("iframe", { src: `${other}/frame` }),
+    "object-src": () => add("object", { data: `${other}/object` }),
+    "media-src": () => add("video", { src: `${other}/video` }),
+    "base-uri": () => document.head.append(make("base", { href: other })),
+  };
+  const found = {};
+  const refusal = async () => {
+    for (let i = 0; i < 200 && !window.refused.length; i++) await soon();
+    return window.refused.map((text) => text.split(":")[0]);
+  };
+  for (const [name, attempt] of Object.entries(attempts)) {
+    window.refused.length = 0;
+    await attempt();
+    found[name] = await refusal();
+  }
+  window.refused.length = 0;
+  add("script", { textContent: "window.ran = true" });
+  found["a script in the text"] = window.ran ? [] : await refusal();
+  const code = `
+    addEventListener("securitypolicyviolation", (event) => postMessage(event.effectiveDirective));
+    fetch("${other}/worker").catch(() => {})`;
+  const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  window.refused.length = 0;
+  worker.onmessage = ({ data }) => window.refused.push(data);
+  found.worker = await refusal();
+  worker.terminate();
+  return found;
+}"""
 
 
 class Survey:
@@ -53,6 +100,7 @@ class Survey:
     def __init__(self, browser: Browser, site: str, path: str) -> None:
         page = new_page(browser, PHONE)
         page.set_default_timeout(PATIENCE)
+        page.add_init_script(REFUSED)
         visit = Visit(page, site)
         page.goto(f"{site}{path}.html", wait_until="load", timeout=PATIENCE)
         self.title = page.title()
@@ -76,6 +124,7 @@ class Survey:
                 if rule["impact"] in GRAVE
                 for node in rule["nodes"][:3]
             ]
+        self.refused = page.evaluate("window.refused")
         page.context.close()
 
 
@@ -91,6 +140,50 @@ def test_a_page_is_quiet_and_asks_nobody_else(survey: Callable, name: str) -> No
     assert seen.title
     assert seen.errors == []
     assert seen.outside == []
+
+
+@pytest.mark.parametrize("name", KINDS.values())
+def test_a_page_needs_nothing_that_its_policy_refuses(survey: Callable, name: str) -> None:
+    assert survey(name).refused == []
+
+
+@pytest.fixture
+def other() -> Iterator[tuple[str, list[str]]]:
+    """Another site, within reach, and what it was asked for."""
+    asked: list[str] = []
+
+    class Other(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Other) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+def test_what_gets_into_a_page_runs_not_and_reaches_nobody(
+    browser: Browser, site: str, other: tuple[str, list[str]]
+) -> None:
+    """Over http and from a file."""
+    address, asked = other
+    page = new_page(browser)
+    page.add_init_script(REFUSED)
+    page.goto(f"{site}try.html", wait_until="load", timeout=PATIENCE)
+    found = page.evaluate(ATTEMPTS, address)
+    expected = {name: [name] for name in found}
+    expected |= {"a script in the text": ["script-src-elem"], "worker": ["connect-src"]}
+    assert found == expected
+    assert asked == []
+    page.goto(f"{address}/seen")
+    page.context.close()
+    assert "/seen" in asked  # so the other site could have been reached
 
 
 @pytest.mark.parametrize("name", KINDS.values())
@@ -150,6 +243,16 @@ def internal(read: Callable, html: Path, name: str) -> list[tuple[str, Path, str
             path = unquote(urlsplit(address).path)
             found.append((link, (page.parent / path).resolve() if path else page, unquote(anchor)))
     return found
+
+
+def test_every_page_has_a_policy(html: Path) -> None:
+    """The ones that were not opened too; index.html only leads to the first page."""
+    pages = [p for p in html.rglob("*.html") if p.relative_to(html).parts[0] != "_static"]
+    without = [
+        p.relative_to(html) for p in pages if "Content-Security-Policy" not in p.read_text("utf-8")
+    ]
+    assert without == [Path("index.html")]
+    assert "<script" not in (html / "index.html").read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -234,3 +337,67 @@ def test_files_to_take_away_have_names_of_their_own(numbers: Callable) -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_image_says_what_it_shows(read: Callable, html: Path, name: str) -> None:
     assert read(html / f"{name}.html").unnamed == []
+
+
+def test_photographs_have_light_letters_in_the_dark(visit: Callable) -> None:
+    for dark in (False, True):
+        page = visit("_executed/distortions.html", dark=dark).page
+        shown = page.locator("#fig-noise img:visible")
+        assert shown.count() == 1
+        assert ("night" in str(shown.get_attribute("src"))) == dark
+        if dark:
+            style = shown.evaluate(
+                "e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).filter]"
+            )
+            assert style == ["rgba(0, 0, 0, 0)", "none"]
+        shown.scroll_into_view_if_needed()
+        page.wait_for_function(
+            "e => e.complete && e.naturalWidth > 300", arg=shown.element_handle()
+        )
+
+
+def test_an_illustrations_number_leads_to_it(visit: Callable) -> None:
+    page = visit("_executed/method.html").page
+    for figure in page.locator("figure:has(figcaption)").all():
+        link = figure.locator("a.caption-number")
+        assert re.fullmatch(r"Illustration \d+", link.inner_text())
+        assert link.get_attribute("href") == f"#{figure.get_attribute('id')}"
+    assert page.locator('a.internal[href="#fig-work"]').inner_text().startswith("Illustration")
+
+
+def test_verdicts_are_cards_on_a_phone_and_wide_on_a_desk(visit: Callable) -> None:
+    page = visit("_executed/does_it_hold.html", width=PHONE).page
+    table = page.locator(".qr-claims").first
+    box = table.bounding_box()
+    assert box
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE
+    assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+    cell = table.locator("td").nth(1)
+    assert cell.evaluate("e => getComputedStyle(e).display") == "block"
+    page.set_viewport_size({"width": DESKTOP, "height": 900})
+    box = table.bounding_box()
+    assert box
+    assert 0.65 * DESKTOP < box["width"] < DESKTOP
+
+
+def test_the_first_screen_says_whose_claim_it_is_and_leads_on(visit: Callable) -> None:
+    page = visit("_executed/overview.html", width=PHONE).page
+    way = page.get_by_role("link", name="Try it on your own photo")
+    assert way.count() == 1
+    box = way.bounding_box()
+    assert box
+    assert box["y"] + box["height"] < 844
+    assert "Takagi" in page.locator(".bd-article p").first.inner_text()
+    page.set_viewport_size({"width": DESKTOP, "height": 900})
+    assert way.count() == 1
+    box = page.locator(".qr-brief .qr-ways").bounding_box()
+    assert box
+    assert box["y"] + box["height"] < 900
+    sizes = [
+        page.locator(f".bd-article {tag}").first.evaluate(
+            "e => parseFloat(getComputedStyle(e).fontSize)"
+        )
+        for tag in ("h1", "h2")
+    ]
+    assert sizes[0] > sizes[1]

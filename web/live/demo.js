@@ -94,7 +94,8 @@
     find(".qr-live-again").disabled = !noise;
     find("#qr-size").value = state.size;
     find(".qr-live-size").hidden = state.picture.kind === "crop";
-    const { width, height, canvas } = state.picture;
+    const { width, height, canvas, name } = state.picture;
+    find("#qr-file-name").textContent = name ?? ""; // of a sample there is none
     const scaled = state.image.width < width ? `, scaled down from ${width} × ${height}` : "";
     find(".qr-live-scaled").textContent =
       `Worked on at ${state.image.width} × ${state.image.height} pixels${scaled}.`;
@@ -231,7 +232,7 @@
   async function own(file) {
     const url = URL.createObjectURL(file);
     try {
-      return { kind: "own", ...(await photo.open(url, manifest.largest)) };
+      return { kind: "own", name: file.name, ...(await photo.open(url, manifest.largest)) };
     } finally {
       URL.revokeObjectURL(url);
     }

@@ -41,11 +41,13 @@ qrLive.view = (() => {
         </fieldset>
         <div class="qr-live-others">
           <fieldset><legend>Photographs</legend><div class="qr-live-thumbs">${of("photo")}</div></fieldset>
-          <div class="qr-live-own">
-            <label for="qr-file">A photo of your own</label>
-            <input type="file" id="qr-file" accept="image/*" aria-describedby="qr-privacy">
-            <span id="qr-privacy">or drop one anywhere here. It never leaves this browser.</span>
-          </div>
+          <fieldset class="qr-live-own">
+            <legend>A photo of your own</legend>
+            <input type="file" id="qr-file" accept="image/*" aria-describedby="qr-file-name qr-privacy">
+            <label for="qr-file">Choose a photo</label>
+            <span id="qr-file-name"></span>
+            <p id="qr-privacy">Or drop one anywhere in this frame. It never leaves this browser.</p>
+          </fieldset>
         </div>
       </div>
       <p class="qr-live-message" role="alert" hidden></p>
@@ -55,6 +57,7 @@ qrLive.view = (() => {
           <canvas class="qr-live-over" aria-hidden="true"></canvas>
           <span class="qr-live-badge" aria-hidden="true">distorted</span>
           <span class="qr-live-badge qr-live-right" aria-hidden="true">restored</span>
+          <span class="qr-live-badge qr-live-working" aria-hidden="true">Working …</span>
           <span class="qr-live-line" aria-hidden="true"></span>
           <input type="range" min="0" max="100" value="50" step="1" class="qr-live-wipe"
             aria-label="Before and after: the share of the distorted picture">

@@ -1,0 +1,1 @@
+"""The contestants: each module a way to do something, each function a contestant."""

@@ -1,0 +1,295 @@
+"""Contestants in processes of their own, in turns; times and peak memory of each."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import multiprocessing
+import os
+import re
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from benchmarks.contest import Absent, Contest, Contestant, prepare
+from benchmarks.settings import Settings
+
+#: What most contestants import: done once, in the process that the others are forked from.
+PRELOAD = ["torchvision", "pytorch_lightning", "qrlib.training.recovery", "qrlib.evaluation"]
+#: A contestant that has not answered by then is given up, in seconds.
+PATIENCE = 1800
+
+
+def environment(threads: int) -> dict[str, str]:
+    """The same number of threads for every library, and GPU memory only as it is used.
+
+    To be set before any of them is imported.
+    """
+    number = str(threads)
+    return {
+        "OMP_NUM_THREADS": number,
+        "MKL_NUM_THREADS": number,
+        "OPENBLAS_NUM_THREADS": number,
+        "NUMBA_NUM_THREADS": number,
+        "TF_NUM_INTRAOP_THREADS": number,
+        "TF_NUM_INTEROP_THREADS": number,
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "PYTHONWARNINGS": "ignore",
+    }
+
+
+@dataclass
+class Outcome:
+    """What came of one contestant in one contest.
+
+    Attributes:
+        times: name of what was timed ("" where there is but one) -> seconds, one a round.
+        first: seconds of the first run, which is not among the times.
+        prepared: seconds of the preparation (compiling, opening files).
+        memory: peak resident bytes while it worked, libraries included; None where unknown.
+        helpers: the same of the largest of its helper processes, 0 without any.
+        gpu: peak bytes that PyTorch held on the GPU, 0 without any.
+        skipped, failed: why there are no times.
+    """
+
+    contestant: str
+    times: dict[str, list[float]] = field(default_factory=dict)
+    first: float | None = None
+    prepared: float | None = None
+    memory: int | None = None
+    helpers: int = 0
+    gpu: int = 0
+    work: dict[str, float] = field(default_factory=dict)
+    note: str = ""
+    difference: float | None = None
+    skipped: str = ""
+    failed: str = ""
+
+
+def hold(
+    contest: Contest,
+    settings: Settings,
+    say: Callable[[str], None] = lambda text: None,
+    *,
+    quiet: bool = True,
+) -> list[Outcome]:
+    """Let the contestants of a contest run in turns.
+
+    One that is absent or fails is out, with the reason in its outcome; the others go on.
+    """
+    outcomes = {c.name: Outcome(c.name) for c in contest.contestants}
+    with contextlib.ExitStack() as stack:
+        running: dict[str, _Worker] = {}
+        for contestant in contest.contestants:  # one after the other: preparing is work as well
+            say(f"{contest.group}, {contest.case}: preparing {contestant.name}")
+            worker = stack.enter_context(_Worker(contestant, settings, quiet=quiet))
+            answer = worker.receive()
+            outcome = outcomes[contestant.name]
+            if answer[0] == "ready":
+                running[contestant.name] = worker
+                for name, value in answer[1].items():
+                    setattr(outcome, name, value)
+            else:
+                setattr(outcome, answer[0], answer[1])
+        for turn in range(0 if contest.warm else 1, (contest.rounds or settings.rounds) + 1):
+            for name, worker in list(running.items()):
+                say(f"{contest.group}, {contest.case}: round {turn} of {name}")
+                answer = worker.ask("run")
+                if answer[0] != "times":
+                    outcomes[name].failed = answer[1]
+                    del running[name]
+                elif turn == 0:  # warms up
+                    outcomes[name].first = sum(answer[1].values())
+                else:
+                    for what, seconds in answer[1].items():
+                        outcomes[name].times.setdefault(what, []).append(seconds)
+        for name, worker in running.items():
+            answer = worker.ask("end")
+            for key, value in answer[1].items():
+                setattr(outcomes[name], key, value)
+    return list(outcomes.values())
+
+
+def call(function: str, settings: Settings, **options: Any) -> Any:
+    """The value of "module:function" of this package, computed in a process of its own."""
+    with _Worker(Contestant("", function, options), settings, task="call") as worker:
+        kind, value = worker.receive()
+    if kind != "value":
+        raise RuntimeError(f"{function}: {value}")
+    return value
+
+
+def _context(alone: bool) -> Any:
+    methods = multiprocessing.get_all_start_methods()
+    if alone or "forkserver" not in methods:
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOAD)
+    return context
+
+
+class _Worker:
+    """A contestant in a process; as a context it ends the process."""
+
+    def __init__(
+        self,
+        contestant: Contestant,
+        settings: Settings,
+        task: str = "contest",
+        quiet: bool = True,
+    ) -> None:
+        context = _context(contestant.alone)
+        self.connection, theirs = context.Pipe()
+        method = multiprocessing.get_start_method()
+        self.process = context.Process(
+            target=_serve, args=(theirs, contestant, settings, task, quiet, method)
+        )
+        self.process.start()
+        theirs.close()
+
+    def __enter__(self) -> _Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.close()
+        self.process.join(10)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+    def ask(self, what: str) -> tuple[str, Any]:
+        try:
+            self.connection.send(what)
+        except OSError:
+            return "failed", self._death()
+        return self.receive()
+
+    def receive(self) -> tuple[str, Any]:
+        if not self.connection.poll(PATIENCE):
+            return "failed", f"gave no answer in {PATIENCE // 60} minutes"
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            return "failed", self._death()
+
+    def _death(self) -> str:
+        self.process.join(5)
+        code = self.process.exitcode
+        killed = " (killed; memory may have been short)" if code == -9 else ""
+        return f"its process ended with status {code}{killed}"
+
+
+def _serve(
+    connection: Connection,
+    contestant: Contestant,
+    settings: Settings,
+    task: str,
+    quiet: bool,
+    method: str,
+) -> None:
+    """What a process does: prepare, then run when asked, until the other side is gone."""
+    # Else a DataLoader here would start its workers as this process was started, importing all anew.
+    multiprocessing.set_start_method(method, force=True)
+    warnings.simplefilter("ignore")
+    if quiet:  # bars and messages of many processes
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 1)
+        os.dup2(nowhere, 2)
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            if task == "call":
+                connection.send(("value", _function(contestant)(settings, **contestant.options)))
+            else:
+                _contest(connection, contestant, settings)
+        except Absent as absent:
+            connection.send(("skipped", str(absent)))
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            raise
+        except Exception as error:
+            traceback.print_exc()  # seen with --verbose
+            text = str(error).strip().splitlines() or [""]
+            connection.send(("failed", f"{type(error).__name__}: {text[0]}"))
+    connection.close()
+    _leave()
+
+
+def _function(contestant: Contestant) -> Any:
+    module, function = contestant.setup.split(":")
+    return getattr(importlib.import_module(f"benchmarks.{module}"), function)
+
+
+def _contest(connection: Connection, contestant: Contestant, settings: Settings) -> None:
+    started = time.perf_counter()
+    ready = prepare(contestant, settings)
+    known = {
+        "prepared": time.perf_counter() - started,
+        "work": dict(ready.work),
+        "note": ready.note,
+        "difference": ready.difference,
+    }
+    reset_peak()
+    connection.send(("ready", known))
+    while connection.recv() == "run":
+        ready.device.synchronise()
+        started = time.perf_counter()
+        result = ready.run()
+        ready.device.synchronise()
+        took = time.perf_counter() - started
+        connection.send(("times", dict(result) if ready.timed else {"": took}))
+    connection.send(
+        ("done", {"memory": peak(), "helpers": _helpers(), "gpu": ready.device.gpu_peak()})
+    )
+
+
+def _leave() -> None:
+    """End at once: helper threads of some libraries would otherwise be waited for."""
+    for child in multiprocessing.active_children():
+        child.terminate()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def reset_peak() -> None:
+    """Let the peak of resident memory begin anew, so that preparing does not count; Linux only."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak() -> int | None:
+    """Peak resident bytes of this process since `reset_peak`, or since its start where that fails.
+
+    Linux's own count, since `resource.getrusage` starts a child with its parent's peak; elsewhere the
+    latter.
+    """
+    if (most := _high_water("self")) is not None:
+        return most
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
+
+
+def _high_water(process: int | str) -> int | None:
+    """Peak resident bytes of a process by Linux's count; None where there is none."""
+    with contextlib.suppress(OSError):
+        text = Path(f"/proc/{process}/status").read_text()
+        if found := re.search(r"^VmHWM:\s+(\d+) kB", text, re.MULTILINE):
+            return int(found[1]) * 1024
+    return None
+
+
+def _helpers() -> int:
+    """The largest peak among the living processes that this one started: a DataLoader's workers."""
+    peaks = [_high_water(child.pid or 0) or 0 for child in multiprocessing.active_children()]
+    return max(peaks, default=0)

@@ -1,0 +1,273 @@
+"""Kill a run again and again, at any moment, and see that nothing is lost and nothing lies.
+
+    .venv/bin/python drills/kill.py --kills 50              (Linux; the smoke profile's graph)
+    .venv/bin/python drills/kill.py --kills 50 --book       (with the pages and the book)
+
+Every kill is SIGKILL for all processes of the run at once, kernels included.  Half of them come at a
+random moment of the work that is left, the other half in the middle of writing a file: a packed store,
+a checkpoint, weights, the state of a run, a record, a notebook, a stamp, a page; cut in half before it
+is in its place, or just after.  After each kill every file that is in its place has to be whole.  The
+next run has to go on from there, and the last one has to end with the records of a run that nobody
+killed: the same to the last digit, times aside (`drills/records.py`).
+
+Then the run is stopped by Ctrl-C and by SIGTERM, which have five seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import common
+import records
+import yaml
+
+#: What is written -> its path, in place or on the way there.
+WRITES = {
+    "packed store": r"packed/.*images\.npy|packed/[^/]*$",
+    "checkpoint": r"last\.ckpt",
+    "weights": r"best\.safetensors",
+    "state of a run": r"state\.json",
+    "record": r"/records/",
+    "notebook": r"/notebooks/",
+    "stamp": r"/stamps/",
+    "page": r"book/_executed/quick/",
+}
+#: Seconds that Ctrl-C and SIGTERM have.
+PATIENCE = 5.0
+TOKEN = "QRLIB_DRILL"
+
+
+def prepare(work: Path) -> Path:
+    """A clone whose quick profile is the smoke profile, and is resumed between epochs."""
+    project = common.checkout(work)
+    smoke = yaml.safe_load((project / "profiles" / "smoke.yaml").read_text())
+    smoke |= {"parts": ["table2"]}
+    smoke["recovery"] |= {"epochs": 3, "pretrain_epochs": 2}
+    smoke["classifier"] |= {"epochs": 2}
+    (project / "profiles" / "quick.yaml").write_text(yaml.safe_dump(smoke))
+    return project
+
+
+def start(project: Path, arguments: list[str], **more: str) -> subprocess.Popen[bytes]:
+    """The run, in a session of its own, with a mark that all its processes inherit."""
+    environment = common.environment(project)
+    path = f"{project}{os.pathsep}{common.ROOT / 'drills' / 'stopping'}"
+    environment |= {"PYTHONPATH": path, TOKEN: str(project), **more}
+    with (project / "drill.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "qrlib", *arguments], cwd=project, env=environment,
+            stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+
+
+def members(project: Path) -> list[int]:
+    """All processes that carry the mark, whoever their parent is by now."""
+    mark = f"{TOKEN}={project}".encode()
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if mark in (entry / "environ").read_bytes().split(b"\0"):
+                    found.append(int(entry.name))
+    return found
+
+
+def kill(project: Path) -> None:
+    """SIGKILL for all; they are stopped first, so that none sees another one die."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        while pids := members(project):
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+            if number == signal.SIGSTOP and set(members(project)) <= set(pids):
+                break
+            time.sleep(0.02)
+
+
+def damaged(project: Path) -> list[str]:
+    """Files in their places that are not whole."""
+    bad = []
+    for path in [p for top in ("results", "runs", "book/_executed", "data", "cache") for p in
+                 (project / top).rglob("*") if p.is_file() and not p.name.startswith(".")]:  # fmt: skip
+        try:
+            if path.suffix == ".json" or (path.suffix == ".ipynb" and "logs" not in path.parts):
+                json.loads(path.read_text("utf-8"))
+            elif path.suffix == ".ckpt" and zipfile.ZipFile(path).testzip():
+                raise ValueError("a part is damaged")
+            elif path.suffix == ".safetensors":
+                content = path.read_bytes()
+                (length,) = struct.unpack("<Q", content[:8])
+                parts = json.loads(content[8 : 8 + length])
+                ends = [part["data_offsets"][1] for k, part in parts.items() if k != "__metadata__"]
+                if len(content) != 8 + length + max(ends):
+                    raise ValueError("it is cut short")
+        except (ValueError, zipfile.BadZipFile, struct.error) as error:
+            bad.append(f"{path.relative_to(project)}: {error}")
+    return bad
+
+
+def progress(project: Path) -> int:
+    """How many finished jobs there are."""
+    stamps = (project / "runs" / "quick" / "stamps").glob("*.json")
+    return len([*stamps, *(project / "book" / "_executed").rglob("*.ipynb")])
+
+
+def forget(project: Path) -> None:
+    """As before the first run."""
+    for name in ("runs", "results/quick", "book/_executed", ".snakemake", "_build", "data/packed"):
+        shutil.rmtree(project / name, ignore_errors=True)
+
+
+def killed_once(
+    project: Path, arguments: list[str], chance: random.Random, way: str, whole: float, left: float,
+    others: int,
+) -> str:  # fmt: skip
+    """Start the run and kill it; returns where it was, or "" if it ended before with a good status.
+
+    Args:
+        way: "moment", or one of `WRITES`.
+        whole: seconds of an uninterrupted run.
+        left: the share of the work that is left.
+        others: kills to come at random moments; the more, the sooner this one.
+    """
+    count = Path(tempfile.mkdtemp(dir=project.parent))
+    stop = {}
+    deadline = time.monotonic() + 4 * whole
+    if way == "moment":
+        share = 1 - chance.random() ** (1 / (others + 1))
+        deadline = time.monotonic() + chance.uniform(0, 10) + share * left * whole
+        where = "a random moment"
+    else:
+        when = chance.choice(["half", "after"])
+        skip = chance.randrange(2)
+        where = f"{way}, {'half written' if when == 'half' else 'just in place'}"
+        place = {"path": WRITES[way], "when": when, "skip": skip, "count": str(count)}
+        stop = {"QRLIB_DRILL_STOP": json.dumps(place)}
+    process = start(project, arguments, **stop)
+    while time.monotonic() < deadline and not (count / "stopped").exists():
+        if process.poll() is not None:
+            if process.returncode:
+                sys.exit(f"a run failed: see {project / 'drill.log'}")
+            return ""
+        time.sleep(0.02)
+    kill(project)
+    process.wait()
+    shutil.rmtree(count)
+    return where
+
+
+def stopped(project: Path, arguments: list[str], number: signal.Signals) -> float:
+    """Seconds from a signal in the middle of a training until nothing of the run is left."""
+    forget(project)
+    process = start(project, arguments)
+    while not any((project / "runs").rglob("last.ckpt")):
+        if process.poll() is not None:
+            sys.exit(f"a run ended before it trained: see {project / 'drill.log'}")
+        time.sleep(0.05)
+    began = time.monotonic()
+    if number == signal.SIGINT:  # as a terminal does: to the whole foreground group
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    while members(project) or process.poll() is None:
+        if time.monotonic() - began > 60:
+            kill(project)
+        time.sleep(0.02)
+    return round(time.monotonic() - began, 2)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--cores", type=int, default=1)
+    parser.add_argument("--book", action="store_true", help="build the book too")
+    parser.add_argument("--minutes", type=float, default=1e9, help="no kill after so many")
+    parser.add_argument("--out", type=Path, help="write the outcome to this file")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    # A script's background ignores Ctrl-C, and what it starts would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    work = Path(tempfile.mkdtemp(prefix="qrlib-kill-"))
+    project, kept = prepare(work / "project"), work / "expected"
+    arguments = ["book"] if options.book else ["run", "quick"]
+    arguments += ["--cores", str(options.cores)]
+    found = project / "results" / "quick" / "records"
+    try:
+        outcome = drill(project, kept, found, arguments, options)
+    finally:
+        kill(project)
+    common.write(outcome, options.out)
+    good = not outcome["differences"] and not outcome["damaged"]
+    quick = all(seconds <= PATIENCE for seconds in outcome["seconds to stop"].values())
+    if good and quick:
+        shutil.rmtree(work)
+    return not (good and quick)
+
+
+def drill(
+    project: Path, kept: Path, found: Path, arguments: list[str], options: argparse.Namespace
+) -> dict:
+    """All of it; what came out."""
+    began = time.monotonic()
+    whole = common.run(project, *arguments)
+    jobs = progress(project)
+    shutil.copytree(found, kept)
+    forget(project)
+    print(f"uninterrupted: {whole:.0f} s, {jobs} jobs", flush=True)
+    chance = random.Random(options.seed)
+    ways = [w for i in range(options.kills) for w in [list(WRITES)[i // 2 % len(WRITES)]
+            if i % 2 else "moment"]]  # fmt: skip
+    where: Counter[str] = Counter()
+    bad: list[str] = []
+    differ: list[str] = []
+    rounds = 0
+    while ways and time.monotonic() - began < 60 * options.minutes:
+        left = max(0.05, 1 - progress(project) / jobs)
+        got = killed_once(project, arguments, chance, ways[0], whole, left, ways.count("moment"))
+        if got:
+            ways.pop(0)
+            where[got] += 1
+            bad += damaged(project)
+            print(f"{sum(where.values())} killed: {got}; {progress(project)} of {jobs} jobs were done, "
+                  f"{len(bad)} damaged files", flush=True)  # fmt: skip
+        else:  # it was faster: another round from the beginning
+            rounds += 1
+            differ += records.differences(kept, found)
+            forget(project)
+    common.run(project, *arguments)
+    differ += records.differences(kept, found)
+    leftovers = [p for p in project.rglob(".*.tmp") if ".snakemake" not in p.parts]
+    total = sum(where.values())
+    survived = total if not (differ or bad) else 0
+    print(*differ, *bad, sep="\n")
+    print(f"survived {survived} of {total} kills: {len(differ)} differences in "
+          f"{len(records.read(kept))} records, {len(bad)} damaged files")  # fmt: skip
+    seconds = {n.name: stopped(project, arguments, n) for n in (signal.SIGINT, signal.SIGTERM)}
+    bad += damaged(project)
+    print(f"seconds to stop: {seconds}; {len(bad)} damaged files")
+    return {
+        "drill": "kill", "kills": total, "survived": survived, "seed": options.seed,
+        "where": dict(sorted(where.items())), "whole runs": rounds + 1, "differences": differ,
+        "damaged": bad, "temporary files left": len(leftovers), "seconds to stop": seconds,
+        "records": len(records.read(kept)), "command": arguments,
+        "seconds of an uninterrupted run": whole, **common.circumstances(),
+    }  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main())
