@@ -66,6 +66,7 @@ def _distort(settings: Settings) -> Iterator[Contest]:
                     ("imagecorruptions", "imagecorruptions", ("cv2", "imagecorruptions")),
                 )
             ),
+            rounds=9,
         )
 
 
@@ -73,13 +74,14 @@ def _infer(settings: Settings) -> Iterator[Contest]:
     for classify, what in ((False, "QRNet"), (True, f"QRNet and {settings.classifier}")):
         for batch in (1, 64):
             options = {"classify": classify, "batch": batch}
+            left = {**options, "left_out": settings.small and classify}
             yield Contest(
                 "infer",
                 f"{what}, batch of {batch}",
                 (
                     Contestant(OURS, "infer:ours", options),
                     Contestant("PyTorch", "infer:eager", options),
-                    Contestant("torch.compile", "infer:compiled", options),
+                    Contestant("torch.compile", "infer:compiled", left),
                     Contestant(
                         "ONNX Runtime", "infer:onnxruntime", options, ("onnx", "onnxruntime")
                     ),
@@ -127,7 +129,9 @@ def _photo(settings: Settings) -> Iterator[Contest]:
     sizes = (
         Contestant(f"{n:g}", "photo_ours:file", {"megapixels": n}, amount=n) for n in settings.photo
     )
-    yield Contest("photo", "megapixels, from file to file", tuple(sizes), rounds=2, warm=False)
+    yield Contest(
+        "photo", "megapixels, from file to file", tuple(sizes), 1 if settings.small else 3, False
+    )
     fits = {"megapixels": min(1.5, *settings.photo)}
     yield Contest(
         "photo",

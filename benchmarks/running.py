@@ -7,7 +7,9 @@ import importlib
 import multiprocessing
 import os
 import re
+import shutil
 import sys
+import tempfile
 import time
 import traceback
 import warnings
@@ -148,9 +150,11 @@ class _Worker:
     ) -> None:
         context = _context(contestant.alone)
         self.connection, theirs = context.Pipe()
+        # For checkpoints, photographs and what compilers leave; a process that is ended tidies nothing.
+        self.folder = tempfile.mkdtemp(prefix="qrlib-benchmarks-")
         method = multiprocessing.get_start_method()
         self.process = context.Process(
-            target=_serve, args=(theirs, contestant, settings, task, quiet, method)
+            target=_serve, args=(theirs, contestant, settings, task, quiet, method, self.folder)
         )
         self.process.start()
         theirs.close()
@@ -164,6 +168,7 @@ class _Worker:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def ask(self, what: str) -> tuple[str, Any]:
         try:
@@ -194,8 +199,10 @@ def _serve(
     task: str,
     quiet: bool,
     method: str,
+    folder: str,
 ) -> None:
     """What a process does: prepare, then run when asked, until the other side is gone."""
+    os.environ["TMPDIR"] = tempfile.tempdir = folder
     # Else a DataLoader here would start its workers as this process was started, importing all anew.
     multiprocessing.set_start_method(method, force=True)
     warnings.simplefilter("ignore")

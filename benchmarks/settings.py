@@ -82,9 +82,9 @@ def default(device: str, small: bool | None = None, **chosen: Any) -> Settings:
     choose("device", device, ("cpu", "cuda"))
     small = device == "cpu" if small is None else small
     values: dict[str, Any] = {"device": device, "threads": usable_threads(), "small": small}
-    values |= {"classifier": "vgg16", "rounds": 5}
+    values |= {"classifier": "vgg16", "rounds": 3 if small else 5}
     if small:
-        values |= {"size": 64, "batch": 16, "corpus": "photographs", "images": 64, "validation": 16}
+        values |= {"size": 64, "batch": 16, "corpus": "photographs", "images": 48, "validation": 16}
     else:
         values |= {
             "size": 224,

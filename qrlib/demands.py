@@ -21,15 +21,15 @@ from typing import Any
 from qrlib import files, paths, reference
 from qrlib.profiles import PAPER_SIZE, Profile
 
-#: Of the seconds of a recorded run: machines differ, and share disks and memory with others.
+#: Of the seconds of a recorded run, since machines differ and share disks and memory with others.
 TIME_FACTOR = 3.0
-#: Minutes for what no record counts: starting, importing from a folder on the network, packing images.
+#: Minutes for what no record counts, such as starting, importing over a network, packing images.
 TIME_MARGIN = 15
 #: Of the peak memory of a recorded run.
 MEMORY_FACTOR = 1.5
-#: MB for what runs beside the kernel: papermill, Snakemake, the page cache of packed images.
+#: MB for papermill, Snakemake and the page cache of packed images, which run beside the kernel.
 MEMORY_MARGIN = 1_500
-#: MB where nothing was recorded: on a processor, and beside a GPU, where the driver takes its part.
+#: MB where nothing was recorded, on a processor.
 MEMORY_UNKNOWN, MEMORY_UNKNOWN_GPU = 8_000, 32_000
 #: Kinds of records that training and evaluation leave; a timing or a convention is no measure of them.
 _KINDS = ("classifier", "recovery", "evaluation")

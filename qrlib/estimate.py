@@ -27,7 +27,7 @@ from qrlib.rendering import Rendered, grid
 #: Images of Caltech101's 101 classes in training, validation and testing (Section IV-A).
 IMAGES = {"train": 5_552, "validation": 1_389, "test": 1_736}
 CLASSES = 101
-#: Distortions of an evaluation: none, five levels of noise, five of blur.
+#: Distortions of an evaluation, with none as one of them and five levels of noise and of blur.
 CASES = 11
 GPUS = (1, 8, 64)
 #: Runs whose recorded times are held against their operations.

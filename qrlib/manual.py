@@ -61,6 +61,7 @@ def _valid() -> dict[str, tuple[str, str]]:
         "seed": ("integer", "0 and above"),
         "size": ("integer", f"{kernel_size(BLUR_SIGMAS[-1]) // 2 + 1} and above"),
         "images": ("integer", "1 and above"),
+        "machine": ("text", "a file of benchmarks/results/ without its ending"),
     }
 
 

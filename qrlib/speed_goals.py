@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from qrlib import speed, speed_tables
-from qrlib.rendering import Rendered, grid
+from qrlib.rendering import Rendered
 
 #: A photograph's restoring counts as linear in its pixels if it grows as their power within this of 1.
 LINEAR = 0.1
-#: Images of the training part of Caltech101, and the paper's size and batch: what the GPU's epoch is of.
+#: The training part of Caltech101 at the paper's size and batch, which the GPU's epoch is of.
 EPOCH = {"size": 224, "batch": 32, "classifier": "vgg16", "corpus": "caltech101", "images": None}
 
 
@@ -115,7 +115,12 @@ def _ratio(contest: Mapping[str, Any] | None, other: str, what: str = "") -> flo
 def table(result: Mapping[str, Any]) -> Rendered:
     """The goals with what was found."""
     rows = [[goal.what, _number(goal), goal.verdict] for goal in goals(result)]
-    return grid(["goal", "found", ""], rows, "What was to be reached on this kind of machine.")
+    return speed_tables.table(
+        ["goal", "found", ""],
+        rows,
+        "What was to be reached on this kind of machine.",
+        f"{result['machine']['kind']}-goals",
+    )
 
 
 def _number(goal: Goal) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from qrlib import speed
+from qrlib import following, speed
 from qrlib.rendering import Rendered, grid
 
 #: Group of contests -> its title.
@@ -51,6 +52,17 @@ def _digits(value: float) -> str:
     return f"{value:.{min(places, 3)}f}"
 
 
+def table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    caption: str,
+    file: str,
+    data: pd.DataFrame | None = None,
+) -> Rendered:
+    """A table whose data are offered as a file of that name."""
+    return grid(headings, rows, caption, file, data=data, up=following.OF_ALL)
+
+
 def machine(result: Mapping[str, Any]) -> Rendered:
     """What was measured on, with what, when nothing else was to run: load before and after."""
     found, versions = result["machine"], result["versions"]
@@ -73,7 +85,15 @@ def machine(result: Mapping[str, Any]) -> Rendered:
         ["load before, after", f"{loads[0]}; {loads[1]}"],
         ["time taken", seconds(result["seconds"])],
     ]
-    return grid(["", "measured on"], rows, "The machine, and what ran on it.")
+    return table(
+        ["", "measured on"], rows, "The machine, and what ran on it.", _file(result, "machine")
+    )
+
+
+def _file(result: Mapping[str, Any], what: str) -> str:
+    """A name for the data of a table."""
+    words = re.findall(r"[a-z0-9]+", f"{result['machine']['kind']} {what}".lower())
+    return "-".join(words)
 
 
 def _dirty(result: Mapping[str, Any]) -> str:
@@ -90,14 +110,14 @@ def tables(result: Mapping[str, Any], group: str) -> Iterator[tuple[str, Rendere
         timed = list(dict.fromkeys(mine["what"])) or [""]
         if any(one["amount"] is not None for one in contest["contestants"]):
             what = "step" if "step" in timed else timed[0]  # its epochs are a few steps
-            yield case, _growth(contest, mine[mine["what"] == what])
+            yield case, _growth(contest, mine[mine["what"] == what], _file(result, case))
             continue
         for what in timed:
             title = f"{case}: {_WHAT[what]}" if what else case
-            yield title, _compared(contest, mine[mine["what"] == what])
+            yield title, _compared(contest, mine[mine["what"] == what], _file(result, title))
 
 
-def _compared(contest: Mapping[str, Any], rows: pd.DataFrame) -> Rendered:
+def _compared(contest: Mapping[str, Any], rows: pd.DataFrame, file: str) -> Rendered:
     reference = contest["contestants"][0]["name"]
     lines = []
     for one in contest["contestants"]:
@@ -125,7 +145,7 @@ def _compared(contest: Mapping[str, Any], rows: pd.DataFrame) -> Rendered:
             ]
         )
     rounds = f"{int(rows['rounds'].max())} rounds" if len(rows) else "no round"
-    return grid(
+    return table(
         [
             f"times {reference}",
             "",
@@ -137,7 +157,8 @@ def _compared(contest: Mapping[str, Any], rows: pd.DataFrame) -> Rendered:
         ],
         lines,
         f"{contest['case']}: {rounds} in turns. The ratio is the median of the rounds' ratios.",
-        data=rows if len(rows) else None,
+        file,
+        rows if len(rows) else None,
     )
 
 
@@ -154,7 +175,7 @@ def _memory(one: Mapping[str, Any]) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _growth(contest: Mapping[str, Any], rows: pd.DataFrame) -> Rendered:
+def _growth(contest: Mapping[str, Any], rows: pd.DataFrame, file: str) -> Rendered:
     lines = []
     for one in contest["contestants"]:
         mine = rows[rows["contestant"] == one["name"]]
@@ -176,11 +197,12 @@ def _growth(contest: Mapping[str, Any], rows: pd.DataFrame) -> Rendered:
     if len(rows) > 1:
         power = speed.exponent(list(rows["amount"]), list(rows["median"]))
         grown = f" The time grows as the power {power:.2f} of the amount."
-    return grid(
+    return table(
         [contest["case"], "times the first", "median", "middle half", "for one", "peak memory"],
         lines,
         f"Cost as the work grows: {contest['case']}.{grown}",
-        data=rows if len(rows) else None,
+        file,
+        rows if len(rows) else None,
     )
 
 
@@ -189,7 +211,7 @@ def floor(result: Mapping[str, Any]) -> Rendered:
     what must be read and written at the rate of a copy, both measured in the same run."""
     found, bound = floors(result), result["work"]
     if not found:
-        return grid(["", ""], [], "No training was measured.")
+        return table(["", ""], [], "No training was measured.", _file(result, "floor"))
     lines = [
         [
             _WHAT[what],
@@ -210,7 +232,7 @@ def floor(result: Mapping[str, Any]) -> Rendered:
         "overlap at best. Traffic is that of convolutions and matrix products alone, all else fused."
     )
     headings = ["", "times the floor", "ours", "floor: operations", "floor: traffic", "work"]
-    return grid(headings, lines, caption)
+    return table(headings, lines, caption, _file(result, "floor"))
 
 
 def rates_of(result: Mapping[str, Any]) -> dict[str, float]:

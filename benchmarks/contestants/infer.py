@@ -81,8 +81,10 @@ def _compile(network: nn.Module) -> nn.Module:
     return network
 
 
-def compiled(settings: Settings, *, classify: bool, batch: int) -> Ready:
+def compiled(settings: Settings, *, classify: bool, batch: int, left_out: bool) -> Ready:
     """torch.compile, with memory as this project keeps it."""
+    if left_out:
+        raise Absent("compiling takes minutes on few cores: not in a small run (--no-small)")
     memory.keep_freed_memory()
     try:
         return _torch(settings, classify, batch, _compile, channels_last=True)

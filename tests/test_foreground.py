@@ -1,0 +1,120 @@
+"""A run in front: what it shows, how Ctrl-C and SIGTERM end it, and that a second one waits."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from qrlib import foreground, graph
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Seconds that a stopped run has.
+PATIENCE = 5.0
+
+#: Stands for Snakemake: it does not end when asked to, and nor does what it has started.
+STUBBORN = """
+import pathlib, signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+pathlib.Path("pids").write_text(f"{child.pid} " + str(__import__("os").getpid()))
+print("3 of 9 steps (33%) done", flush=True)
+time.sleep(600)
+"""
+#: The process in front, as a shell starts it.
+FRONT = """
+import os, pathlib, sys
+from qrlib import foreground
+command = [sys.executable, "-c", pathlib.Path("stubborn.py").read_text()]
+try:
+    foreground.follow(command, dict(os.environ), pathlib.Path("log"), everything=False)
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_everything_in_time(tmp_path, number):
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "QRLIB_ROOT": str(tmp_path)}
+    front = subprocess.Popen(
+        [sys.executable, "-c", FRONT], cwd=tmp_path, env=environment, stdout=subprocess.PIPE,
+        text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )  # fmt: skip
+    assert front.stdout is not None
+    assert "3 of 9 steps" in front.stdout.readline()
+    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    assert all(map(alive, pids))
+    began = time.monotonic()
+    front.send_signal(number)
+    assert front.wait(60) == 130
+    while any(map(alive, pids)) and time.monotonic() - began < 60:
+        time.sleep(0.02)
+    assert not any(map(alive, pids))
+    assert time.monotonic() - began < PATIENCE
+    assert "3 of 9 steps" in (tmp_path / "log").read_text()
+
+
+def test_what_tells_of_progress_is_shown_and_all_is_kept(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("QRLIB_ROOT", str(tmp_path))
+    said = ["4 of 9 steps (44%) done", "a detail", "run  epoch 1/2  train_loss 1", "WARNING: x"]
+    command = [sys.executable, "-c", f"print({chr(10).join(said)!r}); raise SystemExit(3)"]
+    handler = signal.getsignal(signal.SIGTERM)
+    assert foreground.follow(command, dict(os.environ), tmp_path / "log", everything=False) == 3
+    assert capsys.readouterr().out.splitlines() == [said[0], said[2], said[3]]
+    assert (tmp_path / "log").read_text().splitlines() == said
+    assert signal.getsignal(signal.SIGTERM) is handler
+
+
+def test_a_second_run_in_a_checkout_says_so_and_waits(tmp_path, capsys, monkeypatch):
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    monkeypatch.setenv("QRLIB_ROOT", str(tmp_path))
+    began: list[str] = []
+    monkeypatch.setattr(foreground, "follow", lambda *a, **k: began.append("run") or 0)
+    held = FileLock(tmp_path / ".snakemake" / "qrlib.lock")
+    Path(held.lock_file).parent.mkdir()
+    status: list[int] = []
+    with held:
+        second = threading.Thread(
+            target=lambda: status.append(graph.run("smoke", "all", dry_run=True))
+        )
+        second.start()
+        deadline = time.monotonic() + 60
+        said = ""
+        while "another run holds" not in said and time.monotonic() < deadline:
+            said += capsys.readouterr().out
+            time.sleep(0.05)
+        assert f"another run holds {held.lock_file}; waiting for it to end" in said
+        assert not began
+    second.join(60)
+    assert (status, began) == ([0], ["run"])
+
+
+def test_a_stopped_run_says_that_it_goes_on(tmp_path, capsys, monkeypatch):
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    monkeypatch.setenv("QRLIB_ROOT", str(tmp_path))
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(foreground, "follow", stopped)
+    assert graph.run("smoke", "all", dry_run=True) == graph.INTERRUPTED
+    assert "the same command goes on" in capsys.readouterr().out
