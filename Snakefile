@@ -208,8 +208,8 @@ rule timing:
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
-READERS = ["agreement", "origins", "tables", "findings", "sweep", "timings", "claims", "plots", "store", "reference",
-           "samples", "explorers"]
+READERS = ["agreement", "origins", "tables", "findings", "sweep", "timings", "claims", "verdicts", "plots", "store",
+           "reference", "samples", "explorers"]
 # What the explorers run in a page.
 SCRIPTS = sorted(str(p) for kind in ("js", "css") for p in Path("qrlib/explorers").glob(f"*.{kind}"))
 
