@@ -7,6 +7,7 @@ traced, and takes the better part of a minute.  A layer that is not known here i
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -176,11 +177,19 @@ class _Graph:
             self.side //= factor
 
     def _average(self, x: str, side: int, name: str) -> str:
-        if self.side is None or self.side % side:
-            raise QrlibError(f"{name} averages {self.side} to {side} pixels: not a whole factor")
-        kernel = self.side // side
-        self._shrink(kernel)
-        return self.add("AveragePool", x, kernel_shape=[kernel] * 2, strides=[kernel] * 2)
+        """Adaptive pooling with windows that are alike; they overlap where a side is no whole factor."""
+        before = self.side or 0
+        windows = [(i * before // side, -(-(i + 1) * before // side)) for i in range(side)]
+        kernels = {end - start for start, end in windows}
+        strides = {after - here for (here, _), (after, _) in itertools.pairwise(windows)}
+        if not before or len(kernels) > 1 or len(strides) > 1:
+            raise QrlibError(
+                f"{name} averages {self.side} to {side} pixels, in windows that are not alike"
+            )
+        self.side = side
+        kernel = kernels.pop()
+        stride = strides.pop() if strides else kernel
+        return self.add("AveragePool", x, kernel_shape=[kernel] * 2, strides=[stride] * 2)
 
     def model(
         self, name: str, given: tuple[str, Sequence[Any]], made: tuple[str, Sequence[Any]]

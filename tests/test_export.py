@@ -56,9 +56,10 @@ def test_half_precision_costs_little_and_saves_half(net: QRNet) -> None:
 
 
 @torch.no_grad()
-def test_a_classifier_answers_as_pytorch_does(small_vgg: classifiers.Classifier) -> None:
-    images = torch.rand(3, 3, 64, 64)
-    confidence = run(export.classifier(small_vgg, 64), images)
+@pytest.mark.parametrize("side", [64, 48, 80])  # the last two pool in windows that overlap
+def test_a_classifier_answers_as_pytorch_does(small_vgg: classifiers.Classifier, side: int) -> None:
+    images = torch.rand(3, 3, side, side)
+    confidence = run(export.classifier(small_vgg, side), images)
     expected = small_vgg(images).softmax(1)
     assert expected.max() > 0.3, "answers that tell networks apart"
     assert (confidence - expected).abs().max() < 1e-5
@@ -89,8 +90,11 @@ def test_settings_that_are_not_exported_are_refused(small_vgg: classifiers.Class
         export.classifier(small_vgg, 64)
 
 
-def test_a_classifier_of_another_size_is_refused(small_vgg: classifiers.Classifier) -> None:
-    with pytest.raises(QrlibError, match="averages 5 to 2 pixels"):
+def test_pooling_in_windows_of_several_sizes_is_refused(small_vgg: classifiers.Classifier) -> None:
+    pooling = [m for m in small_vgg.modules() if isinstance(m, nn.AdaptiveAvgPool2d)]
+    for layer in pooling:
+        layer.output_size = 3
+    with pytest.raises(QrlibError, match="averages 5 to 3 pixels, in windows that are not alike"):
         export.classifier(small_vgg, 80)
 
 
