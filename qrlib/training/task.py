@@ -38,7 +38,7 @@ class Task(lightning.LightningModule):
 
     @property
     def immediate(self) -> bool:
-        """Whether to ask for a loss's value makes nobody wait: on a processor."""
+        """Whether a loss's value can be asked for without waiting, as on a processor."""
         return bool(self.device.type == "cpu")
 
     def release(self) -> None:
