@@ -161,13 +161,13 @@ def main() -> int:
     kept = f"results/{arguments.profile}/records"
     expected = arguments.expected
     seconds: dict[str, float] = {}
+    # Both before the first run: they have to be of one commit.
+    here, project = prepare(work / "local", arguments), prepare(work / "cluster", arguments)
     if expected is None:
-        here = prepare(work / "local", arguments)
         seconds["local"] = common.run(
             here, "run", arguments.profile, "--cores", str(arguments.cpus)
         )
         expected = here / kept
-    project = prepare(work / "cluster", arguments)
     with cluster(Path(tempfile.mkdtemp(prefix="qrlib-daemons-")), arguments.cpus):
         seconds["SLURM"] = common.run(
             project, "run", arguments.profile, "--cluster", "slurm", "--cores", "1"
@@ -184,7 +184,7 @@ def main() -> int:
         "drill": "slurm", "profile": arguments.profile, "parts": arguments.parts,
         "jobs": jobs, "records": count,
         "differences": different, "seconds": seconds,
-        "slurm": common.said("sbatch", "--version").split()[-1], **common.circumstances(),
+        "slurm": common.said("slurmd", "-V"), **common.circumstances(),
     }  # fmt: skip
     common.write(outcome, arguments.out)
     shutil.rmtree(work)

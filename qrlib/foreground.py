@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import subprocess
@@ -74,10 +73,23 @@ def _ending_in_order() -> Iterator[None]:
 
 
 def _end(process: subprocess.Popen[str], patience: float) -> None:
-    """Let Snakemake cancel its jobs, on a cluster those of others, and end what is left."""
+    """Let Snakemake end in order, and then whatever of it is left; jobs of other machines it cancels.
+
+    Its jobs have process groups of their own and may outlive it: a notebook takes seconds to notice
+    that its kernel is gone.
+    """
+    import psutil
+
+    family: set[psutil.Process] = set()
+    with contextlib.suppress(psutil.Error):
+        family.update(psutil.Process(process.pid).children(recursive=True))
     process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(patience)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+    with contextlib.suppress(psutil.Error):
+        family.update(psutil.Process(process.pid).children(recursive=True))
+    process.kill()
+    for member in family:
+        with contextlib.suppress(psutil.Error):  # psutil knows a number that was given out again
+            member.kill()
     process.wait()
