@@ -227,6 +227,8 @@ def _record(
                 "best_epoch": history.best_epoch,
                 "precision": history.precision,
                 "resumed": history.resumed,
+                # Where a device's memory was too small for a whole batch; the optimiser saw one.
+                **({"parts_of_a_batch": history.parts} if history.parts > 1 else {}),
                 "parameters": sum(p.numel() for p in net.parameters()),
                 "images": {p: len(getattr(splits, p)) for p in ("train", "validation", "test")},
             },

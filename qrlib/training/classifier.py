@@ -15,6 +15,7 @@ from qrlib.classifiers import Classifier
 from qrlib.data import Split, Splits
 from qrlib.losses import classification_loss
 from qrlib.training.loop import History, LoopSettings, Task, fit, resolve_precision, restore
+from qrlib.training.parts import in_parts
 
 
 class ClassifierTask(Task):
@@ -28,7 +29,7 @@ class ClassifierTask(Task):
 
     def training_step(self, batch: tuple[Tensor, Tensor, list[str]], index: int) -> Tensor:
         loss = self._step("train", batch)
-        self.check_finite(loss)
+        self.check_finite(loss, index, batch[2])
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor, list[str]], index: int) -> None:
@@ -38,17 +39,22 @@ class ClassifierTask(Task):
         inputs, labels, _ = batch
         if inputs.dtype == torch.uint8:
             inputs = (inputs.float() / 255).contiguous(memory_format=torch.channels_last)
-        logits = self.net(inputs)
-        loss = classification_loss(logits, labels)
-        accuracy = (logits.argmax(1) == labels).float().mean()
+        found = in_parts(self._means, self.parts, inputs, labels)
         self.log_dict(
-            {f"{part}_loss": loss, f"{part}_accuracy": accuracy},
+            {f"{part}_{name}": mean for name, mean in found.items()},
             on_step=False,
             on_epoch=True,
             batch_size=float(len(labels)),  # type: ignore[arg-type]  # see `recovery`
             sync_dist=self.trainer.num_devices > 1,
         )
-        return loss
+        return found["loss"]
+
+    def _means(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        logits = self.net(inputs)
+        return {
+            "loss": classification_loss(logits, labels),
+            "accuracy": (logits.argmax(1) == labels).float().mean(),
+        }
 
 
 class _Features:

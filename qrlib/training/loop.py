@@ -27,7 +27,9 @@ from torch import nn
 from qrlib import files, memory, weights
 from qrlib.errors import QrlibError
 from qrlib.training.batches import Batches, mix
+from qrlib.training.parts import out_of_memory
 from qrlib.training.progress import Progress
+from qrlib.training.task import Task as Task
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,10 @@ class LoopSettings:
 
 @dataclass(frozen=True)
 class History:
-    """What happened: one row an epoch, the best epoch by validation loss, and the cost."""
+    """What happened: one row an epoch, the best epoch by validation loss, and the cost.
+
+    `parts`: in how many parts a batch went through the device, whose memory was too small for more.
+    """
 
     rows: list[dict[str, float]]
     best_epoch: int
@@ -58,35 +63,12 @@ class History:
     precision: str
     device: str
     resumed: int
+    parts: int = 1
 
     @property
     def frame(self) -> pd.DataFrame:
         """Columns epoch (from 1), train_loss, val_loss, seconds and the parts of the losses."""
         return pd.DataFrame(self.rows)
-
-
-class Task(lightning.LightningModule):
-    """What the loop trains: `net` holds the weights that are optimised and saved."""
-
-    net: nn.Module
-    learning_rate: float
-    seed: int
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        trainable = [p for p in self.parameters() if p.requires_grad]
-        return torch.optim.Adam(trainable, lr=self.learning_rate, fused=True)
-
-    def on_train_epoch_start(self) -> None:
-        # Dropout draws from the global generator: seeded by the epoch, a resumed run repeats it.
-        torch.manual_seed(mix(self.seed, "epoch", self.current_epoch, self.global_rank))
-
-    def check_finite(self, loss: torch.Tensor) -> None:
-        """Stop at the first loss that is no number; on a GPU at the end of the epoch instead."""
-        if loss.device.type == "cpu" and not torch.isfinite(loss):
-            raise QrlibError(
-                f"the loss is {loss.item()} at step {self.global_step} (epoch "
-                f"{self.current_epoch + 1}); lower the learning rate and run again"
-            )
 
 
 class _Recorder(Callback):
@@ -98,15 +80,22 @@ class _Recorder(Callback):
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
         self.resumed = 0
+        self.parts = 1
         self.started = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "seconds": self.seconds, "resumed": self.resumed}
+        names = ("rows", "seconds", "resumed", "parts")
+        return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.rows = state["rows"]
         self.seconds = state["seconds"]
         self.resumed = state["resumed"] + 1
+        self.parts = state["parts"]
+
+    def on_train_start(self, trainer: lightning.Trainer, module: Any) -> None:
+        # A resumed run need not find out again how much memory there is.
+        self.parts = module.parts = max(module.parts, self.parts)
 
     @property
     def best_epoch(self) -> int:
@@ -124,7 +113,8 @@ class _Recorder(Callback):
         if not all(map(_finite, (row["train_loss"], row["val_loss"]))):
             raise QrlibError(
                 f"epoch {trainer.current_epoch + 1} ended with train_loss {row['train_loss']} and "
-                f"val_loss {row['val_loss']}; lower the learning rate and run again"
+                f"val_loss {row['val_loss']}{module.first_bad()}; {module.last_good()}; lower the "
+                "learning rate and run again"
             )
         now = time.monotonic()
         epoch = trainer.current_epoch + 1
@@ -182,7 +172,7 @@ def fit(
             print(f"{name}: already trained, best epoch {history.best_epoch}", flush=True)
             return history
         _open_run(folder, fingerprint, name)
-        history = _fit(task, train, validation, folder, settings, name)
+        history = _fit_memory(task, train, validation, folder, settings, name)
         state = {"fingerprint": fingerprint, "finished": True, "history": vars(history)}
         files.write_json(folder / "state.json", state)
         (folder / "last.ckpt").unlink(missing_ok=True)
@@ -218,6 +208,33 @@ def _open_run(folder: Path, fingerprint: dict[str, Any], name: str) -> None:
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
     files.write_json(folder / "state.json", {"fingerprint": fingerprint, "finished": False})
+
+
+def _fit_memory(
+    task: Task, train: Any, validation: Any, folder: Path, settings: LoopSettings, name: str
+) -> History:
+    """`_fit`, with each batch in twice as many parts whenever the device's memory was not enough."""
+    start = {key: value.detach().cpu().clone() for key, value in task.net.state_dict().items()}
+    while True:
+        try:
+            return _fit(task, train, validation, folder, settings, name)
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            reason = str(error).strip().splitlines()[0]
+        # Here, and not in the handler, whose traceback holds on to what filled the memory.
+        if task.parts >= settings.batch_size:
+            raise QrlibError(
+                f"{device_name()} has too little memory for {name}, in {task.parts} parts of a batch "
+                f"too ({reason}): end what else uses it, or take a smaller data.image_size"
+            )
+        task.parts *= 2
+        print(f"{name}: out of memory; trying again with a batch in {task.parts} parts", flush=True)
+        task.release()
+        task.zero_grad(set_to_none=True)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        task.net.load_state_dict(start)  # a checkpoint, where there is one, takes its place
 
 
 def _fit(
@@ -303,6 +320,7 @@ def _history(recorder: _Recorder, settings: LoopSettings, task: Task) -> History
         precision=resolve_precision(settings.precision),
         device=device_name(),
         resumed=recorder.resumed,
+        parts=recorder.parts,
     )
 
 

@@ -56,6 +56,9 @@ class Progress(Callback):
         if self.bar is not None:
             self.bar.close()
 
+    def on_exception(self, trainer: Any, module: Any, exception: BaseException) -> None:
+        self.on_train_end(trainer, module)  # an error is said on a line of its own
+
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}
 

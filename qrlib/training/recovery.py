@@ -22,6 +22,7 @@ from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.training.batches import mix
 from qrlib.training.loop import History, LoopSettings, Task, fit
+from qrlib.training.parts import in_parts
 
 
 class RecoveryTask(Task):
@@ -89,7 +90,7 @@ class RecoveryTask(Task):
             classifier.to(self.device)
 
     def training_step(self, batch: tuple[Tensor, Tensor, list[str]], index: int) -> Tensor:
-        images, labels, _ = batch
+        images, labels, ids = batch
         clean = images.float() / 255  # b_x*, (B, 3, H, W)
         inputs = targets = clean
         if self.choices:
@@ -100,8 +101,8 @@ class RecoveryTask(Task):
             inputs = torch.cat([clean, distorted])  # b_x_train, (2B, 3, H, W)
             targets = torch.cat([clean, clean])  # b_x_target
             labels = torch.cat([labels, labels])  # b_t_target
-        parts = self.losses(inputs, targets, labels)
-        self.check_finite(parts["loss"])
+        parts = in_parts(self.losses, self.parts, inputs, targets, labels)
+        self.check_finite(parts["loss"], index, ids)
         self._log("train", parts, len(images))
         return parts["loss"]
 
@@ -113,7 +114,11 @@ class RecoveryTask(Task):
             inputs = torch.cat([clean, self._distorted(index, clean, ids)])
             targets = torch.cat([clean, clean])
             labels = torch.cat([labels, labels])
-        self._log("val", self.losses(inputs, targets, labels), len(images))
+        parts = in_parts(self.losses, self.parts, inputs, targets, labels)
+        self._log("val", parts, len(images))
+
+    def release(self) -> None:
+        self.kept.clear()
 
     def _distorted(self, index: int, clean: Tensor, ids: list[str]) -> Tensor:
         """A validation batch, distorted: the same in every epoch, so that a GPU keeps it.

@@ -1,0 +1,46 @@
+"""A batch in parts, for a device whose memory holds too little for all of it at once.
+
+Each part's activations are let go and computed again when its gradient is, and the gradients of all
+parts add up: the loss, its gradient and the batch that the optimiser sees stay what they were, to
+rounding.  So do the distortions, which are drawn before, for the whole batch.  Dropout draws part by
+part, and a classifier that learns whole normalises part by part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import OutOfMemoryError, Tensor
+from torch.utils.checkpoint import checkpoint
+
+#: What torch says of a processor's memory, for which it has no exception of its own.
+_PROCESSOR = "DefaultCPUAllocator: can't allocate memory"
+
+
+def in_parts(
+    function: Callable[..., dict[str, Tensor]], parts: int, *tensors: Tensor
+) -> dict[str, Tensor]:
+    """Means over a batch, one part of it in memory at a time.
+
+    Args:
+        function: from tensors of some images to means over these images, by name.
+        parts: in how many; 1 is the whole batch.  None has fewer than one image.
+        tensors: (B, ...) each.
+    """
+    count = len(tensors[0])
+    parts = min(parts, count)
+    if parts == 1:
+        return function(*tensors)
+    means: dict[str, Tensor] = {}
+    for part in zip(*(tensor.tensor_split(parts) for tensor in tensors), strict=True):
+        found = checkpoint(function, *part, use_reentrant=False)
+        for name, mean in found.items():
+            share = mean * (len(part[0]) / count)
+            means[name] = means[name] + share if name in means else share
+    return means
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device had too little memory, in this process or in one that it started."""
+    text = str(error)
+    return isinstance(error, OutOfMemoryError) or "OutOfMemoryError" in text or _PROCESSOR in text

@@ -1,0 +1,238 @@
+"""A device with too little memory, and a loss that is no number: what the loop does about them."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from qrlib import data, distortions, experiments, runs, store
+from qrlib.errors import QrlibError
+from qrlib.losses import RecoveryLoss
+from qrlib.models import QRNet
+from qrlib.training import loop
+from qrlib.training.loop import LoopSettings
+from qrlib.training.parts import in_parts, out_of_memory
+from qrlib.training.recovery import RecoveryTask
+
+SETTINGS = LoopSettings(epochs=2, batch_size=8, precision="32-true")
+
+
+@pytest.fixture
+def splits():
+    return data.load("photographs", 32, classes=3, per_class=8)
+
+
+def make_task(room: int | None = None, dropout: float = 0.0) -> RecoveryTask:
+    """A task on a device that has room for so many images at once, clean and distorted."""
+    torch.manual_seed(0)
+    task = RecoveryTask(
+        QRNet(1, dropout=dropout), RecoveryLoss({}), {}, distortions.levels(blur_scale=32 / 224),
+        learning_rate=1e-3, seed=1,
+    )  # fmt: skip
+    if room is not None:
+        whole = task.losses
+
+        def limited(inputs, *more):
+            if len(inputs) > room:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            return whole(inputs, *more)
+
+        task.losses = limited
+    return task
+
+
+def fit(task, splits, folder, settings=SETTINGS):
+    return loop.fit(task, splits.train, splits.validation, folder, settings,
+                    name="test", fingerprint={"a": 1})  # fmt: skip
+
+
+# Parts of a batch.
+
+
+@pytest.mark.parametrize("parts", [2, 3, 7, 99])
+def test_parts_give_the_means_and_gradients_of_the_whole(parts):
+    torch.manual_seed(0)
+    net, images, targets = nn.Conv2d(3, 4, 3), torch.rand(7, 3, 9, 8), torch.rand(7, 4, 7, 6)
+
+    def means(inputs, wanted):
+        return {"loss": (net(inputs) - wanted).abs().mean(), "mean": net(inputs).mean()}
+
+    whole = in_parts(means, 1, images, targets)
+    whole["loss"].backward()
+    expected = net.weight.grad.clone()
+    net.zero_grad()
+    found = in_parts(means, parts, images, targets)
+    found["loss"].backward()
+    assert found.keys() == whole.keys()
+    for name in whole:
+        torch.testing.assert_close(found[name], whole[name])
+    torch.testing.assert_close(net.weight.grad, expected)
+
+
+def test_one_part_at_a_time_is_in_memory():
+    """The images that activations are kept of, at most, from the first forward to the last backward."""
+    held, most = [0], [0]
+
+    class Activation(torch.autograd.Function):
+        @staticmethod
+        def forward(context, inputs):
+            context.save_for_backward(inputs)
+            held[0] += len(inputs)
+            most[0] = max(most[0], held[0])
+            return inputs * 2
+
+        @staticmethod
+        def backward(context, gradient):
+            (inputs,) = context.saved_tensors  # here `checkpoint` computes them again
+            held[0] -= len(inputs)
+            return gradient * 2
+
+    weight = torch.ones(1, requires_grad=True)
+
+    def means(inputs):
+        return {"loss": Activation.apply(inputs * weight).mean()}
+
+    in_parts(means, 1, torch.rand(8, 3))["loss"].backward()
+    assert (held[0], most[0]) == (0, 8)
+    most[0] = 0
+    total = in_parts(means, 4, torch.rand(8, 3))["loss"]
+    held[0] = most[0] = 0  # what the forward pass kept was let go
+    total.backward()
+    assert most[0] == 2
+
+
+def test_too_little_memory_takes_smaller_parts_of_the_same_batch(splits, tmp_path, capsys):
+    small, large = make_task(room=4), make_task()
+    history = fit(small, splits, tmp_path / "small")
+    assert history.parts == 4  # 16 images a step, clean and distorted
+    said = capsys.readouterr().out
+    assert said.count("out of memory; trying again with a batch in") == 2
+    whole = fit(large, splits, tmp_path / "large")
+    assert whole.parts == 1
+    for name in ("train_loss", "val_loss"):
+        curves = [[row[name] for row in h.rows] for h in (history, whole)]
+        np.testing.assert_allclose(*curves, rtol=1e-4, err_msg=name)
+
+
+def test_a_resumed_run_remembers_how_much_memory_there_was(splits, tmp_path, capsys):
+    first = make_task(room=8)
+    step = first.training_step
+
+    def interrupted(*arguments):
+        if first.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(*arguments)
+
+    first.training_step = interrupted
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(first, splits, tmp_path / "r")
+    capsys.readouterr()
+    history = fit(make_task(room=8), splits, tmp_path / "r")
+    assert (history.parts, history.resumed) == (2, 1)
+    assert "out of memory" not in capsys.readouterr().out
+
+
+def test_no_memory_for_a_single_image_is_an_error(splits, tmp_path):
+    with pytest.raises(
+        QrlibError, match=r"too little memory for test, in 8 parts .* end what else"
+    ):
+        fit(make_task(room=1), splits, tmp_path / "r")
+
+
+def test_other_errors_are_not_taken_for_it(splits, tmp_path):
+    task = make_task()
+    task.losses = lambda *_: (_ for _ in ()).throw(RuntimeError("shapes do not match"))
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        fit(task, splits, tmp_path / "r")
+
+
+def test_what_counts_as_too_little_memory():
+    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    assert out_of_memory(Exception("-- Process 1 terminated:\ntorch.OutOfMemoryError: CUDA"))
+    assert not out_of_memory(RuntimeError("shapes do not match"))
+
+
+def test_the_record_says_so(monkeypatch):
+    whole = RecoveryTask.losses
+
+    def limited(self, inputs, *more):
+        if len(inputs) > 8:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(self, inputs, *more)
+
+    monkeypatch.setattr(RecoveryTask, "losses", limited)
+    experiment = experiments.open_experiment("smoke", variant="pretrained")
+    runs.train(experiment, runs.load_data(experiment))
+    training = store.read_record("smoke", experiment.recovery_run)["training"]
+    assert training["parts_of_a_batch"] == 2  # of 16
+    monkeypatch.undo()
+
+
+# A loss that is no number.
+
+
+def broken(task, at):
+    """The task with a loss that is NaN at the step `at`, from 0."""
+    step, steps = task.losses, []
+
+    def losses(*arguments):
+        parts = step(*arguments)
+        if torch.is_grad_enabled():
+            steps.append(1)
+            if len(steps) == at + 1:
+                return {name: value * float("nan") for name, value in parts.items()}
+        return parts
+
+    task.losses = losses
+    return task
+
+
+def test_a_loss_that_is_no_number_names_step_batch_and_checkpoint(splits, tmp_path):
+    steps = len(splits.train) // SETTINGS.batch_size
+    with pytest.raises(QrlibError) as caught:
+        fit(broken(make_task(), steps + 1), splits, tmp_path / "r")
+    said = str(caught.value)
+    assert f"the loss is nan at step {steps + 1} (epoch 2, batch 2: 8 images, " in said
+    assert any(name in said for name in splits.train.ids)
+    checkpoint = tmp_path / "r" / "last.ckpt"
+    assert f"the last good checkpoint is {checkpoint}, after epoch 1" in said
+    state = torch.load(checkpoint, weights_only=True)
+    assert all(torch.isfinite(v).all() for v in state["state_dict"].values())
+
+
+def test_before_the_first_checkpoint_it_says_that_there_is_none(splits, tmp_path):
+    with pytest.raises(QrlibError, match="there is no checkpoint yet; lower the learning rate"):
+        fit(broken(make_task(), 0), splits, tmp_path / "r")
+
+
+def test_a_gpu_finds_out_at_the_end_of_the_epoch_and_names_the_same(splits, tmp_path, monkeypatch):
+    monkeypatch.setattr(RecoveryTask, "immediate", False)  # as on a GPU, which should not wait
+    steps = len(splits.train) // SETTINGS.batch_size
+    said = rf"epoch 2 ended with .*nan.*, first at step {steps + 1} \(batch 2\); the last good "
+    with pytest.raises(QrlibError, match=said + r"checkpoint is .*last\.ckpt, after epoch 1"):
+        fit(broken(make_task(), steps + 1), splits, tmp_path / "r")
+
+
+# The clock.
+
+
+def test_a_clock_that_goes_backwards_changes_nothing(splits, tmp_path, monkeypatch):
+    now = time.time()
+
+    def backwards() -> float:
+        nonlocal now
+        now -= 3600
+        return now
+
+    expected = fit(make_task(), splits, tmp_path / "one")
+    monkeypatch.setattr(time, "time", backwards)
+    history = fit(make_task(), splits, tmp_path / "two")
+    assert all(row["seconds"] >= 0 for row in history.rows)
+    assert 0 <= history.seconds < 600
+    losses = [[row["val_loss"] for row in h.rows] for h in (expected, history)]
+    assert losses[0] == losses[1]
