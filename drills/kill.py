@@ -232,8 +232,10 @@ def drill(
     """All of it; what came out."""
     if not options.kills:
         seconds = stops(project, arguments)
-        return {"drill": "stop", "seconds to stop": seconds, "differences": [],
-                "damaged": damaged(project), "load": os.getloadavg(), **common.circumstances()}  # fmt: skip
+        return {
+            "drill": "stop", "seconds to stop": seconds, "differences": [],
+            "damaged": damaged(project), "load": os.getloadavg(), **common.circumstances(),
+        }  # fmt: skip
     began = time.monotonic()
     whole = common.run(project, *arguments)
     jobs = progress(project)
