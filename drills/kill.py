@@ -2,6 +2,7 @@
 
     .venv/bin/python drills/kill.py --kills 50              (Linux; the smoke profile's graph)
     .venv/bin/python drills/kill.py --kills 50 --book       (with the pages and the book)
+    .venv/bin/python drills/kill.py --kills 0               (Ctrl-C and SIGTERM alone)
 
 Every kill is SIGKILL for all processes of the run at once, kernels included.  Half of them come at a
 random moment of the work that is left, the other half in the middle of writing a file: a packed store,
@@ -190,6 +191,12 @@ def stopped(project: Path, arguments: list[str], number: signal.Signals) -> floa
     return round(time.monotonic() - began, 2)
 
 
+def stops(project: Path, arguments: list[str]) -> dict[str, float]:
+    seconds = {n.name: stopped(project, arguments, n) for n in (signal.SIGINT, signal.SIGTERM)}
+    print(f"seconds to stop: {seconds}; {len(damaged(project))} damaged files")
+    return seconds
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=50)
@@ -223,6 +230,12 @@ def drill(
     project: Path, kept: Path, found: Path, arguments: list[str], options: argparse.Namespace
 ) -> dict:
     """All of it; what came out."""
+    if not options.kills:
+        seconds = stops(project, arguments)
+        return {
+            "drill": "stop", "seconds to stop": seconds, "differences": [],
+            "damaged": damaged(project), "load": os.getloadavg(), **common.circumstances(),
+        }  # fmt: skip
     began = time.monotonic()
     whole = common.run(project, *arguments)
     jobs = progress(project)
@@ -257,9 +270,8 @@ def drill(
     print(*differ, *bad, sep="\n")
     print(f"survived {survived} of {total} kills: {len(differ)} differences in "
           f"{len(records.read(kept))} records, {len(bad)} damaged files")  # fmt: skip
-    seconds = {n.name: stopped(project, arguments, n) for n in (signal.SIGINT, signal.SIGTERM)}
+    seconds = stops(project, arguments)
     bad += damaged(project)
-    print(f"seconds to stop: {seconds}; {len(bad)} damaged files")
     return {
         "drill": "kill", "kills": total, "survived": survived, "seed": options.seed,
         "where": dict(sorted(where.items())), "whole runs": rounds + 1, "differences": differ,

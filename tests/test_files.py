@@ -140,3 +140,13 @@ def test_file_hash_is_sha256(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"abc")
     assert files.file_hash(path).startswith("ba7816bf8f01cfea414140de5dae2223")
+
+
+def test_where_nothing_can_be_written_not_even_a_deletion_the_reason_is_said(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(QrlibError, match=r"cannot write .*r\.json \(Read-only file system\)"):
+        files.write_json(tmp_path / "r.json", {})

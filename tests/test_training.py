@@ -307,7 +307,7 @@ def test_a_training_loss_that_is_no_number_names_the_step(splits, tmp_path):
         return {**parts, "loss": parts["loss"] * float("nan")} if len(steps) == 5 else parts
 
     task.losses = broken
-    with pytest.raises(QrlibError, match=r"the loss is nan at step 3 \(epoch 2, batch 2: 8 images"):
+    with pytest.raises(QrlibError, match=r"the loss is nan at step 3 \(epoch 2, batch 1: 8 images"):
         fit(task, splits, tmp_path / "r")
 
 
