@@ -29,6 +29,6 @@ WORKDIR /qrlib
 COPY LICENSE Makefile pyproject.toml requirements.lock ./
 COPY qrlib/__init__.py qrlib/
 COPY web/package.json web/package-lock.json web/
-RUN make setup && rm -rf /root/.cache /root/.npm
+RUN make setup && rm -rf ~/.cache ~/.npm
 COPY . .
 CMD ["make", "book"]
