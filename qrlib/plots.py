@@ -193,7 +193,7 @@ def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
             left.set_xscale("log")
             left.set_xticks(list(rows["weight"]), [f"{weight:g}" for weight in rows["weight"]])
             left.minorticks_off()
-            left.set(title=f"{label}: test images", xlabel="λ", ylabel="accuracy", ylim=(0, 1))
+            left.set(title=f"{label}:\ntest images", xlabel="λ", ylabel="accuracy", ylim=(0, 1))
             right.plot(
                 rows["val_quality"], rows["val_classification"], color="#4d4d4d", ls=":", marker="o"
             )
@@ -202,7 +202,7 @@ def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 right.annotate(f"λ={point['weight']:g}", at, (6, 6), textcoords="offset points")
             right.margins(x=0.4, y=0.2)
             right.xaxis.set_major_locator(MaxNLocator(nbins=4))
-            right.set(title=f"{label}: validation images", xlabel="L1", ylabel="cross entropy")
+            right.set(title=f"{label}:\nvalidation images", xlabel="L1", ylabel="cross entropy")
         _legend(figure, axes[0, 0])
     return figure
 

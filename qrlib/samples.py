@@ -1,8 +1,8 @@
-"""Sheets of restored test images with the classifier's answers, for Figures 1 and 8."""
+"""Sheets of restored test images with the classifier's answers, of which Figures 1 and 8 show a part."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,21 @@ from qrlib.data import Split
 from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
 from qrlib.errors import QrlibError
 
-#: Which of the five levels are shown, beside clean images.
+#: The levels that Figures 1 and 8 show, beside clean images: the middle and the strongest.
 LEVELS = (3, 5)
 #: Images up to this side are kept exactly; larger ones as WebP of this quality.
 EXACT_SIDE = 128
-QUALITY = 90
+QUALITY = 80
 
 
 def cases(distortions: Sequence[Distortion]) -> list[Distortion]:
-    """The columns of a sheet: clean, and the shown levels of each distortion."""
-    return [CLEAN, *(d for d in distortions if d.level in LEVELS)]
+    """The columns of a sheet: clean, and every level of each distortion."""
+    return [CLEAN, *distortions]
+
+
+def of_figure(entry: Mapping[str, Any]) -> list[int]:
+    """Which columns of a sheet Figures 1 and 8 show; `entry` is the record's `samples`."""
+    return [j for j, c in enumerate(entry["cases"]) if c["level"] in (CLEAN.level, *LEVELS)]
 
 
 @torch.no_grad()

@@ -271,7 +271,7 @@ def test_lambda_sweep_draws_its_table():
     found = sweep.table(runs(*made), trained)
     figure = plots.lambda_sweep({"Quick": found, "Slow": found})
     left, right, *below = figure.axes
-    assert [ax.get_title() for ax in below] == ["Slow: test images", "Slow: validation images"]
+    assert [ax.get_title() for ax in below] == ["Slow:\ntest images", "Slow:\nvalidation images"]
     assert left.get_xscale() == "log"
     np.testing.assert_allclose(lines(left)["noise"].get_xydata(), [[0.01, 0.8], [0.1, 0.7]])
     np.testing.assert_allclose(lines(left)["average"].get_ydata(), [0.75, 0.65])

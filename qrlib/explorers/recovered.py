@@ -14,7 +14,7 @@ from qrlib.explorers.base import Explorer, script
 from qrlib.profiles import Profile
 
 #: Bytes of one method's sheet in a page; a larger one is compressed again.
-MOST = 400_000
+MOST = 500_000
 
 
 class Recovered(Explorer):
@@ -22,7 +22,7 @@ class Recovered(Explorer):
 
     The tiles are those of the sheets beside the records, so that what is seen is what was classified.
     At first it shows an image that a distortion takes away from the classifier and the restorer gives
-    back, if there is one.
+    back, if there is one, at the middle level if there is one there.
 
     Args:
         profile: whose records; of several seeds the first.
@@ -102,7 +102,10 @@ def _start(data: Mapping[str, Any], method: str) -> dict[str, Any]:
         return bool(sheets_[of]["answers"][image][case]["answer"] == data["labels"][image])
 
     clean = next(j for j, case in enumerate(cases) if not case["level"])
-    distorted = [j for j, case in enumerate(cases) if case["level"]]
+    distorted = sorted(
+        (j for j, case in enumerate(cases) if case["level"]),
+        key=lambda j: abs(cases[j]["level"] - samples.LEVELS[0]),
+    )
     known = [i for i in range(len(data["labels"])) if right("none", i, clean)]
     won = [
         (i, j) for j in distorted for i in known if not right("none", i, j) and right(method, i, j)
