@@ -13,6 +13,7 @@
 # A job runs again when its notebook, its settings or the code it depends on changed (`params`).
 
 import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -28,8 +29,8 @@ NOTEBOOKS = [p for p in profiles.names() if any(paths.results(p).glob("notebooks
 CLUSTER = config.get("cluster", "")
 CORES = int(config["cores"]) if CLUSTER else workflow.cores
 THREADS = PROFILE.threads or CORES
-PY = sys.executable
-BIN = Path(PY).parent
+PY = shlex.quote(sys.executable)
+BIN = shlex.quote(str(Path(sys.executable).parent))
 
 PLAN = experiments.plan(PROFILE)
 CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant == "none"}
@@ -162,8 +163,8 @@ rule classifier:
     resources:
         **asked(lambda w: records(CLASSIFIERS[w.classifier], w.classifier)),
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} -p profile {NAME} -p classifier {params.name} "
-        "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {params.records}"
+        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} -p profile {NAME} -p classifier {params.name} "
+        "&& {PY} -m qrlib publish {log.notebook:q} {NAME} {output:q} {params.records}"
 
 
 rule restorer:
@@ -183,8 +184,8 @@ rule restorer:
     resources:
         **asked(lambda w: records(RESTORERS[w.run], w.run)),
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} {params.parameters} "
-        "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {params.records}"
+        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} {params.parameters} "
+        "&& {PY} -m qrlib publish {log.notebook:q} {NAME} {output:q} {params.records}"
 
 
 rule timing:
@@ -203,8 +204,8 @@ rule timing:
         **asked(lambda w: records(TIMED, TIMED.recovery_run)),
     shell:
         ENVIRONMENT.replace("{threads}", str(THREADS)) + PAPERMILL +
-        "{input.notebook} {log.notebook} -p profile {NAME} "
-        "&& {PY} -m qrlib publish {log.notebook} {NAME} {output} {TIMED.timing_run}"
+        "{input.notebook:q} {log.notebook:q} -p profile {NAME} "
+        "&& {PY} -m qrlib publish {log.notebook:q} {NAME} {output:q} {TIMED.timing_run}"
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
@@ -229,8 +230,8 @@ rule results:
         notebook=f"{paths.runs('book')}/logs/{{results}}-{{profile}}.ipynb",
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} -p profile {wildcards.profile} "
-        "&& {PY} -m qrlib page {log.notebook} {output}"
+        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} -p profile {wildcards.profile} "
+        "&& {PY} -m qrlib page {log.notebook:q} {output:q}"
 
 
 rule story:
@@ -249,8 +250,8 @@ rule story:
         notebook=f"{paths.runs('book')}/logs/{{story}}.ipynb",
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} "
-        "&& {PY} -m qrlib page {log.notebook} {output}"
+        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} "
+        "&& {PY} -m qrlib page {log.notebook:q} {output:q}"
 
 
 rule benchmarks:
@@ -266,8 +267,8 @@ rule benchmarks:
         notebook=f"{paths.runs('book')}/logs/benchmarks.ipynb",
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} "
-        "&& {PY} -m qrlib page {log.notebook} {output}"
+        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} "
+        "&& {PY} -m qrlib page {log.notebook:q} {output:q}"
 
 
 rule page:
@@ -286,5 +287,5 @@ rule page:
         notebook=f"{paths.runs('book')}/logs/{{page}}.ipynb",
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook} {log.notebook} "
-        "&& {PY} -m qrlib page {log.notebook} {output}"
+        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} "
+        "&& {PY} -m qrlib page {log.notebook:q} {output:q}"

@@ -152,8 +152,7 @@ def read_pixels(path: Path, size: int, resize: str) -> Tensor:
     Args:
         resize: a value of `CHOICES["resize"]` other than "profile"; "original" ignores `size`.
     """
-    with Image.open(path) as opened:
-        image = ImageOps.exif_transpose(opened).convert("RGB")
+    image = packed.decode(path, lambda opened: ImageOps.exif_transpose(opened).convert("RGB"))
     if resize == "crop":
         pixels = packed.resize_image(image, size, "crop")  # (3, H, W)
     elif resize == "nearest":

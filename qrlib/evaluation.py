@@ -72,7 +72,7 @@ def evaluate(
     """Evaluate one restorer in front of classifiers, in float32, in a single pass over the images.
 
     Each image is distorted and restored once, whatever the number of classifiers.  Memory is that of
-    one batch, whatever the number of images.
+    one batch, whatever the number of images; where it is too little, half as many images are taken.
 
     Args:
         restorer: images -> images; None classifies them as they are.
@@ -84,6 +84,9 @@ def evaluate(
         metric ("accuracy", "psnr" in dB, "ssim"), value (mean over images), n (images).  PSNR and
         SSIM do not depend on the classifier and stand with each.  The PSNR of clean images without
         a restorer means nothing and is left out.
+
+    Raises:
+        QrlibError: no classifier, or too little memory for a single image.
     """
     if not classifiers:
         raise QrlibError("an evaluation needs at least one classifier")
@@ -93,30 +96,27 @@ def evaluate(
         if network is not None:
             memory.channels_last(network.to(device)).eval()
     cases = [CLEAN, *distortions]
-    sums: dict[tuple[Distortion, str], Tensor] = {}  # float64 scalars on the device: no waiting
-
-    def add(case: Distortion, key: str, values: Tensor) -> None:
-        total = values.double().sum()
-        sums[case, key] = sums[case, key] + total if (case, key) in sums else total
-
+    sums: dict[tuple[Distortion, str], Tensor] = {}
     with tqdm(
         total=len(split) * len(cases), desc=name, unit="img", leave=False, mininterval=10
     ) as bar:
-        for start in range(0, len(split), batch_size):
-            images, labels, ids = split[range(start, min(start + batch_size, len(split)))]
-            clean = images.to(device).float() / 255
-            labels = labels.to(device)
-            for case in cases:
-                shown = distort_for_evaluation(clean, ids, case)
-                shown = shown.contiguous(memory_format=torch.channels_last)
-                if restorer is not None:
-                    shown = restorer(shown).float()
-                for who, classifier in classifiers.items():
-                    add(case, f"accuracy {who}", classifier(shown).argmax(1) == labels)
-                if restorer is not None or case.kind != "clean":
-                    add(case, "psnr", psnr(shown, clean))
-                add(case, "ssim", ssim(shown, clean))
-                bar.update(len(images))
+        start = 0
+        while start < len(split):
+            batch = split[range(start, min(start + batch_size, len(split)))]
+            found = _measure(restorer, classifiers, batch, cases, device)
+            if isinstance(found, str):
+                if batch_size == 1:
+                    raise QrlibError(
+                        f"{device} has too little memory for an image of {name} ({found}): end what "
+                        "else uses it, or take a smaller data.image_size"
+                    )
+                batch_size //= 2
+                tqdm.write(f"{name}: out of memory; trying again with {batch_size} images at once")
+                continue
+            for key, part in found.items():
+                sums[key] = sums[key] + part if key in sums else part
+            start += len(batch[2])
+            bar.update(len(batch[2]) * len(cases))
     rows = []
     for who in classifiers:
         for case in cases:
@@ -127,3 +127,37 @@ def evaluate(
                     row |= {"strength": case.sigma, "metric": metric}
                     rows.append(row | {"value": total.item() / len(split), "n": len(split)})
     return rows
+
+
+def _measure(
+    restorer: nn.Module | None,
+    classifiers: Mapping[str, nn.Module],
+    batch: tuple[Tensor, Tensor, list[str]],
+    cases: Sequence[Distortion],
+    device: torch.device,
+) -> dict[tuple[Distortion, str], Tensor] | str:
+    """Sums over one batch by case and metric, float64 scalars on the device: no waiting.
+
+    A text, what torch said, where memory was too little.
+    """
+    images, labels, ids = batch
+    sums = {}
+    try:
+        clean = images.to(device).float() / 255
+        labels = labels.to(device)
+        for case in cases:
+            shown = distort_for_evaluation(clean, ids, case)
+            shown = shown.contiguous(memory_format=torch.channels_last)
+            if restorer is not None:
+                shown = restorer(shown).float()
+            for who, classifier in classifiers.items():
+                right = classifier(shown).argmax(1) == labels
+                sums[case, f"accuracy {who}"] = right.double().sum()
+            if restorer is not None or case.kind != "clean":
+                sums[case, "psnr"] = psnr(shown, clean).double().sum()
+            sums[case, "ssim"] = ssim(shown, clean).double().sum()
+    except Exception as error:
+        if not memory.ran_out(error):
+            raise
+        return str(error).strip().splitlines()[0]
+    return sums

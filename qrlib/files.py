@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
+import platform
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -15,6 +17,9 @@ from typing import Any
 
 from qrlib.errors import QrlibError
 
+#: This machine, for the names of temporaries: a process of another one cannot be asked if it lives.
+_NODE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -22,11 +27,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A file replaces what was there.  A folder made at the temporary path is moved to `path` only if
     nothing is there yet: another process that was faster wins, and its folder stays.  After an error
-    the old content is as it was and the temporary is gone.
+    the old content is as it was and the temporary is gone.  What a process that was killed left here
+    goes with the next write of the same file.
     """
-    temporary = path.parent / f".{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+    temporary = path.parent / f".{path.name}.{_NODE}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(path)
         yield temporary
         if temporary.is_dir():
             for file in temporary.iterdir():
@@ -50,12 +57,34 @@ def replacing(path: Path) -> Iterator[Path]:
             ) from error
         raise
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            # Not even that works where nothing can be written, and would hide the reason.
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove(temporary: Path) -> None:
+    if temporary.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)
+    else:
+        # Not even that works where nothing can be written, and would hide the reason.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _sweep(path: Path) -> None:
+    """Remove the temporaries of `path` that belong to processes of this machine which are no more."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.{_NODE}-*-*.tmp"):
+        owner = left.name.removesuffix(".tmp").split("-")[-2]
+        if owner.isdigit() and not _alive(int(owner)):
+            _remove(left)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # asks, sends nothing
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is somebody else's
+        pass
+    return True
 
 
 def _sync(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How memory is laid out and kept: worth a factor of 2 to 3 on the CPU."""
+"""How memory is laid out and kept, worth a factor of 2 to 3 on the CPU, and whether there is enough."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import torch
 from torch import nn
 
 Module = TypeVar("Module", bound=nn.Module)
+
+#: What torch says of a processor's memory, for which it has no exception of its own.
+_PROCESSOR = "DefaultCPUAllocator: can't allocate memory"
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
@@ -36,6 +39,16 @@ def fits(size: int, device: torch.device) -> bool:
     False for the CPU: what is in its memory, or mapped into it, is there already.
     """
     return device.type == "cuda" and size <= torch.cuda.mem_get_info(device)[0] // 4
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether a device had too little memory, in this process or in one that it started."""
+    text = str(error)
+    return (
+        isinstance(error, torch.OutOfMemoryError)
+        or "OutOfMemoryError" in text
+        or _PROCESSOR in text
+    )
 
 
 def channels_last(module: Module) -> Module:

@@ -207,3 +207,45 @@ def test_networks_are_left_in_eval_mode_and_unchanged(test_split, classifier, ca
     # what inference made must not stand in the way of training
     net.train()(torch.rand(1, 3, 16, 16)).mean().backward()
     distortions.gaussian_blur(torch.rand(1, 3, 32, 32, requires_grad=True), 1.0).sum().backward()
+
+
+class Short(nn.Module):
+    """A restorer on a device with room for so many images at once."""
+
+    def __init__(self, room, error):
+        super().__init__()
+        self.room, self.error = room, error
+        self.seen = []
+
+    def forward(self, images):
+        self.seen.append(len(images))
+        if len(images) > self.room:
+            raise self.error
+        return images * 0.9
+
+
+def test_too_little_memory_halves_the_batch_and_changes_no_result(
+    test_split, classifier, cases, capsys
+):
+    error = torch.OutOfMemoryError("CUDA out of memory")
+    short = Short(3, error)
+    found = evaluate(short, {"c": classifier}, test_split, cases[:2], batch_size=8)
+    assert short.seen[:2] == [8, 4]
+    assert max(short.seen[2:]) <= 2
+    assert "out of memory; trying again with 2 images at once" in capsys.readouterr().out
+    expected = evaluate(Short(8, error), {"c": classifier}, test_split, cases[:2], batch_size=8)
+    assert table(found) == pytest.approx(table(expected), abs=1e-6)
+
+
+def test_an_image_that_does_not_fit_is_an_error_and_others_pass_through(
+    test_split, classifier, cases
+):
+    with pytest.raises(
+        QrlibError, match="too little memory for an image of x .*smaller data.image"
+    ):
+        evaluate(
+            Short(0, torch.OutOfMemoryError("CUDA out of memory")), {"c": classifier}, test_split,
+            cases[:1], batch_size=4, name="x",
+        )  # fmt: skip
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        evaluate(Short(0, RuntimeError("shapes differ")), {"c": classifier}, test_split, cases[:1])

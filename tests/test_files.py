@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -150,3 +153,25 @@ def test_where_nothing_can_be_written_not_even_a_deletion_the_reason_is_said(tmp
     monkeypatch.setattr(Path, "unlink", refuse)
     with pytest.raises(QrlibError, match=r"cannot write .*r\.json \(Read-only file system\)"):
         files.write_json(tmp_path / "r.json", {})
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
+    path = tmp_path / "a[1].json"
+    script = (
+        "import os, signal, sys; from pathlib import Path; from qrlib import files\n"
+        "with files.replacing(Path(sys.argv[1])) as temporary:\n"
+        "    {}\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    for make in ("temporary.write_text('half')", "temporary.mkdir(); (temporary / 'b').touch()"):
+        killed = subprocess.run([sys.executable, "-c", script.format(make), str(path)], check=False)
+        assert killed.returncode == -signal.SIGKILL
+        assert len(left_over(tmp_path)) == 1  # the second has removed the first's
+    other = tmp_path / ".b.json.1-2-3.tmp"
+    other.touch()
+    with files.replacing(path) as mine:  # the temporary of a living process stays
+        mine.write_text("1")
+        files.write_json(path, {"x": 1})
+        assert mine.exists()
+    assert left_over(tmp_path) == [other.name]
+    assert path.read_text() == "1"

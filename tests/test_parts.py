@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from qrlib import data, distortions, experiments, runs, store
+from qrlib import data, distortions, experiments, memory, runs, store
 from qrlib.errors import QrlibError
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.training import loop
 from qrlib.training.loop import LoopSettings
-from qrlib.training.parts import in_parts, out_of_memory
+from qrlib.training.parts import in_parts
 from qrlib.training.recovery import RecoveryTask
 
 SETTINGS = LoopSettings(epochs=2, batch_size=8, precision="32-true")
@@ -151,10 +151,10 @@ def test_other_errors_are_not_taken_for_it(splits, tmp_path):
 
 
 def test_what_counts_as_too_little_memory():
-    assert out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
-    assert out_of_memory(Exception("-- Process 1 terminated:\ntorch.OutOfMemoryError: CUDA"))
-    assert not out_of_memory(RuntimeError("shapes do not match"))
+    assert memory.ran_out(torch.OutOfMemoryError("CUDA out of memory"))
+    assert memory.ran_out(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    assert memory.ran_out(Exception("-- Process 1 terminated:\ntorch.OutOfMemoryError: CUDA"))
+    assert not memory.ran_out(RuntimeError("shapes do not match"))
 
 
 def test_the_record_says_so(monkeypatch):

@@ -473,9 +473,17 @@ def test_damaged_run_state_and_weights_are_named(splits, tmp_path):
     with pytest.raises(QrlibError, match=r"weights of the finished run r are damaged; delete"):
         fit(make_task(), splits, tmp_path / "r")
     best.write_bytes(whole)
-    (tmp_path / "r" / "state.json").write_text("{")
-    with pytest.raises(QrlibError, match=r"run state .*state\.json is damaged"):
-        fit(make_task(), splits, tmp_path / "r")
+    state = tmp_path / "r" / "state.json"
+    told = json.loads(state.read_text())
+    without = {**told["history"]}
+    del without["rows"]
+    for damage in ("{", "[]", "7", "{}", {**told, "fingerprint": 1}, {**told, "history": None},
+                   {**told, "history": without}):  # fmt: skip
+        state.write_text(damage if isinstance(damage, str) else json.dumps(damage))
+        with pytest.raises(QrlibError, match=r"run state .*state\.json is damaged.*; delete"):
+            fit(make_task(), splits, tmp_path / "r")
+    state.write_text(json.dumps(told))
+    assert fit(make_task(), splits, tmp_path / "r").best_epoch == told["history"]["best_epoch"]
 
 
 def test_a_full_disk_keeps_the_last_checkpoint(splits, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ FORMAT = 1
 RESIZES = ("squash", "crop")
 #: Files of some kilobytes can claim to hold gigabytes; several are decoded at a time.
 MAX_PIXELS = 1 << 26
+
+Result = TypeVar("Result")
 
 
 class Split:
@@ -95,14 +97,23 @@ def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:
 
 
 def read_image(path: Path, size: int, resize: str) -> np.ndarray:
-    """Decode and resize one file; an unreadable one is named."""
+    """Decode and resize one file, as `resize_image` does; an unreadable one is named."""
+    return decode(path, lambda image: resize_image(image, size, resize))
+
+
+def decode(path: Path, use: Callable[[Image.Image], Result]) -> Result:
+    """Open an image of a data set for `use`; one that cannot be read, or used, is named.
+
+    Raises:
+        QrlibError: a file that is no image, is damaged, or has more than `MAX_PIXELS` pixels.
+    """
     try:
         Image.init()
         # Pillow hands EPS, whatever a file's ending, to Ghostscript, which runs the program in it.
         with Image.open(path, formats=[name for name in Image.ID if name != "EPS"]) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
-            return resize_image(image, size, resize)
+            return use(image)
     except Exception as error:  # on damaged files Pillow's decoders raise whatever happens to them
         raise QrlibError(
             f"cannot read image {path} ({error}); replace or remove that file and run again"

@@ -27,7 +27,6 @@ from torch import nn
 from qrlib import files, memory, weights
 from qrlib.errors import QrlibError
 from qrlib.training.batches import Batches, mix
-from qrlib.training.parts import out_of_memory
 from qrlib.training.progress import Progress
 from qrlib.training.task import Task as Task
 
@@ -185,8 +184,8 @@ def restore(net: nn.Module, folder: Path, fingerprint: dict[str, Any]) -> Histor
     """Give `net` the best weights of a run that ended with this fingerprint; None if there is none."""
     if not (folder / "state.json").exists():
         return None
-    state = files.read_json(folder / "state.json", "run state")
-    if state.get("fingerprint") != fingerprint or not state.get("finished"):
+    state = _state(folder)
+    if state["fingerprint"] != fingerprint or not state["finished"]:
         return None
     try:
         net.load_state_dict(weights.read(folder / "best.safetensors")[0])
@@ -198,10 +197,27 @@ def restore(net: nn.Module, folder: Path, fingerprint: dict[str, Any]) -> Histor
     return History(**state["history"])
 
 
+def _state(folder: Path) -> dict[str, Any]:
+    """What was run in this folder, and whether it ended; a file of another shape is refused."""
+    path = folder / "state.json"
+    state = files.read_json(path, "run state")
+    try:
+        if not isinstance(state["fingerprint"], dict):
+            raise TypeError("no fingerprint")
+        if state["finished"]:
+            History(**state["history"])
+    except (KeyError, TypeError) as error:
+        raise QrlibError(
+            f"run state {path} is damaged ({type(error).__name__}: {error}); delete {folder} and run "
+            "again"
+        ) from error
+    return dict(state)
+
+
 def _open_run(folder: Path, fingerprint: dict[str, Any], name: str) -> None:
     """Keep what an interrupted run with this fingerprint left, else start with an empty folder."""
     if (folder / "state.json").exists():
-        if files.read_json(folder / "state.json", "run state").get("fingerprint") == fingerprint:
+        if _state(folder)["fingerprint"] == fingerprint:
             return
         print(f"{name}: settings or code changed since the last run; starting anew", flush=True)
     if folder.exists():
@@ -219,7 +235,7 @@ def _fit_memory(
         try:
             return _fit(task, train, validation, folder, settings, name)
         except Exception as error:
-            if not out_of_memory(error):
+            if not memory.ran_out(error):
                 raise
             reason = str(error).strip().splitlines()[0]
         # Here, and not in the handler, whose traceback holds on to what filled the memory.

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import OutOfMemoryError, Tensor
+from torch import Tensor
 from torch.utils.checkpoint import checkpoint
-
-#: What torch says of a processor's memory, for which it has no exception of its own.
-_PROCESSOR = "DefaultCPUAllocator: can't allocate memory"
 
 
 def in_parts(
@@ -38,9 +35,3 @@ def in_parts(
             share = mean * (len(part[0]) / count)
             means[name] = means[name] + share if name in means else share
     return means
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether a device had too little memory, in this process or in one that it started."""
-    text = str(error)
-    return isinstance(error, OutOfMemoryError) or "OutOfMemoryError" in text or _PROCESSOR in text
