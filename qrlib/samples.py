@@ -16,7 +16,7 @@ from qrlib.data import Split
 from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
 from qrlib.errors import QrlibError
 
-#: The levels that Figures 1 and 8 show, beside clean images: the middle and the strongest.
+#: The levels that Figures 1 and 8 show beside clean images (the middle and the strongest).
 LEVELS = (3, 5)
 #: Images up to this side are kept exactly; larger ones as WebP of this quality.
 EXACT_SIDE = 128

@@ -300,13 +300,13 @@ def test_samples_show_what_the_classifier_saw():
     record = store.read_record("smoke", none.evaluation_run)["samples"]
     tiles = samples.read(record, paths.results("smoke"))
     assert len(tiles) == len(record["ids"]) == 6
-    assert [c["distortion"] for c in record["cases"]] == ["clean", *["noise"] * 2, *["blur"] * 2]
-    assert [c["level"] for c in record["cases"]] == [0, 3, 5, 3, 5]
+    assert [c["distortion"] for c in record["cases"]] == ["clean", *["noise"] * 5, *["blur"] * 5]
+    assert [c["level"] for c in record["cases"]] == [0, *[1, 2, 3, 4, 5] * 2]
     ids = splits.test.ids
     for row, name, answers in zip(tiles, record["ids"], record["answers"], strict=True):
         image = splits.test[[ids.index(name)]][0][0].permute(1, 2, 0).numpy() / 255
         assert abs(row[0] - image).max() < 1e-6  # kept exactly at this size
-        assert abs(row[2] - image).mean() > abs(row[1] - image).mean() > 0.05
+        assert abs(row[5] - image).mean() > abs(row[3] - image).mean() > 0.05
         assert all(a["answer"] in splits.classes and 0 < a["confidence"] <= 1 for a in answers)
     sheet = paths.results("smoke") / record["file"]
     sheet.write_bytes(sheet.read_bytes()[:-20])
