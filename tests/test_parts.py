@@ -1,7 +1,9 @@
-"""A device with too little memory, and a loss that is no number: what the loop does about them."""
+"""Too little memory, a loss that is no number, a reader that dies: what the loop does about them."""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 import numpy as np
@@ -13,7 +15,7 @@ from qrlib import data, distortions, experiments, memory, runs, store
 from qrlib.errors import QrlibError
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.training import loop
+from qrlib.training import batches, loop
 from qrlib.training.loop import LoopSettings
 from qrlib.training.parts import in_parts
 from qrlib.training.recovery import RecoveryTask
@@ -216,6 +218,52 @@ def test_a_gpu_finds_out_at_the_end_of_the_epoch_and_names_the_same(splits, tmp_
     said = rf"epoch 2 ended with .*nan.*, first at step {steps + 1} \(batch 2\); the last good "
     with pytest.raises(QrlibError, match=said + r"checkpoint is .*last\.ckpt, after epoch 1"):
         fit(broken(make_task(), steps + 1), splits, tmp_path / "r")
+
+
+# A process that reads ahead and dies.
+
+
+class Deadly:
+    """A split whose reader is killed, as by a system without memory, at the nth batch of all."""
+
+    def __init__(self, split, mark, at):
+        self.split, self.mark, self.at = split, mark, at
+
+    def __len__(self):
+        return len(self.split)
+
+    def __getitem__(self, positions):
+        if torch.utils.data.get_worker_info() is not None:
+            with self.mark.open("a") as file:
+                file.write("x")
+            if self.mark.stat().st_size == self.at:
+                os.kill(os.getpid(), signal.SIGKILL)
+        return self.split[positions]
+
+
+def test_a_reader_that_dies_is_named_and_the_next_run_goes_on(splits, tmp_path, monkeypatch):
+    expected = fit(make_task(), splits, tmp_path / "one")
+    ahead = batches.loader
+    monkeypatch.setattr(
+        batches, "loader",
+        lambda split, size, *, seed=None, workers=0: ahead(
+            split, size, seed=seed, workers=int(isinstance(split, Deadly))
+        ),
+    )  # fmt: skip
+    steps = len(splits.train) // SETTINGS.batch_size
+    deadly = Deadly(splits.train, tmp_path / "read", steps + 2)  # in the second epoch
+
+    def again():
+        return loop.fit(make_task(), deadly, splits.validation, tmp_path / "two", SETTINGS,
+                        name="test", fingerprint={"a": 1})  # fmt: skip
+
+    with pytest.raises(QrlibError, match="reads images ahead for test died .*run again: it goes"):
+        again()
+    assert (tmp_path / "two" / "last.ckpt").exists()
+    history = again()
+    assert history.resumed == 1
+    losses = [[row["val_loss"] for row in h.rows] for h in (expected, history)]
+    assert losses[0] == losses[1]
 
 
 # The clock.

@@ -135,4 +135,8 @@ class Batches(lightning.LightningDataModule):
         if memory.fits(images.nbytes * len(split), device):
             return loader(Resident(split, device), self.batch_size, seed=seed)
         workers = 2 if device.type == "cuda" else 0
-        return loader(split, self.batch_size, seed=seed, workers=workers)
+        ahead = loader(split, self.batch_size, seed=seed, workers=workers)
+        # Of a run that goes on, readers take the first batches before Lightning says which epoch it is.
+        done = self.trainer.fit_loop.epoch_progress.current.processed  # type: ignore[union-attr]
+        ahead.sampler.set_epoch(done)  # type: ignore[attr-defined]
+        return ahead

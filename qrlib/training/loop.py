@@ -235,9 +235,14 @@ def _fit_memory(
         try:
             return _fit(task, train, validation, folder, settings, name)
         except Exception as error:
+            reason = (str(error).strip().splitlines() or [""])[0]
+            if "DataLoader worker" in reason:
+                raise QrlibError(
+                    f"a process that reads images ahead for {name} died ({reason}), most often because "
+                    "the machine's memory was full; run again: it goes on after its last whole epoch"
+                ) from error
             if not memory.ran_out(error):
                 raise
-            reason = str(error).strip().splitlines()[0]
         # Here, and not in the handler, whose traceback holds on to what filled the memory.
         if task.parts >= settings.batch_size:
             raise QrlibError(
