@@ -162,6 +162,18 @@ def test_the_readme_shows_the_numbers_of_the_records(committed: None) -> None:
             assert f"| {distortion}, {whose} | {numbers} |" in text
 
 
+def test_the_page_of_the_runs_tells_what_fine_tuning_wins_back(committed: None) -> None:
+    rows = store.read("caltech101-cpu")
+    rows = rows[(rows["metric"] == "accuracy") & (rows["classifier"] == "vgg16")]
+    blur = rows[rows["distortion"] == "blur"].groupby("restorer")[["value", "n"]].mean()
+    tuned, none = blur.loc["finetuned-blur"], blur.loc["none"]
+    error = (none["value"] * (1 - none["value"]) / none["n"]) ** 0.5
+    assert 0 < tuned["value"] - none["value"] < 2 * error
+    text = (ROOT / "book" / "runs" / "caltech101-cpu.md").read_text("utf-8")
+    assert f"reach {tuned['value']:.3f} under blur" in text
+    assert f"untouched ones {none['value']:.3f}:" in text
+
+
 def test_the_readme_tells_the_distance_of_the_record(committed: None) -> None:
     compared = agreement.compare(store.read_conventions("caltech101"))
     distances = agreement.distances(compared)
