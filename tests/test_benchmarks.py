@@ -6,6 +6,7 @@ No time is tested: machines differ.  What each contestant computes is.
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import math
 import os
@@ -19,7 +20,7 @@ import torch
 
 from benchmarks import __main__ as command
 from benchmarks import contest, groups, running, work
-from benchmarks.contest import Absent, Contest, Contestant
+from benchmarks.contest import Absent, Contest, Contestant, Ready
 from benchmarks.contestants import batch, distort_opencv, distort_ours, infer, training_ours
 from benchmarks.contestants.stopwatch import Epochs, Stopwatch
 from benchmarks.settings import GROUPS, default
@@ -126,7 +127,22 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[running.Outcome
 
 
 def test_contestants_take_turns_after_warming_up(held) -> None:
-    assert held[1] == ["first", "timed"] * 3
+    turns = [(name, len(list(runs))) for name, runs in itertools.groupby(held[1])]
+    assert [name for name, _ in turns] == ["first", "timed"] * 3
+    assert [count for name, count in turns if name == "timed"] == [1, 1, 1]
+
+
+def test_short_work_is_repeated_in_its_turn_and_not_while_warming_up(held) -> None:
+    counts = [len(list(runs)) for name, runs in itertools.groupby(held[1]) if name == "first"]
+    assert counts[0] == 1
+    assert min(counts[1:]) > 2
+
+
+def test_short_work_counts_by_its_median_without_the_first_run(monkeypatch) -> None:
+    took = [0.1, 0.1, 0.3]  # until more than 0.25 s have passed
+    ends = itertools.accumulate(x for one in took for x in (1.0, one))
+    monkeypatch.setattr("time.perf_counter", lambda: next(ends))
+    assert running._repeated(Ready(lambda: None)) == pytest.approx(0.1)
 
 
 def test_times_are_one_a_round_and_the_warm_up_is_apart(held) -> None:
