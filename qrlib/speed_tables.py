@@ -23,6 +23,8 @@ TITLES = {
 }
 #: Thing timed -> what a table calls it.
 _WHAT = {"epoch": "an epoch", "step": "a step", "": ""}
+#: The space before a unit.
+_UNIT = re.compile(r"(?<=\d) (?=(s|ms|µs|MB|GB|GFLOP)\b)")
 
 
 def seconds(value: float) -> str:
@@ -59,8 +61,9 @@ def table(
     file: str,
     data: pd.DataFrame | None = None,
 ) -> Rendered:
-    """A table whose data are offered as a file of that name."""
-    return grid(headings, rows, caption, file, data=data, up=following.OF_ALL)
+    """A table whose data are offered as a file of that name; no number is parted from its unit."""
+    whole = [[_UNIT.sub("\N{NO-BREAK SPACE}", cell) for cell in row] for row in rows]
+    return grid(headings, whole, caption, file, data=data, up=following.OF_ALL)
 
 
 def machine(result: Mapping[str, Any]) -> Rendered:
@@ -119,13 +122,13 @@ def tables(result: Mapping[str, Any], group: str) -> Iterator[tuple[str, Rendere
 
 def _compared(contest: Mapping[str, Any], rows: pd.DataFrame, file: str) -> Rendered:
     reference = contest["contestants"][0]["name"]
-    lines = []
+    lines, left_out = [], []
     for one in contest["contestants"]:
         if one["rate"]:
             continue
         mine = rows[rows["contestant"] == one["name"]]
         if not len(mine):
-            lines.append(["", one["name"], "", "", "", "", f"left out: {_reason(one)}"])
+            left_out.append(f" Left out: {one['name']} ({_reason(one)}).")
             continue
         row = mine.iloc[0]
         remarks = [one["note"]] if one["note"] else []
@@ -138,7 +141,7 @@ def _compared(contest: Mapping[str, Any], rows: pd.DataFrame, file: str) -> Rend
                 "1" if one["name"] == reference else f"{row['ratio']:.2f}",
                 one["name"],
                 seconds(row["median"]),
-                f"{seconds(row['low'])} to {seconds(row['high'])}",
+                _range(row),
                 _memory(one),
                 seconds(row["prepared"]),
                 "; ".join(remarks),
@@ -156,10 +159,18 @@ def _compared(contest: Mapping[str, Any], rows: pd.DataFrame, file: str) -> Rend
             "remarks",
         ],
         lines,
-        f"{contest['case']}: {rounds} in turns. The ratio is the median of the rounds' ratios.",
+        f"{contest['case']}: {rounds} in turns. The ratio is the median of the rounds' ratios."
+        + "".join(left_out),
         file,
         rows if len(rows) else None,
     )
+
+
+def _range(row: pd.Series) -> str:
+    """The quartiles, with one unit if they share it."""
+    low, high = seconds(row["low"]), seconds(row["high"])
+    (number, unit), shared = low.split(), high.split()[1]
+    return f"{number} to {high}" if unit == shared else f"{low} to {high}"
 
 
 def _reason(one: Mapping[str, Any]) -> str:
@@ -188,7 +199,7 @@ def _growth(contest: Mapping[str, Any], rows: pd.DataFrame, file: str) -> Render
                 one["name"],
                 f"{row['ratio']:.2f}",
                 seconds(row["median"]),
-                f"{seconds(row['low'])} to {seconds(row['high'])}",
+                _range(row),
                 seconds(row["median"] / row["amount"]),
                 _memory(one),
             ]
