@@ -369,6 +369,7 @@ def test_the_floor_is_work_over_rates(result: dict) -> None:
     assert floors["epoch"]["compute"] == pytest.approx(2.8)
     text = speed_tables.floor(result).markdown.replace("\N{NO-BREAK SPACE}", " ")
     assert "| a step | 2.0 | 1.00 s | 500 ms | 200 ms |" in text
+    assert "A step of plain PyTorch takes 6.0 times the floor here" in text
     result["contests"][0]["contestants"][0]["note"] = "bf16-mixed"
     assert speed_tables.floors(result)["step"]["traffic"] == 0.1
 
