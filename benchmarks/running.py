@@ -25,7 +25,9 @@ from benchmarks.settings import Settings
 
 #: What most contestants import: done once, in the process that the others are forked from.
 PRELOAD = ["torchvision", "pytorch_lightning", "qrlib.training.recovery", "qrlib.evaluation"]
-#: Work of fewer seconds is repeated in its turn, until so many have passed.
+#: Work of fewer seconds is done once more at the beginning of its turn, without being timed.
+LONG = 5.0
+#: Work is repeated in its turn until so many seconds have passed.
 SHORT = 0.25
 #: A contestant that has not answered by then is given up, in seconds.
 PATIENCE = 1800
@@ -249,7 +251,7 @@ def _contest(connection: Connection, contestant: Contestant, settings: Settings)
     connection.send(("ready", known))
     while (asked := connection.recv()) != "end":
         result, took = _timed(ready)
-        if asked == "run" and not ready.timed and took < SHORT:
+        if asked == "run" and not ready.timed and took < LONG:
             took = _repeated(ready)
         connection.send(("times", dict(result) if ready.timed else {"": took}))
     connection.send(
@@ -267,8 +269,8 @@ def _timed(ready: Ready) -> tuple[Any, float]:
 
 
 def _repeated(ready: Ready) -> float:
-    """The median seconds of short runs on end: the first of a turn finds threads asleep and caches
-    filled by others, which says more of taking turns than of the work."""
+    """The median seconds of runs after the first of a turn, which finds threads asleep and caches
+    filled by others: that says more of taking turns than of the work."""
     times: list[float] = []
     while sum(times) < SHORT:
         times.append(_timed(ready)[1])

@@ -132,17 +132,37 @@ def test_contestants_take_turns_after_warming_up(held) -> None:
     assert [count for name, count in turns if name == "timed"] == [1, 1, 1]
 
 
-def test_short_work_is_repeated_in_its_turn_and_not_while_warming_up(held) -> None:
-    counts = [len(list(runs)) for name, runs in itertools.groupby(held[1]) if name == "first"]
-    assert counts[0] == 1
-    assert min(counts[1:]) > 2
+class Talk:
+    """The worker's end of a pipe, with what it is asked."""
+
+    def __init__(self, *asked):
+        self.asked, self.sent = list(asked), []
+
+    def recv(self):
+        return self.asked.pop(0)
+
+    def send(self, answer):
+        self.sent.append(answer)
 
 
-def test_short_work_counts_by_its_median_without_the_first_run(monkeypatch) -> None:
-    took = [0.1, 0.1, 0.3]  # until more than 0.25 s have passed
-    ends = itertools.accumulate(x for one in took for x in (1.0, one))
+@pytest.mark.parametrize(
+    ("took", "expected"),
+    [
+        ([1.0, 0.1, 0.1, 0.3], 0.1),  # the first does not count; then until 0.25 s have passed
+        ([3.0, 2.0], 2.0),
+        ([9.0], 9.0),  # long work is not done twice
+    ],
+)
+def test_the_first_run_of_a_turn_does_not_count(monkeypatch, took, expected) -> None:
+    ends = itertools.accumulate([0.0, 1.0, *(x for one in [7.0, *took] for x in (1.0, one))])
     monkeypatch.setattr("time.perf_counter", lambda: next(ends))
-    assert running._repeated(Ready(lambda: None)) == pytest.approx(0.1)
+    monkeypatch.setattr(running, "prepare", lambda *_: Ready(lambda: None))
+    talk = Talk("warm up", "run", "end")
+    running._contest(talk, Contestant("one", "x:y"), TINY)
+    assert [seconds for kind, seconds in talk.sent if kind == "times"] == [
+        {"": pytest.approx(7.0)}, {"": pytest.approx(expected)}
+    ]  # fmt: skip
+    assert next(ends, None) is None  # nothing more was run
 
 
 def test_times_are_one_a_round_and_the_warm_up_is_apart(held) -> None:
@@ -369,7 +389,7 @@ def test_the_floor_is_work_over_rates(result: dict) -> None:
     assert floors["epoch"]["compute"] == pytest.approx(2.8)
     text = speed_tables.floor(result).markdown.replace("\N{NO-BREAK SPACE}", " ")
     assert "| a step | 2.0 | 1.00 s | 500 ms | 200 ms |" in text
-    assert "A step of plain PyTorch takes 6.0 times the floor here" in text
+    assert "A step of plain PyTorch takes 6.0 times this floor" in text
     result["contests"][0]["contestants"][0]["note"] = "bf16-mixed"
     assert speed_tables.floors(result)["step"]["traffic"] == 0.1
 
