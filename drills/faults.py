@@ -27,7 +27,7 @@ import records
 
 PROFILE = "smoke"
 RUNS = ("classifier-small_vgg-seed0", "recnet-noise-seed0")
-#: Sizes of the disk in kB, the last one large enough; what of the run lies on it is about 60 MB.
+#: Sizes of the disk in kB, until one is large enough.
 SIZES = (100, 1_000, 10_000, 20_000, 40_000, 400_000)
 
 
@@ -113,7 +113,8 @@ def main() -> int:
         outcome["disk"] = {k: v.replace(name, "...") for k, v in outcome["disk"].items()}
         outcome["read-only"] = outcome["read-only"].replace(name, "...")
     common.write(outcome, options.out)
-    shutil.rmtree(work)
+    if good:
+        shutil.rmtree(work)
     return not good
 
 

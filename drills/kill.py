@@ -8,8 +8,8 @@ Every kill is SIGKILL for all processes of the run at once, kernels included.  H
 random moment of the work that is left, the other half in the middle of writing a file: a packed store,
 a checkpoint, weights, the state of a run, a record, a notebook, a stamp, a page; cut in half before it
 is in its place, or just after.  After each kill every file that is in its place has to be whole.  The
-next run has to go on from there, and the last one has to end with the records of a run that nobody
-killed: the same to the last digit, times aside (`drills/records.py`).
+next run has to go on from there, with no finished training done again, and the last one has to end with
+the records of a run that nobody killed: the same to the last digit, times aside (`drills/records.py`).
 
 Then the run is stopped by Ctrl-C and by SIGTERM, which have five seconds.
 """
@@ -33,8 +33,10 @@ from collections import Counter
 from pathlib import Path
 
 import common
+import numpy as np
 import records
 import yaml
+from PIL import Image
 
 #: What is written -> its path, in place or on the way there.
 WRITES = {
@@ -59,8 +61,7 @@ def prepare(work: Path, book: bool) -> Path:
     """
     project = common.checkout(work)
     smoke = yaml.safe_load((project / "profiles" / "smoke.yaml").read_text())
-    if not book:
-        smoke |= {"parts": ["table2"]}
+    smoke |= {"seeds": [0, 1]} if book else {"parts": ["table2"]}
     smoke["recovery"] |= {"epochs": 3, "pretrain_epochs": 2}
     smoke["classifier"] |= {"epochs": 2}
     (project / "profiles" / "quick.yaml").write_text(yaml.safe_dump(smoke))
@@ -120,15 +121,33 @@ def damaged(project: Path) -> list[str]:
                 ends = [part["data_offsets"][1] for k, part in parts.items() if k != "__metadata__"]
                 if len(content) != 8 + length + max(ends):
                     raise ValueError("it is cut short")
-        except (ValueError, zipfile.BadZipFile, struct.error) as error:
+            elif path.suffix == ".npy":
+                np.load(path, mmap_mode="r")
+            elif path.suffix == ".webp":
+                with Image.open(path) as image:
+                    image.load()
+        except (ValueError, OSError, zipfile.BadZipFile, struct.error) as error:
             bad.append(f"{path.relative_to(project)}: {error}")
     return bad
+
+
+def trained(project: Path) -> dict[str, int]:
+    """The trainings that are finished, and when: a run that goes on does none of them again."""
+    states = (project / "runs" / "quick").glob("*/state.json")
+    ended = [path for path in states if json.loads(path.read_text("utf-8"))["finished"]]
+    return {path.parent.name: path.stat().st_mtime_ns for path in ended}
 
 
 def progress(project: Path) -> int:
     """How many finished jobs there are."""
     stamps = (project / "runs" / "quick" / "stamps").glob("*.json")
     return len([*stamps, *(project / "book" / "_executed").rglob("*.ipynb")])
+
+
+def resumed(records_folder: Path) -> int:
+    """How often trainings went on from a checkpoint."""
+    trained = [record["training"] or {} for record in records.read(records_folder).values()]
+    return sum(training.get("resumed", 0) for training in trained)
 
 
 def forget(project: Path) -> None:
@@ -169,6 +188,8 @@ def killed_once(
                 sys.exit(f"a run failed: see {project / 'drill.log'}")
             return ""
         time.sleep(0.02)
+    if stop and not (count / "stopped").exists():
+        where = f"{way}, not come to: a late moment"
     kill(project)
     process.wait()
     shutil.rmtree(count)
@@ -223,7 +244,7 @@ def main() -> int:
     finally:
         kill(project)
     common.write(outcome, options.out)
-    good = not outcome["differences"] and not outcome["damaged"]
+    good = not (outcome["differences"] or outcome["damaged"] or outcome.get("done again"))
     quick = all(seconds <= PATIENCE for seconds in outcome["seconds to stop"].values())
     if good and quick:
         shutil.rmtree(work)
@@ -247,12 +268,14 @@ def drill(
     forget(project)
     print(f"uninterrupted: {whole:.0f} s, {jobs} jobs", flush=True)
     chance = random.Random(options.seed)
-    ways = [w for i in range(options.kills) for w in [list(WRITES)[i // 2 % len(WRITES)]
-            if i % 2 else "moment"]]  # fmt: skip
+    kinds = [kind for kind in WRITES if options.book or kind != "page"]
+    ways = [kinds[i // 2 % len(kinds)] if i % 2 else "moment" for i in range(options.kills)]
     where: Counter[str] = Counter()
     bad: list[str] = []
     differ: list[str] = []
-    rounds = 0
+    finished: dict[str, int] = {}
+    again: list[str] = []
+    rounds = went_on = 0
     while ways and time.monotonic() - began < 60 * options.minutes:
         left = max(0.05, 1 - progress(project) / jobs)
         got = killed_once(project, arguments, chance, ways[0], whole, left, ways.count("moment"))
@@ -260,26 +283,34 @@ def drill(
             ways.pop(0)
             where[got] += 1
             bad += damaged(project)
+            now = trained(project)
+            again += [name for name, when in finished.items() if now.get(name) != when]
+            finished = now
             print(f"{sum(where.values())} killed: {got}; {progress(project)} of {jobs} jobs were done, "
                   f"{len(bad)} damaged files", flush=True)  # fmt: skip
         else:  # it was faster: another round from the beginning
             rounds += 1
             differ += records.differences(kept, found)
+            went_on += resumed(found)
             forget(project)
+            finished = {}
     common.run(project, *arguments)
     differ += records.differences(kept, found)
+    went_on += resumed(found)
     leftovers = [p for p in project.rglob(".*.tmp") if ".snakemake" not in p.parts]
     total = sum(where.values())
-    survived = total if not (differ or bad) else 0
-    print(*differ, *bad, sep="\n")
+    survived = total if not (differ or bad or again) else 0
+    print(*differ, *bad, *again, sep="\n")
     print(f"survived {survived} of {total} kills: {len(differ)} differences in "
-          f"{len(records.read(kept))} records, {len(bad)} damaged files")  # fmt: skip
+          f"{len(records.read(kept))} records, {len(bad)} damaged files, {len(again)} finished "
+          f"trainings done again, {went_on} resumed from a checkpoint")  # fmt: skip
     seconds = stops(project, arguments)
     bad += damaged(project)
     return {
         "drill": "kill", "kills": total, "survived": survived, "seed": options.seed,
         "where": dict(sorted(where.items())), "whole runs": rounds + 1, "differences": differ,
-        "damaged": bad, "temporary files left": len(leftovers), "seconds to stop": seconds,
+        "damaged": bad, "done again": again, "trainings resumed": went_on,
+        "temporary files left": len(leftovers), "seconds to stop": seconds,
         "records": len(records.read(kept)), "command": arguments,
         "seconds of an uninterrupted run": whole, **common.circumstances(),
     }  # fmt: skip

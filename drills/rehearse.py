@@ -59,7 +59,7 @@ def main() -> int:
     seconds = common.run(project, "run", NAME, "--cores", "1", **places)
     made = records.read(project / "results" / NAME / "records")
     losses = {
-        name: [epoch["train_loss"] for epoch in record["training"]["epochs"]]
+        name: [x for epoch in record["training"]["epochs"] for k, x in epoch.items() if "_" in k]
         for name, record in made.items()
         if record["kind"] in ("classifier", "recovery")
     }
@@ -75,7 +75,8 @@ def main() -> int:
                "trained": trained, "records": len(made), "lacking pages": lacking, "broken": broken,
                "peak memory, MB": memory, "seconds": seconds, **common.circumstances()}  # fmt: skip
     common.write(outcome, options.out)
-    shutil.rmtree(work)
+    if good:
+        shutil.rmtree(work)
     return not good
 
 

@@ -165,13 +165,33 @@ def test_the_readme_shows_the_numbers_of_the_records(committed: None) -> None:
 def test_the_page_of_the_runs_tells_what_fine_tuning_wins_back(committed: None) -> None:
     rows = store.read("caltech101-cpu")
     rows = rows[(rows["metric"] == "accuracy") & (rows["classifier"] == "vgg16")]
-    blur = rows[rows["distortion"] == "blur"].groupby("restorer")[["value", "n"]].mean()
-    tuned, none = blur.loc["finetuned-blur"], blur.loc["none"]
-    error = (none["value"] * (1 - none["value"]) / none["n"]) ** 0.5
-    assert 0 < tuned["value"] - none["value"] < 2 * error
+    blur = rows[rows["distortion"] == "blur"].pivot(
+        index="level", columns="restorer", values="value"
+    )
     text = (ROOT / "book" / "runs" / "caltech101-cpu.md").read_text("utf-8")
-    assert f"reach {tuned['value']:.3f} under blur" in text
-    assert f"untouched ones {none['value']:.3f}:" in text
+    tuned, none = blur["finetuned-blur"], blur["none"]
+    for where, level in (("at the strongest blur", 5), ("at the mildest", 1)):
+        assert f"{tuned[level]:.3f} in place of {none[level]:.3f} {where}" in text
+    assert f"over all levels {tuned.mean():.3f} in place of {none.mean():.3f}" in text
+
+
+def test_the_page_of_quick_runs_tells_its_batch_size() -> None:
+    size = profiles.load("quick").recovery.batch_size
+    told = {1: "Why single images"}.get(size, f"Why batches of {size}")
+    assert told in (ROOT / "book" / "runs" / "quick.md").read_text("utf-8")
+
+
+def test_the_page_of_reruns_tells_what_drills_recorded() -> None:
+    found = {
+        path.stem: json.loads(path.read_text("utf-8"))
+        for path in (ROOT / "drills" / "results").glob("*.json")
+    }
+    assert found["kill"]["survived"] == found["kill"]["kills"]
+    assert found["faults"]["good"]
+    small = sum(said != "finished" for said in found["faults"]["disk"].values())
+    text = (ROOT / "book" / "rerun.md").read_text("utf-8")
+    assert f"so far {found['kill']['kills']} kills" in text
+    assert f"{len(found['faults']['disk'])} disks of which {small} were too small" in text
 
 
 def test_the_readme_tells_the_distance_of_the_record(committed: None) -> None:

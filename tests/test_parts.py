@@ -224,10 +224,13 @@ def test_a_gpu_finds_out_at_the_end_of_the_epoch_and_names_the_same(splits, tmp_
 
 
 class Deadly:
-    """A split whose reader is killed, as by a system without memory, at the nth batch of all."""
+    """A split whose reader is killed, as by a system without memory, at the nth batch of all.
 
-    def __init__(self, split, mark, at):
-        self.split, self.mark, self.at = split, mark, at
+    Given an error, it is raised there instead.
+    """
+
+    def __init__(self, split, mark, at, error=None):
+        self.split, self.mark, self.at, self.error = split, mark, at, error
 
     def __len__(self):
         return len(self.split)
@@ -237,33 +240,62 @@ class Deadly:
             with self.mark.open("a") as file:
                 file.write("x")
             if self.mark.stat().st_size == self.at:
+                if self.error:
+                    raise self.error
                 os.kill(os.getpid(), signal.SIGKILL)
         return self.split[positions]
 
 
-def test_a_reader_that_dies_is_named_and_the_next_run_goes_on(splits, tmp_path, monkeypatch):
-    expected = fit(make_task(), splits, tmp_path / "one")
-    ahead = batches.loader
+@pytest.fixture
+def ahead(monkeypatch):
+    """A reader of its own for each training split, as on a GPU."""
+    plain = batches.loader
     monkeypatch.setattr(
         batches, "loader",
-        lambda split, size, *, seed=None, workers=0: ahead(
+        lambda split, size, *, seed=None, workers=0: plain(
             split, size, seed=seed, workers=int(isinstance(split, Deadly))
         ),
     )  # fmt: skip
+
+
+def fit_ahead(splits, deadly, folder):
+    return loop.fit(make_task(), deadly, splits.validation, folder, SETTINGS,
+                    name="test", fingerprint={"a": 1})  # fmt: skip
+
+
+def test_a_reader_that_dies_is_named_and_the_next_run_goes_on(splits, tmp_path, ahead):
+    expected = fit(make_task(), splits, tmp_path / "one")
     steps = len(splits.train) // SETTINGS.batch_size
     deadly = Deadly(splits.train, tmp_path / "read", steps + 2)  # in the second epoch
-
-    def again():
-        return loop.fit(make_task(), deadly, splits.validation, tmp_path / "two", SETTINGS,
-                        name="test", fingerprint={"a": 1})  # fmt: skip
-
-    with pytest.raises(QrlibError, match="reads images ahead for test died .*run again: it goes"):
-        again()
+    with pytest.raises(
+        QrlibError, match=r"ahead for test died \(DataLoader worker .*run again: it"
+    ):
+        fit_ahead(splits, deadly, tmp_path / "two")
     assert (tmp_path / "two" / "last.ckpt").exists()
-    history = again()
+    history = fit_ahead(splits, deadly, tmp_path / "two")
     assert history.resumed == 1
     losses = [[row["val_loss"] for row in h.rows] for h in (expected, history)]
     assert losses[0] == losses[1]
+
+
+def test_an_error_inside_a_reader_stays_what_it_is(splits, tmp_path, ahead):
+    deadly = Deadly(splits.train, tmp_path / "read", 2, ValueError("the store is damaged"))
+    with pytest.raises(ValueError, match="the store is damaged"):
+        fit_ahead(splits, deadly, tmp_path / "two")
+
+
+def test_a_death_in_one_of_several_processes_is_found_in_what_they_say(
+    splits, tmp_path, monkeypatch
+):
+    said = (
+        "-- Process 0 terminated with the following error:\nTraceback ...\n"
+        "RuntimeError: DataLoader worker (pid 7) is killed by signal: Killed. "
+    )
+    monkeypatch.setattr(loop, "_fit", lambda *_: (_ for _ in ()).throw(RuntimeError(said)))
+    with pytest.raises(
+        QrlibError, match=r"\(DataLoader worker \(pid 7\) is killed by signal: Killed\)"
+    ):
+        fit(make_task(), splits, tmp_path / "r")
 
 
 # The clock.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 import shutil
 import time
 import warnings
@@ -29,6 +30,9 @@ from qrlib.errors import QrlibError
 from qrlib.training.batches import Batches, mix
 from qrlib.training.progress import Progress
 from qrlib.training.task import Task as Task
+
+#: What torch says of a process of a DataLoader that is gone; of errors inside one it says other things.
+_DEATH = re.compile(r"DataLoader worker \(pid.*?\) (exited unexpectedly|is killed by signal: \w+)")
 
 
 @dataclass(frozen=True)
@@ -235,14 +239,14 @@ def _fit_memory(
         try:
             return _fit(task, train, validation, folder, settings, name)
         except Exception as error:
-            reason = (str(error).strip().splitlines() or [""])[0]
-            if "DataLoader worker" in reason:
+            if death := _DEATH.search(str(error)):
                 raise QrlibError(
-                    f"a process that reads images ahead for {name} died ({reason}), most often because "
-                    "the machine's memory was full; run again: it goes on after its last whole epoch"
+                    f"a process that reads images ahead for {name} died ({death[0]}), most often for "
+                    "want of memory; run again: it goes on after its last whole epoch"
                 ) from error
             if not memory.ran_out(error):
                 raise
+            reason = str(error).strip().splitlines()[0]
         # Here, and not in the handler, whose traceback holds on to what filled the memory.
         if task.parts >= settings.batch_size:
             raise QrlibError(
