@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from multiprocessing import resource_sharer
 
 import numpy as np
 import pytest
@@ -295,6 +296,26 @@ def test_a_death_in_one_of_several_processes_is_found_in_what_they_say(
     with pytest.raises(
         QrlibError, match=r"\(DataLoader worker \(pid 7\) is killed by signal: Killed\)"
     ):
+        fit(make_task(), splits, tmp_path / "r")
+
+
+@pytest.mark.parametrize("kind", [EOFError, ConnectionRefusedError, FileNotFoundError])
+def test_a_reader_may_go_before_its_batch_is_fetched(splits, tmp_path, monkeypatch, kind):
+    def refused(*_):
+        raise kind
+
+    monkeypatch.setattr(resource_sharer._ResourceSharer, "get_connection", staticmethod(refused))
+    monkeypatch.setattr(loop, "_fit", lambda *_: resource_sharer.DupFd(0).detach())
+    with pytest.raises(QrlibError, match=f"did not hand over its batch: {kind.__name__}"):
+        fit(make_task(), splits, tmp_path / "r")
+
+
+def test_an_end_of_a_file_elsewhere_is_no_death(splits, tmp_path, monkeypatch):
+    def ends(*_):
+        raise EOFError("the file ends")
+
+    monkeypatch.setattr(loop, "_fit", ends)
+    with pytest.raises(EOFError, match="the file ends"):
         fit(make_task(), splits, tmp_path / "r")
 
 

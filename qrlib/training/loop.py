@@ -12,6 +12,7 @@ import logging
 import re
 import shutil
 import time
+import traceback
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -239,9 +240,9 @@ def _fit_memory(
         try:
             return _fit(task, train, validation, folder, settings, name)
         except Exception as error:
-            if death := _DEATH.search(str(error)):
+            if death := _death_of_a_reader(error):
                 raise QrlibError(
-                    f"a process that reads images ahead for {name} died ({death[0]}), most often for "
+                    f"a process that reads images ahead for {name} died ({death}), most often for "
                     "want of memory; run again: it goes on after its last whole epoch"
                 ) from error
             if not memory.ran_out(error):
@@ -260,6 +261,18 @@ def _fit_memory(
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         task.net.load_state_dict(start)  # a checkpoint, where there is one, takes its place
+
+
+def _death_of_a_reader(error: Exception) -> str:
+    """What is said of a process of a DataLoader that is gone; "" for any other error."""
+    if found := _DEATH.search(str(error)):
+        return found[0]
+    # It may also go between handing over a batch and its being fetched, by a connection to it.
+    places = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    sharing = any(place.endswith("resource_sharer.py") for place in places)
+    if sharing and isinstance(error, (EOFError, OSError)):
+        return f"DataLoader worker did not hand over its batch: {type(error).__name__}"
+    return ""
 
 
 def _fit(
