@@ -41,17 +41,16 @@ def run(project: Path, *arguments: str, **more: str) -> float:
     return round(time.monotonic() - started, 1)
 
 
-def said(*command: str) -> str:
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+def said(*command: str, folder: Path = ROOT) -> str:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout.strip()
 
 
-def circumstances() -> dict[str, Any]:
-    """Machine, commit and date of an outcome."""
+def circumstances(project: Path) -> dict[str, Any]:
+    """Machine, date, and the commit that `project`, from `checkout`, was made of."""
     return {
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
-        "commit": said("git", "rev-parse", "HEAD"),
-        "changed": bool(said("git", "status", "--porcelain", "--untracked-files=no")),
+        "commit": said("git", "rev-parse", "HEAD", folder=project),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     }
 

@@ -108,7 +108,7 @@ def main() -> int:
     print(f"{len(full)} disks were full, {len(bad)} damaged files, {len(differ)} differences in "
           f"{len(records.read(large / kept))} records: {'good' if good else 'NOT GOOD'}")  # fmt: skip
     outcome = {"drill": "faults", "good": good, "disk": said, "read-only": read_only,
-               "damaged": bad, "differences": differ, **common.circumstances()}  # fmt: skip
+               "damaged": bad, "differences": differ, **common.circumstances(project)}  # fmt: skip
     for name in (str(work), str(project), str(small)):
         outcome["disk"] = {k: v.replace(name, "...") for k, v in outcome["disk"].items()}
         outcome["read-only"] = outcome["read-only"].replace(name, "...")

@@ -259,7 +259,7 @@ def drill(
         seconds = stops(project, arguments)
         return {
             "drill": "stop", "seconds to stop": seconds, "differences": [],
-            "damaged": damaged(project), "load": os.getloadavg(), **common.circumstances(),
+            "damaged": damaged(project), "load": os.getloadavg(), **common.circumstances(project),
         }  # fmt: skip
     began = time.monotonic()
     whole = common.run(project, *arguments)
@@ -312,7 +312,7 @@ def drill(
         "damaged": bad, "done again": again, "trainings resumed": went_on,
         "temporary files left": len(leftovers), "seconds to stop": seconds,
         "records": len(records.read(kept)), "command": arguments,
-        "seconds of an uninterrupted run": whole, **common.circumstances(),
+        "seconds of an uninterrupted run": whole, **common.circumstances(project),
     }  # fmt: skip
 
 

@@ -73,7 +73,8 @@ def main() -> int:
           f"number, {len(lacking)} pages lacking: {'good' if good else 'NOT GOOD'}")  # fmt: skip
     outcome = {"drill": "rehearsal", "good": good, "profile": PROFILE, "changes": CHANGES,
                "trained": trained, "records": len(made), "lacking pages": lacking, "broken": broken,
-               "peak memory, MB": memory, "seconds": seconds, **common.circumstances()}  # fmt: skip
+               "peak memory, MB": memory, "seconds": seconds,
+               **common.circumstances(project)}  # fmt: skip
     common.write(outcome, options.out)
     if good:
         shutil.rmtree(work)

@@ -184,7 +184,7 @@ def main() -> int:
         "drill": "slurm", "profile": arguments.profile, "parts": arguments.parts,
         "jobs": jobs, "records": count,
         "differences": different, "seconds": seconds,
-        "slurm": common.said("slurmd", "-V"), **common.circumstances(),
+        "slurm": common.said("slurmd", "-V"), **common.circumstances(project),
     }  # fmt: skip
     common.write(outcome, arguments.out)
     shutil.rmtree(work)
