@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import os
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -41,10 +42,11 @@ def kind(page: str) -> str:
     return name
 
 
-#: The first page of each kind; links and images are tested on all pages.
+#: The first page of each kind, or with QRLIB_EVERY_PAGE set all of them, which takes ten minutes
+#: more; links and images are tested on all pages.
 KINDS: dict[str, str] = {}
 for page in PAGES:
-    KINDS.setdefault(kind(page), page)
+    KINDS.setdefault(page if os.environ.get("QRLIB_EVERY_PAGE") else kind(page), page)
 #: A page with tables, one with equations and drawings, one with photographs, prose, and code.
 OFFLINE = ["_executed/overview", "_executed/method", "_executed/distortions", "rerun", "api/losses"]
 #: Notes what the page's content security policy refuses.
