@@ -218,7 +218,7 @@ SCRIPTS = sorted(str(p) for kind in ("js", "css") for p in Path("qrlib/explorers
 rule results:
     """A results notebook: one section of the paper, from the records of one profile."""
     input:
-        lambda w: [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS)] if w.profile == NAME
+        lambda w: [STAMP(x) for x in (*CLASSIFIERS, *RESTORERS, TIMED.timing_run)] if w.profile == NAME
         else [str(p) for p in sorted(paths.results(w.profile).glob("records/*.json"))],
         scripts=SCRIPTS,
         notebook="notebooks/{results}.ipynb",

@@ -6,6 +6,7 @@ import datetime
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -55,8 +56,11 @@ def circumstances(project: Path) -> dict[str, Any]:
     }
 
 
-def write(outcome: dict[str, Any], path: Path | None) -> None:
-    """Keep an outcome, where a file is named."""
+def end(outcome: dict[str, Any], path: Path | None, work: Path, good: bool) -> bool:
+    """Keep an outcome, where a file is named, and of a drill that failed its folder; whether it did."""
     if path is not None:
         path.write_text(json.dumps(outcome, indent=1) + "\n", encoding="utf-8")
         print(f"outcome: {path}")
+    if good:
+        shutil.rmtree(work)
+    return not good

@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -112,10 +111,7 @@ def main() -> int:
     for name in (str(work), str(project), str(small)):
         outcome["disk"] = {k: v.replace(name, "...") for k, v in outcome["disk"].items()}
         outcome["read-only"] = outcome["read-only"].replace(name, "...")
-    common.write(outcome, options.out)
-    if good:
-        shutil.rmtree(work)
-    return not good
+    return common.end(outcome, options.out, work, good)
 
 
 if __name__ == "__main__":

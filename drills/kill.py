@@ -107,8 +107,11 @@ def kill(project: Path) -> None:
 def damaged(project: Path) -> list[str]:
     """Files in their places that are not whole."""
     bad = []
-    for path in [p for top in ("results", "runs", "book/_executed", "data", "cache") for p in
-                 (project / top).rglob("*") if p.is_file() and not p.name.startswith(".")]:  # fmt: skip
+    tops = ("results", "runs", "book/_executed", "data", "cache")
+    for path in [p for top in tops for p in (project / top).rglob("*") if p.is_file()]:
+        # What is being written is not in its place: a hidden file, or in a hidden folder.
+        if any(part.startswith(".") for part in path.relative_to(project).parts):
+            continue
         try:
             if path.suffix == ".json" or (path.suffix == ".ipynb" and "logs" not in path.parts):
                 json.loads(path.read_text("utf-8"))
@@ -243,12 +246,9 @@ def main() -> int:
         outcome = drill(project, kept, found, arguments, options)
     finally:
         kill(project)
-    common.write(outcome, options.out)
     good = not (outcome["differences"] or outcome["damaged"] or outcome.get("done again"))
     quick = all(seconds <= PATIENCE for seconds in outcome["seconds to stop"].values())
-    if good and quick:
-        shutil.rmtree(work)
-    return not (good and quick)
+    return common.end(outcome, options.out, work, good and quick)
 
 
 def drill(

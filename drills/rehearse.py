@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -75,10 +74,7 @@ def main() -> int:
                "trained": trained, "records": len(made), "lacking pages": lacking, "broken": broken,
                "peak memory, MB": memory, "seconds": seconds,
                **common.circumstances(project)}  # fmt: skip
-    common.write(outcome, options.out)
-    if good:
-        shutil.rmtree(work)
-    return not good
+    return common.end(outcome, options.out, work, good)
 
 
 if __name__ == "__main__":

@@ -186,9 +186,7 @@ def main() -> int:
         "differences": different, "seconds": seconds,
         "slurm": common.said("slurmd", "-V"), **common.circumstances(project),
     }  # fmt: skip
-    common.write(outcome, arguments.out)
-    shutil.rmtree(work)
-    return bool(different)
+    return common.end(outcome, arguments.out, work, not different)
 
 
 if __name__ == "__main__":

@@ -29,12 +29,17 @@ settles it alone.
 The error of d is one standard error.  From one seed it is that of the choice of test images alone,
 and says nothing of what another training would change.  From k seeds whose differences have the
 standard deviation s, s / sqrt(k) is added to it, as the root of the sum of squares; from two or three
-seeds that is rough, so they must agree about the sign as well.  The part of the test images is put
-together from both sides:
+seeds that is rough, so they must agree about the sign as well.
 
-- of an accuracy p, p (1 - p) / n for n test images.  That treats the images as drawn anew for each
-  side and level, though both sides saw the same ones: it is rather too large, and the rule calls
-  less than it could.
+Where the records tell which images were recognised, the part of the test images is that of a paired
+difference: each image has its own, of the shares of levels (and seeds) at which either side
+recognises it, and the error is their standard deviation / sqrt(n).  Else it is put together from
+both sides:
+
+- of an accuracy p, p (1 - p) / n for n test images; of a mean over levels, the square of the mean of
+  their errors, the largest that it can be: all levels saw the same images.  That treats the images as
+  drawn anew for each side, though both sides saw the same ones as well: it is rather too large, and
+  the rule calls less than it could.
 - of PSNR and SSIM, ``SPREAD**2 / n`` for a difference of two restorers (`qrlib.evidence.SPREAD`).
   Records hold means, not single images, so the spread of the images' differences is not known from
   them; the number is what we measured between QRNet's output and its input, averaged over levels (1.0

@@ -94,7 +94,7 @@ def of_profile(profile: profiles.Profile) -> pd.DataFrame:
     if store.read_records(profile.name, "timing"):
         times = store.read(profile.name, kind="timing")
     return check(
-        store.read(profile.name),
+        store.read(profile.name, images=True),
         times=times,
         training=store.read_records(profile.name, "recovery"),
         unseen=profile.unseen_classifier.name,

@@ -16,7 +16,7 @@ import pandas as pd
 from qrlib import rendering, selection, timings
 from qrlib.checking import allowance, sign, standard_error
 from qrlib.errors import QrlibError
-from qrlib.evidence import TIMES, WORDS, Evidence, Need, Side, paired
+from qrlib.evidence import TIMES, WORDS, Evidence, Need, Side, error_of_mean, paired
 from qrlib.selection import LEVELS
 
 #: The upper two of five levels; the paper speaks of high levels without saying which.
@@ -82,7 +82,11 @@ class Comparison:
         return (left - right).abs()
 
     def error(self, evidence: Evidence) -> float:
-        return math.sqrt(self.left.variance(evidence) + self.right.variance(evidence))
+        seeds = self.measured(evidence)[0].index
+        left, right = (side.outcomes(evidence, seeds) for side in (self.left, self.right))
+        if left is None or right is None:
+            return math.sqrt(self.left.variance(evidence) + self.right.variance(evidence))
+        return float((left - right).std(ddof=1) / math.sqrt(len(left)))
 
     def words(self) -> tuple[str, str]:
         """Where it is measured, and the relation."""
@@ -193,8 +197,8 @@ class AtEqualQuality:
         return found
 
     def error(self, evidence: Evidence) -> float:
-        left, right = self.measured(evidence)
-        return standard_error(left.mean(), right.mean(), evidence.n)
+        lines = zip(*self._accuracies(evidence).values(), strict=True)
+        return math.hypot(*(error_of_mean(np.mean(line, axis=0), evidence.n) for line in lines))
 
     def words(self) -> tuple[str, str]:
         """Where it is measured, and the relation."""

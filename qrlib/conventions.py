@@ -29,7 +29,10 @@ from qrlib.distortions import Distortion
 from qrlib.errors import QrlibError
 from qrlib.similarity import Target, grey
 
-#: Field of `Convention` -> its values and what they mean; the first of each is ours.
+#: Field of `Convention` -> its values and what they mean, listed in the source; the first of each is
+#: ours.
+#:
+#: :meta hide-value:
 CHOICES: dict[str, dict[Any, str]] = {
     "resize": {
         "profile": "as the profile says: the whole image squashed, bilinear, antialiased (Pillow)",

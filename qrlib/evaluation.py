@@ -19,7 +19,7 @@ from torchmetrics.functional.image import (
 )
 from tqdm import tqdm
 
-from qrlib import memory
+from qrlib import memory, outcomes
 from qrlib.data import Split
 from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
 from qrlib.errors import QrlibError
@@ -81,9 +81,10 @@ def evaluate(
 
     Returns:
         One dict for each classifier, distortion and metric: classifier, distortion, level, strength,
-        metric ("accuracy", "psnr" in dB, "ssim"), value (mean over images), n (images).  PSNR and
-        SSIM do not depend on the classifier and stand with each.  The PSNR of clean images without
-        a restorer means nothing and is left out.
+        metric ("accuracy", "psnr" in dB, "ssim"), value (mean over images), n (images); with an
+        accuracy, right: which images were recognised (`qrlib.outcomes`).  PSNR and SSIM do not
+        depend on the classifier and stand with each.  The PSNR of clean images without a restorer
+        means nothing and is left out.
 
     Raises:
         QrlibError: no classifier, or too little memory for a single image.
@@ -114,7 +115,10 @@ def evaluate(
                 tqdm.write(f"{name}: out of memory; trying again with {batch_size} images at once")
                 continue
             for key, part in found.items():
-                sums[key] = sums[key] + part if key in sums else part
+                if key not in sums:
+                    sums[key] = part
+                else:
+                    sums[key] = torch.cat([sums[key], part]) if part.ndim else sums[key] + part
             start += len(batch[2])
             bar.update(len(batch[2]) * len(cases))
     rows = []
@@ -125,7 +129,10 @@ def evaluate(
                 if total is not None:
                     row = {"classifier": who, "distortion": case.kind, "level": case.level}
                     row |= {"strength": case.sigma, "metric": metric}
-                    rows.append(row | {"value": total.item() / len(split), "n": len(split)})
+                    row |= {"value": total.sum().item() / len(split), "n": len(split)}
+                    if metric == "accuracy":
+                        row["right"] = outcomes.pack(total.cpu().numpy())
+                    rows.append(row)
     return rows
 
 
@@ -136,7 +143,8 @@ def _measure(
     cases: Sequence[Distortion],
     device: torch.device,
 ) -> dict[tuple[Distortion, str], Tensor] | str:
-    """Sums over one batch by case and metric, float64 scalars on the device: no waiting.
+    """Of one batch by case and metric, on the device, so that nothing waits: sums, float64 scalars, and
+    for an accuracy the (B,) truth values.
 
     A text, what torch said, where memory was too little.
     """
@@ -151,8 +159,7 @@ def _measure(
             if restorer is not None:
                 shown = restorer(shown).float()
             for who, classifier in classifiers.items():
-                right = classifier(shown).argmax(1) == labels
-                sums[case, f"accuracy {who}"] = right.double().sum()
+                sums[case, f"accuracy {who}"] = classifier(shown).argmax(1) == labels
             if restorer is not None or case.kind != "clean":
                 sums[case, "psnr"] = psnr(shown, clean).double().sum()
             sums[case, "ssim"] = ssim(shown, clean).double().sum()

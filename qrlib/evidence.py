@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from qrlib import reference, rendering, selection, timings
+from qrlib import outcomes, reference, rendering, selection, timings
 from qrlib.errors import QrlibError
 from qrlib.selection import LEVELS
 
@@ -31,7 +33,8 @@ class Evidence:
     """Results of one profile, and what of them there is.
 
     Args:
-        results: frame of `qrlib.store.read`.
+        results: frame of `qrlib.store.read`, best with its images, whose differences have smaller
+            errors than those of two means.
         times: frame of ``qrlib.store.read(profile, kind="timing")``, if there is one.
         training: ``qrlib.store.read_records(profile, "recovery")``, for the seconds of an epoch.
         unseen: the classifier that no restorer was trained with; default: the one beside the chosen
@@ -176,9 +179,8 @@ class Side:
 
     def needs(self) -> Iterator[Need]:
         """The rows without which it cannot be measured."""
-        kinds = ("noise", "blur") if self.distortion == "average" else (self.distortion,)
         for method in self.parts:
-            for kind in kinds:
+            for kind in self.kinds:
                 yield self.metric, self.unseen, selection.restorer_of(method, kind)
 
     def printed(self, dataset: str) -> float | None:
@@ -226,14 +228,47 @@ class Side:
         total = 0.0
         for method in self.parts:
             if self.metric == "accuracy":
-                p = self._measured(evidence, method).mean()
-                total += p * (1 - p) / n
+                shares = [
+                    selection.by_seed(rows, method, kind, self.at(kind)).mean()
+                    for kind in self.kinds
+                ]
+                total += error_of_mean(pd.concat(shares), n) ** 2
             elif self.metric in TIMES:
                 errors = self._times(rows, method)["error"]
                 total += float((errors**2).sum(skipna=False)) / len(errors) ** 2
             else:
                 total += SPREAD[self.metric] ** 2 / (2 * n)
         return total
+
+    def outcomes(self, evidence: Evidence, seeds: pd.Index) -> np.ndarray | None:
+        """The share of levels at which each test image is recognised, mean over seeds: (n,).
+
+        Of a gain, the difference of two such shares.  None where records do not tell.
+        """
+        rows = evidence.rows(self.metric, self.unseen)
+        assert rows is not None
+        if self.metric != "accuracy" or "right" not in rows:
+            return None
+        total = np.zeros(int(rows["n"].iloc[0]))
+        for method, sign in zip(self.parts, (1, -1), strict=False):
+            for kind in self.kinds:
+                here = selection.rows_of(rows, method, kind, self.at(kind))
+                if method != "none":
+                    here = here[here["seed"].isin(seeds)]
+                if here["right"].isna().any():
+                    return None
+                seen = [outcomes.unpack(text, len(total)) for text in here["right"]]
+                total += sign * np.mean(seen, axis=0) / len(self.kinds)
+        return total
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The distortions that it is a mean of."""
+        return ("noise", "blur") if self.distortion == "average" else (self.distortion,)
+
+    def at(self, kind: str) -> tuple[int, ...]:
+        """The levels that it is a mean of; clean images have level 0."""
+        return (0,) if kind == "clean" else self.levels
 
     @property
     def place(self) -> str:
@@ -251,6 +286,20 @@ class Side:
         """Whose it is, in words."""
         words = [rendering.name(method) for method in self.parts]
         return f"gain of {words[0]} over {words[1]}" if self.over else words[0]
+
+
+def error_of_mean(shares: pd.Series | np.ndarray, n: int) -> float:
+    """The most that one standard error of a mean of accuracies on the same n images can be.
+
+    It is reached where every image is recognised at all levels or at none that differ: their errors
+    then add up.  Were the levels independent, it would be smaller by the root of their number.
+
+    >>> error_of_mean(np.array([0.5, 0.5]), 100)
+    0.05
+    >>> round(error_of_mean(np.array([0.9, 0.1]), 100), 2)  # and not that of one share of 0.5
+    0.03
+    """
+    return float(np.sqrt(shares * (1 - shares)).mean() / math.sqrt(n))
 
 
 def paired(left: pd.Series, right: pd.Series, untrained: Sequence[bool]) -> list[pd.Series]:

@@ -209,6 +209,8 @@ class Experiment:
         recovery["classification_weight"] = self.classification_weight
         if not self.what.losses or "restorer" not in self.what.learns:
             del recovery["classification_weight"]
+        if recovery["schedule"] == "constant":
+            del recovery["schedule"]  # records from before there was a choice have no such setting
         unused = "epochs" if self.distortions == "clean" else "pretrain_epochs"
         if self.distortions == "clean" or self.what.start is None:
             del recovery[unused]

@@ -210,5 +210,5 @@ def won(plain: Mapping[str, Any], restored: Mapping[str, Any], method: str) -> s
             harmed += before and not after
     return (
         f"Of {len(plain['labels']) * len(distorted)} distorted images on the sheets {lost} are not "
-        f"recognised; {name(method)} makes {back} of these right, and {harmed} others wrong."
+        f"recognised; {name(method)} makes {back} of these right, and {harmed} of the others wrong."
     )

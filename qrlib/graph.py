@@ -145,6 +145,17 @@ def publish(notebook: str | Path, profile: str, stamp: str | Path, records: Iter
     files.write_json(Path(stamp), {name: _hash(profile, name) for name in results})
 
 
+def _left(declared: Iterable[str], given: str) -> list[str]:
+    """The parameters that a run left as they are declared: with them, a copy of what is shown works.
+
+    >>> _left(["seed = 0  # of all\\nclassifier = None"], "seed = 1")
+    ['classifier = None']
+    """
+    names = {line.partition(" = ")[0] for line in given.splitlines()}
+    lines = [line for source in declared for line in source.splitlines()]
+    return [line.partition("  #")[0] for line in lines if line.partition(" = ")[0] not in names]
+
+
 def page(notebook: str | Path, target: str | Path, *, run: bool = False) -> None:
     """Move a finished notebook to `target`, tidied as a page of the book, or as that of a run."""
     import nbformat
@@ -166,6 +177,7 @@ def tidy(content: Any, *, run: bool = False) -> None:
     """
     cells = content.cells
     injected = [c for c in cells if "injected-parameters" in c.metadata.get("tags", [])]
+    declared = [c.source for c in cells if "parameters" in c.metadata.get("tags", [])]
     for cell in cells:
         tags = cell.metadata.get("tags", [])
         replaced = "parameters" in tags and (injected or not run)
@@ -175,8 +187,8 @@ def tidy(content: Any, *, run: bool = False) -> None:
     if injected:
         injected[0].metadata.tags = ["run-parameters" if run else "remove-cell"]
     if injected and run:
-        shown = injected[0].source.replace("# Parameters", "# The parameters of this run")
-        injected[0].source = shown
+        given = injected[0].source.replace("# Parameters", "# The parameters of this run")
+        injected[0].source = "\n".join([given.rstrip(), *_left(declared, given)])
     content.metadata.pop("papermill", None)
     _keep_shown_widgets(content)
     for cell in cells:

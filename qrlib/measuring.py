@@ -29,7 +29,7 @@ from qrlib import (
 )
 from qrlib.experiments import Experiment
 from qrlib.models import QRNet
-from qrlib.training.loop import device_name
+from qrlib.training.device import device_name
 
 
 def evaluate(
@@ -169,7 +169,8 @@ def measure_conventions(
 
     Args:
         experiment: any of the profile; no network takes part.
-        images, seed: how many test images, chosen at random; None takes all.
+        images: how many test images; None takes all.
+        seed: of their choice at random.
     """
     profile = experiment.profile
     chosen = conventions.available(splits)

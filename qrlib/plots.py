@@ -158,12 +158,13 @@ def figure7(
                     ax.plot(line[metric], line["accuracy"], label=name, **look)
                     for point in line.to_dict("records"):
                         _seeds(ax, point[f"{metric}_values"], point["accuracy_values"], look)
-                    high = -14 if i % 2 else 5  # two lines may end on one point
                     for point, aside in ((line.iloc[0], 5), (line.iloc[-1], -11)):
+                        # Lines may end on one point: below is another place, if the axis leaves one.
+                        places = (5, 27, 16) if point["accuracy"] < 0.08 else (5, -14, 16)
                         ax.annotate(
                             str(point["level"]),
                             (point[metric], point["accuracy"]),
-                            (aside, high),
+                            (aside, places[i % 3]),
                             textcoords="offset points",
                             color=look["color"],
                         )
@@ -258,8 +259,14 @@ def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
         for ax, stage in zip(axes[0], stages, strict=True):
             rows = history if stage is None else history[history["stage"] == stage]
             rows = rows.sort_values("epoch")
-            ax.plot(rows["epoch"], rows["train_loss"], label="training", color="#E69F00", ls="--")
-            ax.plot(rows["epoch"], rows["val_loss"], label="validation", color="#0072B2")
+            # One epoch makes a point, and no line.
+            look = {"marker": "s", "markersize": 4} if len(rows) == 1 else {}
+            training = rows["epoch"], rows["train_loss"]
+            ax.plot(*training, label="training", color="#E69F00", ls="--", **look)
+            ax.plot(rows["epoch"], rows["val_loss"], label="validation", color="#0072B2", **look)
+            if len(rows) == 1:
+                ax.set_xlim(rows["epoch"].iloc[0] - 0.5, rows["epoch"].iloc[0] + 0.5)
+                ax.margins(y=0.2)
             _mark_best(ax, rows.dropna(subset=["val_loss"]))
             ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
             ax.set(xlabel="epoch", title="" if stage is None else str(stage))

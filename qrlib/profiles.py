@@ -21,6 +21,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 #: No setting is larger; generators of random numbers take no larger seeds either.
 LARGEST = 2**31 - 1
 PRECISIONS = ("auto", "32-true", "16-mixed", "bf16-mixed")
+SCHEDULES = ("constant", "cosine")
 PAPER_SIZE = 224  # the side for which Section IV-A's blur strengths are meant
 
 #: What of the paper a profile makes; `qrlib.experiments.PARTS` says with which networks.
@@ -65,13 +66,17 @@ class Classifier:
 
 @dataclasses.dataclass(frozen=True)
 class Recovery:
-    """Algorithm 1; `classification_weight` is lambda of equations 4 and 5."""
+    """Algorithm 1; `classification_weight` is lambda of equations 4 and 5.
+
+    `schedule`: "constant", as in the paper, or "cosine": the rate falls to 0 over all epochs.
+    """
 
     epochs: int = 200
     pretrain_epochs: int = 10
     patience: int = 5
     batch_size: int = 32
     learning_rate: float = 1e-3
+    schedule: str = "constant"
     classification_weight: float = 0.01
     dropout: float = 0.2
 
@@ -276,6 +281,7 @@ def _check_parts(profile: Profile, where: str) -> None:
     for part in profile.parts:
         choose(f"part in {where}", part, PARTS)
     choose(f"precision in {where}", profile.precision, PRECISIONS)
+    choose(f"recovery.schedule in {where}", profile.recovery.schedule, SCHEDULES)
     for role in ("classifier", "second_classifier", "unseen_classifier"):
         name = getattr(profile, role).name
         if not re.fullmatch(NAME, name):

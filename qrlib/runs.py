@@ -126,7 +126,7 @@ def train(
         restorer,
         splits,
         paths.runs(experiment.profile.name) / name,
-        _loop(experiment, settings, epochs),
+        dataclasses.replace(_loop(experiment, settings, epochs), schedule=settings.schedule),
         loss=loss(experiment),
         classifiers=used,
         choices=choices(experiment),

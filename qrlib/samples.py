@@ -18,7 +18,7 @@ from qrlib.errors import QrlibError
 
 #: The levels that Figures 1 and 8 show beside clean images (the middle and the strongest).
 LEVELS = (3, 5)
-#: Images up to this side are kept exactly; larger ones as WebP of this quality.
+#: Images up to this side are kept exactly; larger ones as WebP of `QUALITY`.
 EXACT_SIDE = 128
 QUALITY = 80
 

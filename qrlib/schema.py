@@ -30,6 +30,7 @@ _RESULT = {
         "value": {"type": "number"},
         "n": {"type": "integer", "minimum": 1},
         "error": {"type": "number", "minimum": 0},
+        "right": {"type": "string", "pattern": r"^([0-9a-f]{2})+(?![\s\S])"},
     },
 }
 _TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}

@@ -110,6 +110,14 @@ def how_to_make(rows: pd.DataFrame) -> str:
     return f"make them with `python -m qrlib run {rows['profile'].iloc[0]}`"
 
 
+def rows_of(
+    selected: pd.DataFrame, method: str, distortion: str, levels: Sequence[int]
+) -> pd.DataFrame:
+    """The rows of one method on one distortion at some levels; level 0 is the clean images."""
+    wanted = selected["distortion"].isin([distortion, "clean"]) & selected["level"].isin(levels)
+    return selected[(selected["restorer"] == restorer_of(method, distortion)) & wanted]
+
+
 def by_seed(
     selected: pd.DataFrame, method: str, distortion: str, levels: Sequence[int] = LEVELS
 ) -> pd.DataFrame:
@@ -121,8 +129,7 @@ def by_seed(
         QrlibError: a level lacks for some seed; the message names restorer, seed and levels.
     """
     restorer = restorer_of(method, distortion)
-    wanted = selected["distortion"].isin([distortion, "clean"]) & selected["level"].isin(levels)
-    rows = selected[(selected["restorer"] == restorer) & wanted]
+    rows = rows_of(selected, method, distortion, levels)
     if rows.empty:
         which = "" if levels in (LEVELS, (0,)) else f" at level {', '.join(map(str, levels))}"
         raise QrlibError(

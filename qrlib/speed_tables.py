@@ -85,6 +85,7 @@ def machine(result: Mapping[str, Any]) -> Rendered:
             f"{chosen['size']} pixels, batches of {chosen['batch']} clean and as many distorted images, "
             f"{chosen['classifier']}, {epoch} images of {chosen['corpus']} an epoch",
         ],
+        ["distorting", "{} images of {} pixels a turn".format(*chosen["distort"])],
         ["load before, after", f"{loads[0]}; {loads[1]}"],
         ["time taken", seconds(result["seconds"])],
     ]

@@ -70,12 +70,14 @@ def read_records(profile: str, kind: str | None = None) -> list[dict[str, Any]]:
     return [r for r in records if kind is None or r["kind"] == kind]
 
 
-def read(profile: str, kind: str = "evaluation") -> pd.DataFrame:
+def read(profile: str, kind: str = "evaluation", *, images: bool = False) -> pd.DataFrame:
     """All results of a profile as a tidy table: one row a number.
 
     Args:
         kind: "evaluation" (accuracy, PSNR in dB, SSIM) or "timing" (milliseconds an image, the median
             of repeats; seconds an epoch).  The two never share a frame.
+        images: of accuracies, the column right as well: which images were recognised, as
+            `qrlib.outcomes.unpack` takes it; missing in records from before it was kept.
 
     Columns: profile, dataset, restorer, classifier, distortion, level, strength, seed, metric, value,
     n, record (its file's name), device (the machine's, in words; of the seconds of an epoch that of the
@@ -99,7 +101,10 @@ def read(profile: str, kind: str = "evaluation") -> pd.DataFrame:
         raise QrlibError(
             f"profile {profile!r} has no {kind} yet; run `python -m qrlib run {profile}`"
         )
-    return pd.DataFrame(rows)
+    frame = pd.DataFrame(rows)
+    if not images:
+        return frame.drop(columns="right", errors="ignore")
+    return frame if "right" in frame else frame.assign(right=None)
 
 
 def _measured_on(provenance: dict[str, Any], metric: str) -> Any:

@@ -11,7 +11,17 @@ from typing import Any
 import pytest
 import yaml
 
-from qrlib import agreement, experiments, models, profiles, sections, store, tables, weights
+from qrlib import (
+    agreement,
+    claims,
+    experiments,
+    models,
+    profiles,
+    sections,
+    store,
+    tables,
+    weights,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -84,7 +94,7 @@ def test_the_reference_documents_what_there_is() -> None:
     modules = {".".join(p.parts).removesuffix(".__init__") for p in files}
     internal = {"", ".__main__", ".files", ".foreground", ".forking", ".graph", ".memory"}
     internal |= {".names", ".paths", ".policy", ".provenance", ".provisioner", ".strict_yaml"}
-    internal |= {".training", ".training.progress"}
+    internal |= {".training", ".training.device", ".training.failures", ".training.progress"}
     assert modules - set(documented) <= {f"qrlib{name}" for name in internal}
     assert set(documented) <= modules
 
@@ -162,6 +172,15 @@ def test_the_readme_shows_the_numbers_of_the_records(committed: None) -> None:
             assert f"| {distortion}, {whose} | {numbers} |" in text
 
 
+def test_the_readme_tells_what_longer_training_brought(committed: None) -> None:
+    name = "caltech101-cpu-20"
+    table = tables.table2(store.read(name), **profiles.load(name).choice)
+    cells = table.set_index(["row", "column"])["ours"]
+    text = (ROOT / "README.md").read_text("utf-8")
+    for row in ("noise", "blur"):
+        assert f"{cells[row, 'none']:.3f} to {cells[row, 'qrnet']:.3f} under {row}" in text
+
+
 def test_the_page_of_the_runs_tells_what_fine_tuning_wins_back(committed: None) -> None:
     rows = store.read("caltech101-cpu")
     rows = rows[(rows["metric"] == "accuracy") & (rows["classifier"] == "vgg16")]
@@ -173,6 +192,33 @@ def test_the_page_of_the_runs_tells_what_fine_tuning_wins_back(committed: None) 
     for where, level in (("at the strongest blur", 5), ("at the mildest", 1)):
         assert f"{tuned[level]:.3f} in place of {none[level]:.3f} {where}" in text
     assert f"over all levels {tuned.mean():.3f} in place of {none.mean():.3f}" in text
+
+
+def test_the_page_of_the_twenty_classes_tells_the_numbers_of_the_records(committed: None) -> None:
+    name = "caltech101-cpu-20"
+    text = (ROOT / "book" / "runs" / f"{name}.md").read_text("utf-8")
+    table = tables.table2(store.read(name), **profiles.load(name).choice)
+    cells = table.set_index(["column", "row"])["ours"]
+    for method, told in {
+        "none": "{noise:.3f} under noise and {blur:.3f} under blur. With",
+        "qrnet": "QRNet it is {noise:.3f} under noise and {blur:.3f} under blur",
+        "recnet-multiple": "RecNet (multiple) comes to {noise:.3f} and {blur:.3f}",
+        "recnet-single": "RecNet (single) to {noise:.3f} and {blur:.3f}",
+    }.items():
+        assert told.format(**{row: cells[method, row] for row in ("noise", "blur")}) in text
+    rows = store.read(name)
+    clean = rows[(rows["metric"] == "accuracy") & (rows["level"] == 0)].set_index("restorer")
+    assert f"recognises {clean['value']['none']:.3f} clean" in text
+    assert f"Clean images still lose, {clean['value']['qrnet-multiple']:.3f} with QRNet" in text
+    trained = [r["training"] for r in store.read_records(name, "recovery")]
+    assert {t["images"]["train"] for t in trained} == {724}
+    assert sorted(t["best_epoch"] for t in trained)[1:] == [24] * 4  # the first is pretrained
+    verdicts = claims.of_profile(profiles.load(name)).set_index("id")["verdict"]
+    for kind in ("noise", "blur"):
+        assert verdicts[f"qrnet-beats-none-{kind}"] == claims.HOLDS
+    assert verdicts["qrnet-beats-recnet-multiple-noise"] == claims.HOLDS
+    for rival in ("multiple", "single"):
+        assert verdicts[f"qrnet-beats-recnet-{rival}-blur"] == claims.CLOSE
 
 
 def test_the_page_of_quick_runs_tells_its_batch_size() -> None:

@@ -2,15 +2,16 @@
 
 import math
 
+import numpy as np
 import pytest
 from frames import run, runs
 from test_timings import time
 
-from qrlib import checking
+from qrlib import checking, outcomes
 from qrlib.checking import CLOSE, FAILS, HOLDS, NOT_JUDGED
 from qrlib.comparisons import AtEqualQuality, Bend, Comparison, beats
 from qrlib.errors import QrlibError
-from qrlib.evidence import Evidence, Side
+from qrlib.evidence import Evidence, Side, error_of_mean
 
 N = 400
 
@@ -50,6 +51,10 @@ def test_accuracy_errors_are_those_of_two_shares():
         ("accuracy", False, "qrnet-multiple"),
         ("accuracy", False, "none"),
     ]
+    averaged = Side("qrnet", "average")
+    shares = [0.8, 0.7]  # of noise and of blur
+    expected = np.mean([math.sqrt(p * (1 - p)) for p in shares]) ** 2 / N
+    assert averaged.variance(evidence) == pytest.approx(expected)
     both = Side("recnet-single", "average", unseen=True)
     assert list(both.needs()) == [
         ("accuracy", True, "recnet-noise"),
@@ -110,6 +115,60 @@ def test_a_margin_of_a_time_is_a_share(ms, judged):
     assert compared.words() == ("ms an image", "QRNet ≈ no restoration within 10%")
 
 
+def seen(rows, images):
+    """The rows with the images that each level recognises: (5, n) truth values."""
+    texts = {level: outcomes.pack(np.array(row)) for level, row in enumerate(images, start=1)}
+    return rows.assign(right=rows["level"].map(texts), n=len(images[0]))
+
+
+def test_where_records_tell_the_images_the_error_is_that_of_pairs():
+    """QRNet recognises what the classifier alone does, and one image more at each level."""
+    alone = np.zeros((5, 40), bool)
+    alone[:, :20] = True
+    better = alone.copy()
+    better[np.arange(5), 20 + np.arange(5)] = True
+    rows = runs(
+        seen(run("none", 0, noise=0.5), alone),
+        *(seen(run("qrnet-multiple", s, noise=21 / 40), better) for s in (0, 1)),
+    )
+    one = beats("qrnet", "none", "noise")
+    gains = np.zeros(40)
+    gains[20:25] = 1 / 5  # each of five images at one level of five
+    assert one.error(Evidence(rows)) == pytest.approx(gains.std(ddof=1) / math.sqrt(40))
+    apart = one.error(Evidence(rows.drop(columns="right")))
+    assert apart > 5 * one.error(Evidence(rows))
+    # One side whose record is from before: nothing to pair.
+    old = rows.assign(right=rows["right"].where(rows["restorer"] != "none"))
+    assert one.error(Evidence(old)) == apart
+    gain = Comparison(Side("qrnet", "noise", over="none"), Side("qrnet", "noise", over="none"))
+    assert gain.error(Evidence(rows)) == 0
+
+
+def test_pairs_of_an_average_of_clean_images_and_of_one_seed():
+    rng = np.random.default_rng(0)
+    images = {s: rng.random((5, 40)) < 0.5 for s in (0, 1)}
+    rows = runs(*(seen(run("qrnet-multiple", s, noise=0.5, blur=0.5), images[s]) for s in (0, 1)))
+    evidence = Evidence(runs(rows, seen(run("none", 0, noise=0.5, blur=0.5), images[0])))
+    both = Side("qrnet", "average").outcomes(evidence, [0, 1])
+    np.testing.assert_allclose(both, (images[0].mean(0) + images[1].mean(0)) / 2)
+    high = Side("qrnet", "noise", levels=(4, 5)).outcomes(evidence, [1])
+    np.testing.assert_allclose(high, images[1][3:].mean(0))
+    psnr = runs(rows, rows.assign(metric="psnr", right=None))
+    assert Side("qrnet", "noise", metric="psnr").outcomes(Evidence(psnr), [0]) is None
+
+
+def test_the_error_of_a_mean_over_levels_is_the_most_that_it_can_be():
+    """Resampled: as one share it would be larger than even images that are hard at all levels give."""
+    shares = np.array([0.9, 0.7, 0.5, 0.3, 0.1])
+    claimed = error_of_mean(shares, 200)
+    rng = np.random.default_rng(0)
+    alike = (rng.random((4000, 200, 1)) < shares).mean((1, 2)).std()
+    apart = (rng.random((4000, 200, 5)) < shares).mean((1, 2)).std()
+    assert apart < alike < claimed < math.sqrt(0.5 * 0.5 / 200)
+    equal = (rng.random((4000, 200, 1)) < np.full(5, 0.3)).mean((1, 2)).std()
+    assert equal == pytest.approx(error_of_mean(np.full(5, 0.3), 200), rel=0.05)
+
+
 def two_lines():
     """Accuracies that rise by 0.1 in 2 dB; QRNet's line lies 0.2 above RecNet's, 2 dB to the right."""
     return runs(
@@ -123,7 +182,8 @@ def test_accuracy_at_equal_quality_by_hand():
     found = checking.judge(compared, Evidence(two_lines()))
     # shared: 22 to 28 dB, where QRNet has 0.5 to 0.8 and RecNet 0.3 to 0.6
     assert found["pair"] == pytest.approx((0.65, 0.45))
-    assert found["standard_error"] == pytest.approx(checking.standard_error(0.65, 0.45, N))
+    parts = [np.sqrt(p * (1 - p)).mean() for p in (np.linspace(0.5, 0.8), np.linspace(0.3, 0.6))]
+    assert found["standard_error"] == pytest.approx(math.hypot(*parts) / math.sqrt(N), rel=1e-3)
     assert found["verdict"] == HOLDS
     turned = AtEqualQuality("recnet-multiple", "qrnet", "noise", "psnr")
     assert checking.judge(turned, Evidence(two_lines()))["verdict"] == FAILS

@@ -8,7 +8,7 @@ import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
-from qrlib import classifiers, data, distortions
+from qrlib import classifiers, data, distortions, outcomes
 from qrlib.errors import QrlibError
 from qrlib.evaluation import evaluate, psnr, ssim
 from qrlib.models import QRNet
@@ -143,8 +143,10 @@ def test_accuracy_counts_right_answers(test_split, cases):
             self.at += len(images)
             return nn.functional.one_hot(answer, 3).float()
 
-    rows = table(evaluate(None, {"c": Oracle(test_split.labels)}, test_split, [], batch_size=4))
-    assert rows["clean", 0, "accuracy"] == pytest.approx(11 / 15)
+    rows = evaluate(None, {"c": Oracle(test_split.labels)}, test_split, [], batch_size=4)
+    assert table(rows)["clean", 0, "accuracy"] == pytest.approx(11 / 15)
+    (text,) = [row["right"] for row in rows if "right" in row]
+    assert list(outcomes.unpack(text, 15)) == [i % 4 != 0 for i in range(15)]
 
 
 def test_results_do_not_depend_on_the_batch_size(test_split, classifier, cases):

@@ -132,6 +132,24 @@ def test_config_holds_what_decides_a_run_and_no_more():
         assert json.loads(json.dumps(one.config(kind))) == one.config(kind)
 
 
+def test_a_schedule_reaches_the_training_and_the_config(monkeypatch):
+    """The paper's is not named: records from before there was a choice are of it."""
+    seen = []
+
+    def settings_of(restorer, splits, folder, settings, **more):
+        seen.append(settings.schedule)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "train_recovery", settings_of)
+    for overrides in (None, "recovery.schedule=cosine"):
+        experiment = smoke(variant="pretrained", overrides=overrides)
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(experiment, runs.load_data(experiment))
+        named = experiment.config("recovery")["recovery"].get("schedule", "constant")
+        assert named == seen[-1]
+    assert seen == ["constant", "cosine"]
+
+
 def test_code_of_each_kind():
     codes = {kind: experiments.code(kind) for kind in experiments.CODE}
     assert codes["evaluation"] != codes["recovery"]

@@ -103,7 +103,7 @@ def test_answers_on_a_sheet_are_counted():
     )
     assert findings.won(plain, restored, "qrnet") == (
         "Of 4 distorted images on the sheets 3 are not recognised; QRNet makes 2 of these right, and 1 "
-        "others wrong."
+        "of the others wrong."
     )
 
 

@@ -163,6 +163,15 @@ def test_learning_curves():
     assert [text.get_text() for text in ax.texts] == ["epoch 5"]
 
 
+def test_the_learning_curves_of_one_epoch_are_points():
+    axis = plots.learning_curves(history().iloc[:1]).axes[0]
+    assert {line.get_marker() for line in axis.lines[:2]} == {"s"}
+    low, high = axis.get_xlim()
+    assert high - low == 1  # and no ticks at fractions of an epoch
+    longer = plots.learning_curves(history()).axes[0]
+    assert {line.get_marker() for line in longer.lines[:2]} == {"None"}
+
+
 def test_learning_curves_of_stages_stand_apart():
     shuffled = history(stages=True).sample(frac=1, random_state=0).sort_values("stage")
     figure = plots.learning_curves(shuffled)

@@ -86,7 +86,7 @@ def executed():
     text = nbformat.v4.new_output("stream", text="shown")
     return nbformat.v4.new_notebook(
         cells=[
-            cell("profile = None", "parameters"),
+            cell("profile = None  # or a name\nseed = 0  # of all", "parameters"),
             cell("# Parameters\nprofile = 'quick'", "injected-parameters"),
             cell("import qrlib", "hide-input"),
             cell("print('shown')", "hide-input", outputs=[text]),
@@ -106,3 +106,5 @@ def test_a_run_shows_its_parameters_and_a_page_what_it_found(run, tags):
     graph.tidy(content, run=run)
     assert [cell.metadata.tags for cell in content.cells] == [[tag] for tag in tags]
     assert content.cells[1].source.startswith("# The parameters of this run\n") is run
+    if run:  # a copy of the page's cells has every name that it needs
+        assert content.cells[1].source.splitlines()[1:] == ["profile = 'quick'", "seed = 0"]

@@ -84,6 +84,16 @@ def test_read_is_a_tidy_table():
     assert [r["name"] for r in store.read_records("smoke", "recovery")] == ["c"]
 
 
+def test_the_images_of_an_accuracy_are_read_where_they_are_asked_for():
+    store.write(record("old"))
+    assert store.read("smoke", images=True)["right"].tolist() == [None]
+    store.write(record("new", results=[result(right="8180", n=9), result(metric="psnr")]))
+    assert "right" not in store.read("smoke")
+    assert store.read("smoke", images=True)["right"].dropna().tolist() == ["8180"]
+    with pytest.raises(QrlibError, match="right"):
+        store.write(record("bad", results=[result(right="8 of 9")]))
+
+
 def test_nothing_there_says_how_to_make_it():
     with pytest.raises(QrlibError, match="no records of profile 'smoke'.*run smoke"):
         store.read("smoke")

@@ -245,6 +245,23 @@ def test_settings_are_the_papers():
     assert optimiser.param_groups[0]["lr"] == 1e-3
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_the_learning_rate_follows_the_schedule(splits, tmp_path, schedule):
+    task, rates = make_task(), []
+    step = task.training_step
+
+    def noted(*args):
+        rates.append(task.optimizers().param_groups[0]["lr"])
+        return step(*args)
+
+    task.training_step = noted
+    settings = LoopSettings(epochs=3, batch_size=8, precision="32-true", schedule=schedule)
+    fit(task, splits, tmp_path / "r", settings)
+    steps = np.arange(9)  # three epochs of three
+    shares = (1 + np.cos(np.pi * steps / 9)) / 2 if schedule == "cosine" else np.ones(9)
+    np.testing.assert_allclose(rates, 1e-3 * shares, rtol=1e-6)
+
+
 class Scripted(loop.Task):
     """One weight that counts epochs, and validation losses from a list."""
 
@@ -369,17 +386,18 @@ def kill_at(task, step, at="training_step"):
 
 
 @pytest.mark.parametrize(
-    ("precision", "steps"),
+    ("precision", "steps", "schedule"),
     [
-        *(("32-true", steps) for steps in [(2,), (4,), (6,), (5, 3), (8, 1, 1)]),
-        ("bf16-mixed", (5, 3)),  # once: a minute where the processor has no bf16
+        *(("32-true", steps, "constant") for steps in [(2,), (4,), (6,), (5, 3), (8, 1, 1)]),
+        ("32-true", (5, 3), "cosine"),
+        ("bf16-mixed", (5, 3), "constant"),  # once: a minute where the processor has no bf16
     ],
 )
 def test_an_interrupted_run_ends_as_if_it_had_not_been(
-    splits, tmp_path, classifier, precision, steps
+    splits, tmp_path, classifier, precision, steps, schedule
 ):
     """Three epochs of three steps, killed in the given steps, each counted from the start again."""
-    settings = LoopSettings(epochs=3, batch_size=8, precision=precision)
+    settings = LoopSettings(epochs=3, batch_size=8, precision=precision, schedule=schedule)
     whole = make_task(classifier)
     expected = fit(whole, splits, tmp_path / "whole", settings)
     for step in steps:

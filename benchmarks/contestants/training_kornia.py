@@ -22,7 +22,7 @@ from benchmarks.contestants.torch_device import device_of, waiting
 from benchmarks.contestants.training_torch import Case, Recovery, loader
 from benchmarks.corpus import open_corpus
 from benchmarks.settings import Settings
-from qrlib.training.loop import resolve_precision
+from qrlib.training.device import resolve_precision
 
 
 def distort(images: Tensor, case: Case) -> Tensor:

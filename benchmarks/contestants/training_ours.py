@@ -17,7 +17,8 @@ from benchmarks.settings import Settings
 from qrlib import classifiers, distortions
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.training.loop import LoopSettings, Task, fit, resolve_precision
+from qrlib.training.device import resolve_precision
+from qrlib.training.loop import LoopSettings, Task, fit
 from qrlib.training.recovery import RecoveryTask
 
 #: Weight of the classification loss (Section IV-A).

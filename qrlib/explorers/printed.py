@@ -49,7 +49,8 @@ class Printed(Explorer):
         super().__init__(data=data, setting=settings[0]["key"] if settings else "")
         frames = [t.assign(table=part) for ts in made.values() for part, t in ts.items()]
         self.frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
-        self.note = findings.dots(self.frame["seeds"]) if frames else ""
+        brackets = "Brackets hold how many seeds."
+        self.note = f"{brackets} {findings.dots(self.frame['seeds'])}".strip() if frames else ""
         said = (f"{p.title}, Table 2: {findings.average(made[p.name]['table2'])}" for p in shown)
         self.finding = " ".join(said)
 

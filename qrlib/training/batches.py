@@ -122,6 +122,11 @@ class Batches(lightning.LightningDataModule):
         self.batch_size = batch_size
         self.seed = seed
 
+    @property
+    def steps(self) -> int:
+        """In an epoch."""
+        return len(BatchSampler(len(self.train), self.batch_size, seed=self.seed))
+
     def train_dataloader(self) -> DataLoader:
         return self._loader(self.train, self.seed)
 

@@ -14,7 +14,8 @@ from qrlib import memory
 from qrlib.classifiers import Classifier
 from qrlib.data import Split, Splits
 from qrlib.losses import classification_loss
-from qrlib.training.loop import History, LoopSettings, Task, fit, resolve_precision, restore
+from qrlib.training.device import resolve_precision
+from qrlib.training.loop import History, LoopSettings, Task, fit, restore
 from qrlib.training.parts import in_parts
 
 

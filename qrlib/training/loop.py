@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import io
 import logging
-import re
 import shutil
 import time
-import traceback
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +26,11 @@ from torch import nn
 
 from qrlib import files, memory, weights
 from qrlib.errors import QrlibError
+from qrlib.training import failures
 from qrlib.training.batches import Batches, mix
+from qrlib.training.device import device_name, resolve_precision
 from qrlib.training.progress import Progress
 from qrlib.training.task import Task as Task
-
-#: What torch says of a process of a DataLoader that is gone; of errors inside one it says other things.
-_DEATH = re.compile(r"DataLoader worker \(pid.*?\) (exited unexpectedly|is killed by signal: \w+)")
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,7 @@ class LoopSettings:
 
     Attributes:
         batch_size: clean images a step; Algorithm 1 adds as many distorted ones.
+        schedule: "constant", or "cosine": the learning rate falls to 0 over `epochs`, step by step.
         precision: "auto", or one of Lightning's ("32-true", "bf16-mixed").
         devices: how many devices (or CPU processes) to train on.
     """
@@ -50,6 +48,7 @@ class LoopSettings:
     patience: int = 5
     batch_size: int = 32
     learning_rate: float = 1e-3
+    schedule: str = "constant"
     precision: str = "auto"
     devices: int = 1
 
@@ -176,7 +175,12 @@ def fit(
             print(f"{name}: already trained, best epoch {history.best_epoch}", flush=True)
             return history
         _open_run(folder, fingerprint, name)
-        history = _fit_memory(task, train, validation, folder, settings, name)
+        history = failures.survive(
+            lambda: _fit(task, train, validation, folder, settings, name),
+            task,
+            name=name,
+            most_parts=settings.batch_size,
+        )
         state = {"fingerprint": fingerprint, "finished": True, "history": vars(history)}
         files.write_json(folder / "state.json", state)
         (folder / "last.ckpt").unlink(missing_ok=True)
@@ -231,50 +235,6 @@ def _open_run(folder: Path, fingerprint: dict[str, Any], name: str) -> None:
     files.write_json(folder / "state.json", {"fingerprint": fingerprint, "finished": False})
 
 
-def _fit_memory(
-    task: Task, train: Any, validation: Any, folder: Path, settings: LoopSettings, name: str
-) -> History:
-    """`_fit`, with each batch in twice as many parts whenever the device's memory was not enough."""
-    start = {key: value.detach().cpu().clone() for key, value in task.net.state_dict().items()}
-    while True:
-        try:
-            return _fit(task, train, validation, folder, settings, name)
-        except Exception as error:
-            if death := _death_of_a_reader(error):
-                raise QrlibError(
-                    f"a process that reads images ahead for {name} died ({death}), most often for "
-                    "want of memory; run again: it goes on after its last whole epoch"
-                ) from error
-            if not memory.ran_out(error):
-                raise
-            reason = str(error).strip().splitlines()[0]
-        # Here, and not in the handler, whose traceback holds on to what filled the memory.
-        if task.parts >= settings.batch_size:
-            raise QrlibError(
-                f"{device_name()} has too little memory for {name}, in {task.parts} parts of a batch "
-                f"too ({reason}): end what else uses it, or take a smaller data.image_size"
-            )
-        task.parts *= 2
-        print(f"{name}: out of memory; trying again with a batch in {task.parts} parts", flush=True)
-        task.release()
-        task.zero_grad(set_to_none=True)
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        task.net.load_state_dict(start)  # a checkpoint, where there is one, takes its place
-
-
-def _death_of_a_reader(error: Exception) -> str:
-    """What is said of a process of a DataLoader that is gone; "" for any other error."""
-    if found := _DEATH.search(str(error)):
-        return found[0]
-    # It may also go between handing over a batch and its being fetched, by a connection to it.
-    places = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-    sharing = any(place.endswith("resource_sharer.py") for place in places)
-    if sharing and isinstance(error, (EOFError, OSError)):
-        return f"DataLoader worker did not hand over its batch: {type(error).__name__}"
-    return ""
-
-
 def _fit(
     task: Task, train: Any, validation: Any, folder: Path, settings: LoopSettings, name: str
 ) -> History:
@@ -310,6 +270,9 @@ def _fit(
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+    batches = Batches(train, validation, settings.batch_size, seed=mix(task.seed, "order"))
+    if settings.schedule == "cosine":
+        task.annealing = settings.epochs * batches.steps
     task.train()  # Lightning keeps the mode it finds; a network from `restore` is in eval mode
     with warnings.catch_warnings():
         # The images are in memory, or workers fetch them where it pays: see `Batches`.
@@ -319,9 +282,7 @@ def _fit(
         )
         trainer.fit(
             task,
-            datamodule=Batches(
-                train, validation, settings.batch_size, seed=mix(task.seed, "order")
-            ),
+            datamodule=batches,
             ckpt_path=checkpoint if checkpoint.exists() else None,
         )
     if (
@@ -360,22 +321,3 @@ def _history(recorder: _Recorder, settings: LoopSettings, task: Task) -> History
         resumed=recorder.resumed,
         parts=recorder.parts,
     )
-
-
-def resolve_precision(precision: str) -> str:
-    """ "auto": bfloat16 where the processor computes with it, else float32."""
-    if precision != "auto":
-        return precision
-    if torch.cuda.is_available():
-        return (
-            "bf16-mixed" if torch.cuda.is_bf16_supported(including_emulation=False) else "32-true"
-        )
-    return "bf16-mixed" if torch.cpu._is_avx512_bf16_supported() else "32-true"
-
-
-def device_name() -> str:
-    """The GPU's name, or "CPU" with the number of threads in use."""
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    threads = torch.get_num_threads()
-    return f"CPU ({threads} thread{'s' if threads > 1 else ''})"

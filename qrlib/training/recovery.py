@@ -78,7 +78,7 @@ class RecoveryTask(Task):
         self.__dict__["head"] = head
         self.kept: dict[int, Tensor] = {}  # batch -> validation images, distorted
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def optimizer(self) -> torch.optim.Optimizer:
         groups = []
         for part, rate in ((self.restorer, self.learning_rate), (self.head, self.tuning_rate)):
             if part is not None:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytorch_lightning as lightning
 import torch
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from qrlib.errors import QrlibError
 from qrlib.training.batches import mix
@@ -27,9 +29,20 @@ class Task(lightning.LightningModule):
     #: The first batch of this epoch whose loss is no number, on a GPU.
     bad: torch.Tensor | None = None
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    #: Steps over which the learning rate falls to 0 along a half cosine; None keeps it as it is.
+    annealing: int | None = None
+
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Adam, as in Section IV-A."""
         trainable = [p for p in self.parameters() if p.requires_grad]
         return torch.optim.Adam(trainable, lr=self.learning_rate, fused=True)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        optimizer = self.optimizer()
+        if self.annealing is None:
+            return optimizer
+        rates = CosineAnnealingLR(optimizer, self.annealing)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
     def on_train_epoch_start(self) -> None:
         # Dropout draws from the global generator: seeded by the epoch, a resumed run repeats it.
