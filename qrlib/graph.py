@@ -7,6 +7,7 @@ import importlib.util
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from qrlib.errors import QrlibError, choose
 INTERRUPTED = 130
 #: Cores of a job on a cluster, unless said otherwise: a GPU is fed by few.
 JOB_CORES = 4
+#: Seconds by which the clock of another machine, or of a file system, may be off.
+SKEW = 60.0
 #: How the MIME types of saved widgets begin.
 WIDGETS = "application/vnd.jupyter.widget-"
 
@@ -55,6 +58,7 @@ def run(
         command = [sys.executable, "-m", "snakemake", target, "--nolock", "--rerun-incomplete"]
         command += ["--rerun-triggers", "mtime", "params", "input"]
         command += ["--quiet", "rules", *(["--dry-run"] if dry_run else [])]
+        started = time.time()
         log = paths.runs(profile) / "logs" / "run.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, "PYTHONUNBUFFERED": "1", "QRLIB_ROOT": str(root)}
@@ -77,7 +81,7 @@ def run(
                 print("stopped; what was finished is kept, the same command goes on", flush=True)
                 return INTERRUPTED
     if status:
-        _explain(log)
+        _explain(log, started)
     elif not dry_run:
         print(f"records: {_shown(paths.results(profile) / 'records')}")
         print(f"results notebooks: {_shown(root / 'book' / '_executed' / profile)}")
@@ -102,21 +106,31 @@ def _on(cluster: str, cores: int | None) -> list[str]:
     return ["--profile", str(config.parent)]
 
 
-def _explain(log: Path) -> None:
-    """Say in a line what failed, or show the end of the log where no notebook tells."""
+def _explain(log: Path, since: float) -> None:
+    """Say in a line what failed, or show the log's lines before it where no notebook tells.
+
+    Args:
+        log: all that Snakemake and its jobs said.
+        since: when they began; what failed before does not count.
+    """
     import nbformat
 
     failed = 0
-    for notebook in sorted(log.parent.glob("*.ipynb")):
-        if not notebook.stat().st_size:  # Snakemake's placeholder of a job that did not fail
-            continue
+    folders = log.parent, paths.runs("book") / "logs"
+    for notebook in sorted(path for folder in folders for path in folder.glob("*.ipynb")):
+        told = notebook.stat()
+        if not told.st_size or told.st_mtime < since - SKEW:
+            continue  # Snakemake's placeholder of a job that did not fail, or a failure of another run
         cells = nbformat.read(notebook, as_version=4).cells
         for output in (o for c in cells for o in c.get("outputs", []) if o.output_type == "error"):
             failed += 1
             print(f"error in {notebook.stem}: {output.ename}: {output.evalue}", file=sys.stderr)
             print(f"  with traceback: {_shown(notebook)}", file=sys.stderr)
     if not failed:
-        print("".join(log.read_text(encoding="utf-8").splitlines(True)[-40:]), file=sys.stderr)
+        lines = log.read_text(encoding="utf-8").splitlines()
+        # Other jobs end their work after that, and say so; outputs of notebooks are long lines.
+        end = next((i + 3 for i, x in enumerate(lines) if x == "RuleException:"), len(lines))
+        print("\n".join(x[:300] for x in lines[max(end - 40, 0) : end]), file=sys.stderr)
     print(
         f"error: a step failed (all output: {_shown(log)}); what was finished is kept, and the same "
         "command goes on from there",
