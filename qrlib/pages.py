@@ -14,12 +14,14 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib import following, layout, paths, profiles, sections, store
+from qrlib import files, following, layout, paths, profiles, sections, store
 from qrlib.errors import QrlibError
 
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
 #: Only there can Binder and Colab both find a notebook.
 HOSTS = {"github.com": "gh", "gitlab.com": "gl"}
+#: How a page asks for a font before its style sheet does.
+FONT_AHEAD = re.compile(r'<link rel="preload" as="font" [^>]*>\n?')
 #: Runs by the beginning of their names -> the notebook that makes them; the rest train a restorer.
 MAKERS = {"classifier-": "train_classifier", "timing-": "timings"}
 
@@ -159,10 +161,26 @@ def name_profile(app: Any, doctree: Any) -> None:
 
 
 def drop_icons(app: Any, exception: Exception | None) -> None:
-    """Empty the theme's script of all icons, 1.5 MB a page: its style sheet has them as a font."""
-    script = Path(app.outdir) / "_static" / "scripts" / "fontawesome.js"
-    if script.is_file():
-        script.write_text("// The icons come from the font that the style sheet names.\n", "utf-8")
+    """Leave icons to the font that the theme's style sheet names.
+
+    Its script of all icons, 1.5 MB a page, is emptied.  The theme for Python 3.10 has pages ask for the
+    font ahead too, as one does of another site, and a page that was opened from a disk is refused that.
+    """
+    static = Path(app.outdir) / "_static"
+    for script in (
+        static / "scripts" / "fontawesome.js",
+        *static.glob("vendor/fontawesome/*/js/all.min.js"),
+    ):
+        if script.is_file():
+            script.write_text(
+                "// The icons come from the font that the style sheet names.\n", "utf-8"
+            )
+    if exception is None and app.builder.format == "html":
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_bytes().decode()
+            if (without := FONT_AHEAD.sub("", text)) != text:
+                with files.replacing(page) as temporary:
+                    temporary.write_bytes(without.encode())
 
 
 def setup(app: Any) -> dict[str, bool]:

@@ -238,6 +238,11 @@ def test_the_page_of_reruns_tells_what_drills_recorded() -> None:
     text = (ROOT / "book" / "rerun.md").read_text("utf-8")
     assert f"so far {found['kill']['kills']} kills" in text
     assert f"{len(found['faults']['disk'])} disks of which {small} were too small" in text
+    slurm = found["slurm"]
+    assert slurm["differences"] == []
+    told = f"the whole {slurm['profile']} profile went through SLURM 22.05 in {slurm['jobs']} jobs"
+    text = (ROOT / "book" / "machines.md").read_text("utf-8")
+    assert f"{told}, and none of its {slurm['records']} records differed" in text
 
 
 def test_the_readme_tells_the_distance_of_the_record(committed: None) -> None:

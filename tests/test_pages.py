@@ -74,15 +74,31 @@ def test_an_address_that_leads_nowhere_is_refused(monkeypatch, address):
         pages.launchers("_executed/method")
 
 
-def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders):
-    app = SimpleNamespace(outdir=str(folders))
+#: The theme's, on Python 3.10 the second.
+SCRIPTS = ["scripts/fontawesome.js", "vendor/fontawesome/6.5.2/js/all.min.js"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders, name):
+    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
     pages.drop_icons(app, None)
-    script = folders / "_static" / "scripts" / "fontawesome.js"
+    script = folders / "_static" / name
     script.parent.mkdir(parents=True)
     script.write_text("x" * 1000)
-    pages.drop_icons(app, None)
+    pages.drop_icons(app, ValueError())
     assert script.read_text().startswith("//")
     assert script.stat().st_size < 100
+
+
+def test_no_page_asks_for_the_font_of_icons_ahead(folders):
+    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
+    page = folders / "api" / "page.html"
+    page.parent.mkdir()
+    rest = '  <link rel="preload" as="script" href="a.js" />\r\né'
+    font = '<link rel="preload" as="font" type="font/woff2" crossorigin href="a.woff2" />\n'
+    page.write_bytes((font + rest).encode())
+    pages.drop_icons(app, None)
+    assert page.read_bytes().decode() == rest
 
 
 @pytest.mark.parametrize(

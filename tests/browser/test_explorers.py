@@ -236,7 +236,7 @@ def test_accuracy_by_level_follows_pointing(visit: Callable, width: int) -> None
     page = visit(RECOVERY, width=width).page
     qx = explorer(page)
     chart = qx.locator(".qx-chart").first
-    chart.evaluate("e => e.scrollIntoView({block: 'center'})")
+    chart.evaluate("e => e.scrollIntoView({block: 'center', behavior: 'instant'})")
     box = chart.bounding_box()
     assert box
     page.mouse.move(box["x"] + 5, box["y"] + box["height"] / 2)
