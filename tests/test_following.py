@@ -15,7 +15,8 @@ from qrlib.errors import QrlibError
 def taken_away(markup: str) -> tuple[str, pd.DataFrame]:
     """Name and content of the file that a table or figure offers."""
     (found,) = re.findall(r'<a download="([^"]+)" href="data:text/csv;base64,([^"]+)">', markup)
-    return found[0], pd.read_csv(io.BytesIO(base64.b64decode(found[1])))
+    content = io.BytesIO(base64.b64decode(found[1]))
+    return found[0], pd.read_csv(content, float_precision="round_trip")
 
 
 def test_a_table_offers_its_data_in_full():
