@@ -232,11 +232,16 @@ def test_the_page_of_reruns_tells_what_drills_recorded() -> None:
         path.stem: json.loads(path.read_text("utf-8"))
         for path in (ROOT / "drills" / "results").glob("*.json")
     }
-    assert found["kill"]["survived"] == found["kill"]["kills"]
+    kills = found["kill"], found["kill-book"]
+    for drill in kills:
+        assert drill["survived"] == drill["kills"] == sum(drill["where"].values())
+        assert not (drill["differences"] or drill["damaged"] or drill["done again"])
+    writing = sum(drill["kills"] - drill["where"]["a random moment"] for drill in kills)
     assert found["faults"]["good"]
     small = sum(said != "finished" for said in found["faults"]["disk"].values())
     text = (ROOT / "book" / "rerun.md").read_text("utf-8")
-    assert f"so far {found['kill']['kills']} kills" in text
+    assert f"so far {kills[0]['kills']} kills in a small graph without the book" in text
+    assert f"and {kills[1]['kills']} in one with it, {writing} of them all" in text
     assert f"{len(found['faults']['disk'])} disks of which {small} were too small" in text
     slurm = found["slurm"]
     assert slurm["differences"] == []
