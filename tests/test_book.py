@@ -235,7 +235,7 @@ def test_the_page_of_reruns_tells_what_drills_recorded() -> None:
     kills = found["kill"], found["kill-book"]
     for drill in kills:
         assert drill["survived"] == drill["kills"] == sum(drill["where"].values())
-        assert not (drill["differences"] or drill["damaged"] or drill["done again"])
+        assert [*drill["differences"], *drill["damaged"], *drill["done again"]] == []
     writing = sum(drill["kills"] - drill["where"]["a random moment"] for drill in kills)
     assert found["faults"]["good"]
     small = sum(said != "finished" for said in found["faults"]["disk"].values())
