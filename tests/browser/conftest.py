@@ -131,6 +131,17 @@ def until(page: Page, condition: str, given: Any = None, timeout: float = PATIEN
     page.evaluate(_WAIT.replace("CONDITION", f"({condition})"), [condition, given, timeout])
 
 
+def settle(page: Page) -> None:
+    """Wait until nothing moves or fades: a width or a colour on its way is none of the book's."""
+    page.evaluate("Promise.allSettled(document.getAnimations().map(a => a.finished))")
+
+
+def widen(page: Page) -> None:
+    """From a phone to a desk; the theme's menu slides into its place, and pushes the text."""
+    page.set_viewport_size({"width": DESKTOP, "height": 900})
+    settle(page)
+
+
 class Visit:
     """A page with what it said to the console and asked for."""
 

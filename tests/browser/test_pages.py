@@ -16,7 +16,7 @@ import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser
 
-from browser.conftest import DESKTOP, PATIENCE, PHONE, Visit, new_page
+from browser.conftest import DESKTOP, PATIENCE, PHONE, Visit, new_page, settle, widen
 from qrlib import sections
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -109,13 +109,12 @@ class Survey:
         self.too_wide = visit.too_wide()
         self.bytes = visit.loaded()
         self.errors, self.outside = visit.errors[:], visit.outside[:]
-        page.set_viewport_size({"width": DESKTOP, "height": 900})
+        widen(page)
         self.violations = []
         page.evaluate(AXE_SCRIPT)
         for theme, rules in (("light", []), ("dark", ["color-contrast", "link-in-text-block"])):
             page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-            # Colours fade from one theme to the other.
-            page.evaluate("Promise.allSettled(document.getAnimations().map(a => a.finished))")
+            settle(page)
             options: dict = {"resultTypes": ["violations"], "elementRef": False, "preload": False}
             if rules:  # only colours differ
                 options["runOnly"] = rules
@@ -377,7 +376,7 @@ def test_verdicts_are_cards_on_a_phone_and_wide_on_a_desk(visit: Callable) -> No
     assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
     cell = table.locator("td").nth(1)
     assert cell.evaluate("e => getComputedStyle(e).display") == "block"
-    page.set_viewport_size({"width": DESKTOP, "height": 900})
+    widen(page)
     box = table.bounding_box()
     assert box
     assert 0.65 * DESKTOP < box["width"] < DESKTOP
@@ -391,7 +390,7 @@ def test_the_first_screen_says_whose_claim_it_is_and_leads_on(visit: Callable) -
     assert box
     assert box["y"] + box["height"] < 844
     assert "Takagi" in page.locator(".bd-article p").first.inner_text()
-    page.set_viewport_size({"width": DESKTOP, "height": 900})
+    widen(page)
     assert way.count() == 1
     box = page.locator(".qr-brief .qr-ways").bounding_box()
     assert box
