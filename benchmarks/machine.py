@@ -50,10 +50,15 @@ def describe(settings: Settings) -> dict[str, Any]:
         kind = properties.name
     else:
         plural = "s" if settings.threads > 1 else ""
-        found["device"] = f"{processor}, {settings.threads} thread{plural}"
+        found["device"] = f"{processor}, {settings.threads} thread{plural}, {_width(found)}"
         kind = found["device"]
     found["kind"] = "-".join(re.findall(r"[a-z0-9]+", kind.lower()))
     return found
+
+
+def _width(found: dict[str, Any]) -> str:
+    """What tells apart processors that systems give one name: "AVX2", "AVX512 with bfloat16"."""
+    return found["instructions"] + (" with bfloat16" if found["bfloat16"] else "")
 
 
 def versions() -> dict[str, str]:
