@@ -45,9 +45,7 @@ setup: $(STAMP) $(WEB) ## create .venv and web/node_modules from their locks
 	@echo "== environment: $(VENV) is ready"
 
 book: setup ## train and evaluate the quick profile, build the book
-	@echo "== quick profile"
-	@$(BIN)/python -m qrlib run quick
-	@echo "== book"
+	@echo "== quick profile and book"
 	@$(BIN)/python -m qrlib book
 	@$(ELAPSED); echo "== done in $$elapsed: open _build/html/index.html"
 

@@ -12,12 +12,13 @@
 #
 # A job runs again when its notebook, its settings or the code it depends on changed (`params`).
 
+import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
-from qrlib import demands, experiments, pages, paths, profiles, provenance, sections
+from qrlib import demands, experiments, forking, pages, paths, profiles, provenance, sections
 
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
@@ -41,7 +42,13 @@ RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format
 # More threads than a job's share make everything slower, by waiting for each other.
 ENVIRONMENT = "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} PYTHONWARNINGS=ignore "
-PAPERMILL = f"{PY} -m papermill --log-output --no-progress-bar --autosave-cell-every 0 --start-timeout 300 "
+# Where there is a server of kernels, its imports serve what starts them too.
+PYTHON = f"{PY} -m qrlib.forking {PY}" if forking.SOCKET in os.environ else PY
+PAPERMILL = f"{PYTHON} -m papermill --log-output --no-progress-bar --autosave-cell-every 0 --start-timeout 300 "
+
+
+# Runs come before pages, which fill the processors that the last of them leave idle.
+FIRST = 1
 
 
 wildcard_constraints:
@@ -122,7 +129,7 @@ rule live:
     params:
         code=provenance.code_hash(["live"]),
     shell:
-        ENVIRONMENT + "{PY} -m qrlib live {NAME}"
+        ENVIRONMENT + "{PYTHON} -m qrlib live {NAME}"
 
 
 rule book:
@@ -159,12 +166,13 @@ rule classifier:
         records=lambda w: records(CLASSIFIERS[w.classifier], w.classifier),
     log:
         notebook=f"{RUNS}/logs/{{classifier}}.ipynb",
+    priority: FIRST
     threads: THREADS
     resources:
         **asked(lambda w: records(CLASSIFIERS[w.classifier], w.classifier)),
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} -p profile {NAME} -p classifier {params.name} "
-        "&& {PY} -m qrlib publish {log.notebook:q} {NAME} {output:q} {params.records}"
+        "&& {PYTHON} -m qrlib publish {log.notebook:q} {NAME} {output:q} {params.records}"
 
 
 rule restorer:
@@ -180,12 +188,13 @@ rule restorer:
         records=lambda w: records(RESTORERS[w.run], w.run),
     log:
         notebook=f"{RUNS}/logs/{{run}}.ipynb",
+    priority: FIRST
     threads: THREADS
     resources:
         **asked(lambda w: records(RESTORERS[w.run], w.run)),
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} {params.parameters} "
-        "&& {PY} -m qrlib publish {log.notebook:q} {NAME} {output:q} {params.records}"
+        "&& {PYTHON} -m qrlib publish {log.notebook:q} {NAME} {output:q} {params.records}"
 
 
 rule timing:
@@ -199,13 +208,14 @@ rule timing:
         settings=[provenance.config_hash(TIMED.config("recovery")), experiments.code("timing")],
     log:
         notebook=f"{RUNS}/logs/{TIMED.timing_run}.ipynb",
+    priority: FIRST
     threads: CORES
     resources:
         **asked(lambda w: records(TIMED, TIMED.recovery_run)),
     shell:
         ENVIRONMENT.replace("{threads}", str(THREADS)) + PAPERMILL +
         "{input.notebook:q} {log.notebook:q} -p profile {NAME} "
-        "&& {PY} -m qrlib publish {log.notebook:q} {NAME} {output:q} {TIMED.timing_run}"
+        "&& {PYTHON} -m qrlib publish {log.notebook:q} {NAME} {output:q} {TIMED.timing_run}"
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
@@ -231,7 +241,7 @@ rule results:
     threads: THREADS
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} -p profile {wildcards.profile} "
-        "&& {PY} -m qrlib page {log.notebook:q} {output:q}"
+        "&& {PYTHON} -m qrlib page {log.notebook:q} {output:q}"
 
 
 rule story:
@@ -251,7 +261,7 @@ rule story:
     threads: THREADS
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} "
-        "&& {PY} -m qrlib page {log.notebook:q} {output:q}"
+        "&& {PYTHON} -m qrlib page {log.notebook:q} {output:q}"
 
 
 rule benchmarks:
@@ -268,7 +278,7 @@ rule benchmarks:
     threads: THREADS
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} "
-        "&& {PY} -m qrlib page {log.notebook:q} {output:q}"
+        "&& {PYTHON} -m qrlib page {log.notebook:q} {output:q}"
 
 
 rule page:
@@ -288,4 +298,4 @@ rule page:
     threads: THREADS
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} "
-        "&& {PY} -m qrlib page {log.notebook:q} {output:q}"
+        "&& {PYTHON} -m qrlib page {log.notebook:q} {output:q}"

@@ -60,7 +60,8 @@ class Classifier(nn.Module):
         """(B, 3, H, W) in [0, 1] -> (B, F)."""
         if self.input_size is not None:
             side = (self.input_size, self.input_size)
-            images = F.interpolate(images, side, mode="bilinear", antialias=True)
+            # In float32: PyTorch does not antialias bfloat16 on a CPU.
+            images = F.interpolate(images.float(), side, mode="bilinear", antialias=True)
         return self.backbone((images - self.mean) / self.std)
 
     def forward(self, images: Tensor) -> Tensor:

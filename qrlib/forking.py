@@ -4,9 +4,9 @@ Importing torch, Lightning and their companions takes ten seconds of a processor
 starts a kernel per notebook.  `server` keeps a process that imports them once and forks a kernel for
 each `python -m qrlib.forking python -m ipykernel_launcher -f file`.  That client stands for the kernel:
 it hands over its folder, environment and streams, passes signals on, and ends with the kernel's status.
-If either goes away, so does the other.
+If either goes away, so does the other.  What runs and tidies a notebook starts in the same way.
 
-A forked kernel computes what a fresh one does; only the imports are not repeated.
+A forked process computes what a fresh one does; only the imports are not repeated.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from typing import Any
 
 #: Names the server's socket to its clients.
 SOCKET = "QRLIB_KERNELS"
-#: What the notebooks import; but not matplotlib's inline backend, which binds itself to the kernel that
+#: What the notebooks import, and what runs and tidies them; but not matplotlib's inline backend, which binds itself to the kernel that
 #: imports it.
 PRELOAD = (
-    "ipykernel.kernelapp matplotlib.pyplot pandas seaborn qrlib.diagrams qrlib.measuring qrlib.plots "
-    "qrlib.rendering qrlib.runs qrlib.tables"
+    "ipykernel.kernelapp matplotlib.pyplot nbformat pandas papermill.cli qrlib.diagrams qrlib.graph "
+    "qrlib.measuring qrlib.plots qrlib.rendering qrlib.runs qrlib.tables seaborn"
 ).split()
 _LENGTH = struct.Struct("!Q")
 

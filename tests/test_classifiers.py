@@ -214,6 +214,18 @@ def test_missing_weights_never_become_random_ones(monkeypatch, folders):
         build("resnet50", 3, image_size=96, weights=folders / "x.safetensors")
 
 
+def test_images_in_bfloat16_are_resized_too():
+    """As a restorer hands them over in mixed precision."""
+    net = classifiers.build("small_vgg", 3, weights=None, image_size=24, input_size=32).eval()
+    images = torch.rand(2, 3, 24, 24).bfloat16().requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = net(images)
+    logits.float().sum().backward()
+    with torch.no_grad():
+        torch.testing.assert_close(logits.float(), net(images.float()), atol=0.05, rtol=0)
+    assert images.grad.abs().sum() > 0
+
+
 def test_input_size_resizes_what_the_classifier_is_shown():
     """A classifier that needs larger images than the data's; gradients reach the small ones."""
     torch.manual_seed(0)
