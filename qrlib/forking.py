@@ -35,8 +35,8 @@ from typing import Any
 
 #: Names the server's socket to its clients.
 SOCKET = "QRLIB_KERNELS"
-#: What the notebooks import, and what runs and tidies them; but not matplotlib's inline backend, which binds itself to the kernel that
-#: imports it.
+#: What the notebooks import, and what runs and tidies them; but not matplotlib's inline backend, which
+#: binds itself to the kernel that imports it.
 PRELOAD = (
     "ipykernel.kernelapp matplotlib.pyplot nbformat pandas papermill.cli qrlib.diagrams qrlib.graph "
     "qrlib.measuring qrlib.plots qrlib.rendering qrlib.runs qrlib.tables seaborn"

@@ -20,6 +20,9 @@ from qrlib.errors import QrlibError
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
 #: Only there can Binder and Colab both find a notebook.
 HOSTS = {"github.com": "gh", "gitlab.com": "gl"}
+#: Extensions that do not say whether pages may be read in several processes.  They may: none keeps
+#: anything of a page, and chapters are numbered when all are read.
+SILENT = {"sphinx-mathjax-offline", "sphinx_jupyterbook_latex", "sphinx_multitoc_numbering"}
 #: How a page asks for a font before its style sheet does.
 FONT_AHEAD = re.compile(r'<link rel="preload" as="font" [^>]*>\n?')
 #: Runs by the beginning of their names -> the notebook that makes them; the rest train a restorer.
@@ -183,8 +186,16 @@ def drop_icons(app: Any, exception: Exception | None) -> None:
                     temporary.write_bytes(without.encode())
 
 
+def share_work(app: Any) -> None:
+    """Read and write pages on all processors, for which jupyter-book's command has no option."""
+    app.parallel = os.cpu_count() or 1
+    for name in SILENT & app.extensions.keys():
+        app.extensions[name].parallel_read_safe = True
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
+    app.connect("builder-inited", share_work)
     app.connect("html-page-context", add_launchers, priority=502)  # after the theme made the list
     app.connect("doctree-read", name_profile, priority=400)  # before Sphinx collects the titles
     app.connect("doctree-resolved", layout.mark_pictures)
