@@ -22,6 +22,8 @@ ELAPSED = elapsed=$$(( $$(date +%s) - $(START) )); \
 
 # Nothing from the caller's own Python leaks into .venv.
 unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+# Without bytecode on disk each of many processes would compile all of torch that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHONNOUSERSITE := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # As pip does, so that a network's own certificate authority is trusted.

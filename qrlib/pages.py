@@ -20,7 +20,7 @@ from qrlib.errors import QrlibError
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
 #: Only there can Binder and Colab both find a notebook.
 HOSTS = {"github.com": "gh", "gitlab.com": "gl"}
-#: Extensions that do not say whether pages may be read in several processes.  They may: none keeps
+#: Extensions that do not say whether pages may be read in several processes.  They may, since none keeps
 #: anything of a page, and chapters are numbered when all are read.
 SILENT = {"sphinx-mathjax-offline", "sphinx_jupyterbook_latex", "sphinx_multitoc_numbering"}
 #: How a page asks for a font before its style sheet does.
