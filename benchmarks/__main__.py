@@ -133,7 +133,7 @@ def show(result: dict[str, Any], chosen: list[str]) -> None:
             print(
                 f"### how far the machine would go\n\n{aligned(speed_tables.floor(result).markdown)}"
             )
-    print(f"\n## Goals\n\n{aligned(speed_goals.table(result).markdown)}")
+    print(f"\n## Goals\n\n{aligned(speed_goals.table([result]).markdown)}")
     for where in speed.left_out(result):
         print("left out: {}, {}: {}: {}".format(*where))
 

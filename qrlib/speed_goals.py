@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,15 +112,23 @@ def _ratio(contest: Mapping[str, Any] | None, other: str, what: str = "") -> flo
     return speed.ratio(theirs, ours) if theirs and ours else math.nan
 
 
-def table(result: Mapping[str, Any]) -> Rendered:
-    """The goals with what was found."""
-    rows = [[goal.what, _number(goal), goal.verdict] for goal in goals(result)]
-    return speed_tables.table(
-        ["goal", "found", ""],
-        rows,
-        "What was to be reached on this kind of machine.",
-        f"{result['machine']['kind']}-goals",
-    )
+def table(results: Iterable[Mapping[str, Any]]) -> Rendered:
+    """The goals with what was found, a machine a column; empty where a machine has other goals."""
+    found = {
+        result["machine"]["device"]: {goal.what: goal for goal in goals(result)}
+        for result in results
+    }
+    rows = [
+        [what, *(_cell(of.get(what)) for of in found.values())]
+        for what in dict.fromkeys(what for of in found.values() for what in of)
+    ]
+    caption = "What was to be reached, and what was found."
+    return speed_tables.table(["goal", *found], rows, caption, "speed-goals")
+
+
+def _cell(goal: Goal | None) -> str:
+    """ "2.12: reached", "not measured"."""
+    return ": ".join(filter(None, (_number(goal), goal.verdict))) if goal else ""
 
 
 def _number(goal: Goal) -> str:

@@ -418,6 +418,19 @@ def test_a_gpu_has_goals_of_its_own(result: dict) -> None:
     assert next(speed_goals.goals(result)).verdict == "not measured"
 
 
+def test_each_machine_has_a_column_of_goals(result: dict) -> None:
+    other = copy.deepcopy(result)
+    other["machine"]["device"] = "A GPU"
+    other["settings"]["device"] = "cuda"
+    lines = speed_goals.table([result, other]).markdown.splitlines()
+    assert lines[0] == "| goal | Test, 2 threads | A GPU |"
+    ours, gpu = (
+        next(x for x in lines if x.startswith(f"| {of}")) for of in ("a training", "an epoch of")
+    )
+    assert ours.endswith("reached |  |")
+    assert gpu.split("|")[2:4] == ["  ", " not measured "]
+
+
 def test_everything_prints(result: dict, capsys: pytest.CaptureFixture[str]) -> None:
     command.show(result, ["step", "photo"])
     text = capsys.readouterr().out
