@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import re
 import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from qrlib import paths
 
@@ -31,7 +34,8 @@ def follow(
     """Run a command with all it says in `log`; print what tells of progress.
 
     Ctrl-C and SIGTERM end the command, and what it started, within seconds: it has `patience` seconds
-    to end by itself.
+    to end by itself.  If this process is killed, which it cannot tell, Linux kills the command: it would
+    start jobs beside those of the next run.
     """
     with log.open("w", encoding="utf-8") as file, _ending_in_order():
         process = subprocess.Popen(
@@ -42,6 +46,7 @@ def follow(
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
+            preexec_fn=_die_with(ctypes.CDLL(None)) if sys.platform == "linux" else None,
             start_new_session=True,  # a terminal's Ctrl-C comes here alone, and is passed on once
         )
         assert process.stdout is not None
@@ -55,6 +60,12 @@ def follow(
         except BaseException:
             _end(process, patience)
             raise
+
+
+def _die_with(libc: Any) -> Callable[[], None]:
+    """What a new process does first, to be killed when its parent goes away (man 2 prctl)."""
+    set_parent_death_signal = 1
+    return lambda: libc.prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 @contextlib.contextmanager

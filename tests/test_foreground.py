@@ -51,19 +51,25 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_everything_in_time(tmp_path, number):
-    (tmp_path / "stubborn.py").write_text(STUBBORN)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "QRLIB_ROOT": str(tmp_path)}
+def start(folder: Path) -> tuple[subprocess.Popen, list[int]]:
+    """The process in front, and the numbers of what it has started: a child, and Snakemake's part."""
+    (folder / "stubborn.py").write_text(STUBBORN)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "QRLIB_ROOT": str(folder)}
     front = subprocess.Popen(
-        [sys.executable, "-c", FRONT], cwd=tmp_path, env=environment, stdout=subprocess.PIPE,
+        [sys.executable, "-c", FRONT], cwd=folder, env=environment, stdout=subprocess.PIPE,
         text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
     assert front.stdout is not None
     assert "3 of 9 steps" in front.stdout.readline()
-    pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
+    pids = [int(pid) for pid in (folder / "pids").read_text().split()]
     assert all(map(alive, pids))
+    return front, pids
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_everything_in_time(tmp_path, number):
+    front, pids = start(tmp_path)
     began = time.monotonic()
     front.send_signal(number)
     assert front.wait(60) == 130
@@ -72,6 +78,20 @@ def test_a_signal_ends_everything_in_time(tmp_path, number):
     assert not any(map(alive, pids))
     assert time.monotonic() - began < PATIENCE
     assert "3 of 9 steps" in (tmp_path / "log").read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux alone can tell")
+def test_who_is_killed_leaves_nothing_that_starts_jobs(tmp_path):
+    front, (child, snakemake) = start(tmp_path)
+    try:
+        front.kill()
+        front.wait(60)
+        began = time.monotonic()
+        while alive(snakemake) and time.monotonic() - began < 60:
+            time.sleep(0.02)
+        assert not alive(snakemake)
+    finally:
+        os.kill(child, signal.SIGKILL)  # it would sleep on for minutes
 
 
 def test_what_tells_of_progress_is_shown_and_all_is_kept(tmp_path, capsys, monkeypatch):
