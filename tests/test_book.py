@@ -250,6 +250,18 @@ def test_the_page_of_reruns_tells_what_drills_recorded() -> None:
     assert f"{told}, and none of its {slurm['records']} records differed" in text
 
 
+def test_the_page_of_benchmarks_tells_what_bfloat16_changes() -> None:
+    drill = json.loads((ROOT / "drills" / "results" / "precision.json").read_text("utf-8"))
+    notebook = json.loads((ROOT / "notebooks" / "benchmarks.ipynb").read_text("utf-8"))
+    text = "".join(line for cell in notebook["cells"] for line in cell["source"])
+    noise, blur = (drill["accuracy"][f"QRNet, {kind}"] for kind in ("noise", "blur"))
+    assert f"trained with {drill['seeds']} seeds in either precision" in text
+    assert f"{noise['bfloat16']:.3f} under noise, in float32 to {noise['float32']:.3f}" in text
+    assert f"under blur to {blur['bfloat16']:.3f} and {blur['float32']:.3f}" in text
+    assert f"{noise['change']:+.3f} under noise and {blur['change']:+.3f} under blur" in text
+    assert f"between seeds of {noise['deviation']:.3f} and {blur['deviation']:.3f}" in text
+
+
 def test_the_readme_tells_the_distance_of_the_record(committed: None) -> None:
     compared = agreement.compare(store.read_conventions("caltech101"))
     distances = agreement.distances(compared)
