@@ -151,7 +151,7 @@ rule book:
     threads: CORES
     shell:
         "{PY} -m qrlib assemble {NAME} {NOTEBOOKS} && "
-        "{BIN}/jupyter-book build book --config _config.yml --path-output . --all -W --keep-going -n --quiet"
+        "QRLIB_JOBS={threads} {BIN}/jupyter-book build book --config _config.yml --path-output . --all -W --keep-going -n --quiet"
 
 
 rule classifier:

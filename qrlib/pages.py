@@ -187,8 +187,8 @@ def drop_icons(app: Any, exception: Exception | None) -> None:
 
 
 def share_work(app: Any) -> None:
-    """Read and write pages on all processors, for which jupyter-book's command has no option."""
-    app.parallel = os.cpu_count() or 1
+    """Read and write pages in QRLIB_JOBS processes, for which jupyter-book's command has no option."""
+    app.parallel = int(os.environ.get("QRLIB_JOBS", "1"))
     for name in SILENT & app.extensions.keys():
         app.extensions[name].parallel_read_safe = True
 

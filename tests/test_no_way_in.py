@@ -138,16 +138,8 @@ def test_only_checked_names_reach_a_shell() -> None:
         if re.search(r'ENVIRONMENT|PAPERMILL|"&& |-m qrlib|jupyter-book|-p profile', line):
             for literal in re.findall(r'"([^"]*)"', line):
                 fields |= {field for _, field, _, _ in string.Formatter().parse(literal) if field}
-    ours = {
-        "PY",
-        "PYTHON",
-        "BIN",
-        "threads",
-        "NOTEBOOKS",
-        "output",
-        "input.notebook",
-        "log.notebook",
-    }
+    ours = {"PY", "PYTHON", "BIN", "NOTEBOOKS", "threads"}
+    ours |= {"output", "input.notebook", "log.notebook"}
     named = {"NAME", "params.name", "params.parameters", "params.records", "wildcards.profile"}
     named |= {"TIMED.timing_run", "x.variant", "x.distortions", "x.seed"}
     assert {"NAME", "params.name", "params.parameters", "PY"} <= fields

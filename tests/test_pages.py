@@ -74,6 +74,20 @@ def test_an_address_that_leads_nowhere_is_refused(monkeypatch, address):
         pages.launchers("_executed/method")
 
 
+def test_the_build_takes_the_processes_that_it_was_given(monkeypatch):
+    monkeypatch.setenv("QRLIB_JOBS", "3")
+    silent, other = (
+        SimpleNamespace(parallel_read_safe=None),
+        SimpleNamespace(parallel_read_safe=None),
+    )
+    known = {"sphinx_multitoc_numbering": silent, "other": other}
+    app = SimpleNamespace(parallel=1, extensions=known)
+    pages.share_work(app)
+    assert app.parallel == 3
+    assert silent.parallel_read_safe
+    assert other.parallel_read_safe is None  # Sphinx warns of it, and the strict build fails
+
+
 #: The theme's, on Python 3.10 the second.
 SCRIPTS = ["scripts/fontawesome.js", "vendor/fontawesome/6.5.2/js/all.min.js"]
 
