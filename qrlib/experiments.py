@@ -209,8 +209,10 @@ class Experiment:
         recovery["classification_weight"] = self.classification_weight
         if not self.what.losses or "restorer" not in self.what.learns:
             del recovery["classification_weight"]
-        if recovery["schedule"] == "constant":
-            del recovery["schedule"]  # records from before there was a choice have no such setting
+        # Records from before there was a choice have no such setting.
+        for setting, before in (("schedule", "constant"), ("compile", "none")):
+            if recovery[setting] == before:
+                del recovery[setting]
         unused = "epochs" if self.distortions == "clean" else "pretrain_epochs"
         if self.distortions == "clean" or self.what.start is None:
             del recovery[unused]

@@ -150,6 +150,23 @@ def test_a_schedule_reaches_the_training_and_the_config(monkeypatch):
     assert seen == ["constant", "cosine"]
 
 
+def test_compiling_reaches_the_training_and_the_config(monkeypatch):
+    """It changes last digits, so the record names it; without it nothing is named, as before."""
+    seen = []
+
+    def mode_of(networks, mode):
+        seen.append((len(networks), mode))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runs, "compiled", mode_of)
+    for overrides in (None, "recovery.compile=default"):
+        experiment = smoke(variant="pretrained", overrides=overrides)
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(experiment, runs.load_data(experiment))
+        assert experiment.config("recovery")["recovery"].get("compile", "none") == seen[-1][1]
+    assert seen == [(1, "none"), (1, "default")]
+
+
 def test_code_of_each_kind():
     codes = {kind: experiments.code(kind) for kind in experiments.CODE}
     assert codes["evaluation"] != codes["recovery"]
