@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -174,11 +175,17 @@ def test_the_readme_shows_the_numbers_of_the_records(committed: None) -> None:
 
 def test_the_readme_tells_what_longer_training_brought(committed: None) -> None:
     name = "caltech101-cpu-20"
-    table = tables.table2(store.read(name), **profiles.load(name).choice)
-    cells = table.set_index(["row", "column"])["ours"]
-    text = (ROOT / "README.md").read_text("utf-8")
+    chosen = profiles.load(name)
+    records, text = store.read(name), (ROOT / "README.md").read_text("utf-8")
+    cells = tables.table2(records, **chosen.choice).set_index(["row", "column"])["ours"]
     for row in ("noise", "blur"):
         assert f"{cells[row, 'none']:.3f} to {cells[row, 'qrnet']:.3f} under {row}" in text
+    cells = tables.table4(records, **chosen.choice).set_index(["row", "column"])["ours"]
+    joint = " and ".join(f"{cells[row, 'end-to-end']:.3f}" for row in ("noise", "blur"))
+    assert f"fully connected layers it reaches {joint}" in text
+    assert f"fine-tuning these layers alone ({cells['noise', 'finetuned-multiple']:.3f})" in text
+    verdicts = claims.of_profile(chosen).set_index("id")["verdict"]
+    assert verdicts["end-to-end-beats-finetuned-noise"] == claims.HOLDS
 
 
 def test_the_page_of_the_runs_tells_what_fine_tuning_wins_back(committed: None) -> None:
@@ -196,29 +203,49 @@ def test_the_page_of_the_runs_tells_what_fine_tuning_wins_back(committed: None) 
 
 def test_the_page_of_the_twenty_classes_tells_the_numbers_of_the_records(committed: None) -> None:
     name = "caltech101-cpu-20"
+    chosen = profiles.load(name)
     text = (ROOT / "book" / "runs" / f"{name}.md").read_text("utf-8")
-    table = tables.table2(store.read(name), **profiles.load(name).choice)
-    cells = table.set_index(["column", "row"])["ours"]
+    rows = store.read(name)
+    tabled = [tables.table2, tables.table3, tables.table4]
+    cells = pd.concat([make(rows, **chosen.choice) for make in tabled])
+    cells = cells.drop_duplicates(["column", "row"]).set_index(["column", "row"])["ours"]
     for method, told in {
         "none": "{noise:.3f} under noise and {blur:.3f} under blur. With",
         "qrnet": "QRNet it is {noise:.3f} under noise and {blur:.3f} under blur",
         "recnet-multiple": "RecNet (multiple) comes to {noise:.3f} and {blur:.3f}",
         "recnet-single": "RecNet (single) to {noise:.3f} and {blur:.3f}",
+        "small_qrnet": "Small QRNet, at {noise:.3f} and {blur:.3f}",
+        "finetuned-single": "VGG16 reaches {noise:.3f} under noise and {blur:.3f} under blur, on both",
+        "finetuned-multiple": "on both {noise:.3f} and {blur:.3f}",
+        "end-to-end": "fully connected layers reaches {noise:.3f} and {blur:.3f}",
     }.items():
         assert told.format(**{row: cells[method, row] for row in ("noise", "blur")}) in text
-    rows = store.read(name)
-    clean = rows[(rows["metric"] == "accuracy") & (rows["level"] == 0)].set_index("restorer")
-    assert f"recognises {clean['value']['none']:.3f} clean" in text
-    assert f"Clean images still lose, {clean['value']['qrnet-multiple']:.3f} with QRNet" in text
-    trained = [r["training"] for r in store.read_records(name, "recovery")]
-    assert {t["images"]["train"] for t in trained} == {724}
-    assert sorted(t["best_epoch"] for t in trained)[1:] == [24] * 4  # the first is pretrained
-    verdicts = claims.of_profile(profiles.load(name)).set_index("id")["verdict"]
+    accuracy = rows[rows["metric"] == "accuracy"]
+    clean = accuracy[(accuracy["level"] == 0) & (accuracy["classifier"] == "vgg16")]
+    clean = clean.set_index("restorer")["value"]
+    assert f"recognises {clean['none']:.3f} clean" in text
+    assert f"Clean images with QRNet: {clean['qrnet-multiple']:.3f}." in text
+    assert f"It pays with clean images: {clean['end_to_end-multiple']:.3f}." in text
+    unseen = accuracy[accuracy["classifier"] == "resnet50"]
+    unseen = unseen.groupby(["restorer", "distortion"])["value"].mean().round(3)
+    none, qrnet, mqrnet = (unseen[n] for n in ("none", "qrnet-multiple", "mqrnet-multiple"))
+    noise, blur = (f"{d['noise']:.3f}" for d in (none, qrnet)), (none, qrnet, mqrnet)
+    assert f"from {' to '.join(noise)} under noise with QRNet" in text
+    assert f"and to {mqrnet['noise']:.3f} with MQRNet" in text
+    assert "under blur from {:.3f} to {:.3f} and {:.3f}.".format(*(d["blur"] for d in blur)) in text
+    trained = {r["name"]: r["training"] for r in store.read_records(name, "recovery")}
+    assert {t["images"]["train"] for t in trained.values()} == {724}
+    restorers = [t for n, t in trained.items() if "pretrained" not in n and "finetuned" not in n]
+    assert [t["best_epoch"] for t in restorers] == [24] * 7
+    verdicts = claims.of_profile(chosen).set_index("id")["verdict"]
     for kind in ("noise", "blur"):
         assert verdicts[f"qrnet-beats-none-{kind}"] == claims.HOLDS
     assert verdicts["qrnet-beats-recnet-multiple-noise"] == claims.HOLDS
-    for rival in ("multiple", "single"):
-        assert verdicts[f"qrnet-beats-recnet-{rival}-blur"] == claims.CLOSE
+    assert verdicts["end-to-end-beats-finetuned-noise"] == claims.HOLDS
+    close = [f"qrnet-beats-recnet-{rival}-blur" for rival in ("multiple", "single")]
+    close += ["small-qrnet-less-accurate", "end-to-end-beats-finetuned-blur"]
+    close += [f"mqrnet-beats-qrnet-unseen-{kind}" for kind in ("noise", "blur")]
+    assert set(verdicts[close]) == {claims.CLOSE}
 
 
 def test_the_page_of_quick_runs_tells_its_batch_size() -> None:
