@@ -114,7 +114,8 @@ def hold(
                     outcomes[name].failed = answer[1]
                     del running[name]
                 elif turn == 0:  # warms up
-                    outcomes[name].first = sum(answer[1].values())
+                    times = answer[1]
+                    outcomes[name].first = times.get("epoch", sum(times.values()))
                 else:
                     for what, seconds in answer[1].items():
                         outcomes[name].times.setdefault(what, []).append(seconds)

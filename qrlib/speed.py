@@ -227,11 +227,12 @@ def times_of(contest: Mapping[str, Any] | None, name: str, what: str = "") -> li
 
 
 def payback(contest: Mapping[str, Any], name: str) -> tuple[float, float]:
-    """What starting costs a contestant more than the reference, and how many steps make up for it.
+    """What its first epoch costs a contestant more than the reference; steps that make up for it.
 
     Returns:
         Seconds by which its first epoch is longer than its others, less the reference's; and steps:
-        0 where that is nothing, infinite where its steps are no faster.  NaN where it was not measured.
+        infinite where its steps were not faster in most rounds, less than 0 where the start costs
+        nothing more.  NaN where it was not measured.
     """
     found = {one["name"]: one for one in contest["contestants"] if one["times"]}
     reference = contest["contestants"][0]["name"]
@@ -244,8 +245,6 @@ def payback(contest: Mapping[str, Any], name: str) -> tuple[float, float]:
     steps = [times_of(contest, which, "step") for which in (reference, name)]
     gain = statistics.median(a - b for a, b in zip(*steps, strict=False))
     cost = starts[name] - starts[reference]
-    if cost <= 0:
-        return cost, 0.0
     return cost, cost / gain if gain > 0 else math.inf
 
 

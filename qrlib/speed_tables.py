@@ -176,10 +176,11 @@ def _paid_back(contest: Mapping[str, Any]) -> Iterator[str]:
         cost, steps = speed.payback(contest, one["name"])
         if math.isnan(cost):
             continue
-        made_up = "its steps are no faster, so that never pays"
+        made_up = "no gain by its steps can be told in these rounds"
         if not math.isinf(steps):
-            made_up = f"{math.ceil(steps):,} steps make up for that"
-        yield f" {one['name']}: the first epoch takes {seconds(max(0.0, cost))} more, and {made_up}."
+            made_up = f"{max(0, math.ceil(steps)):,} steps make up for that"
+        longer = f"{seconds(cost)} more" if cost > 0 else "no longer"
+        yield f" {one['name']}: the first epoch takes {longer}, and {made_up}."
 
 
 def _range(row: pd.Series) -> str:

@@ -259,7 +259,7 @@ def test_our_training_is_the_real_one(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_our_training_compiles_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """In its first epoch, by torch.compile; what comes after is the same training."""
+    """Both networks, by torch.compile; CUDA graphs on a GPU alone."""
     monkeypatch.setenv("QRLIB_CACHE", str(tmp_path))
     asked = []
     monkeypatch.setattr(torch, "compile", lambda f, **k: asked.append(f.__qualname__) or f)
@@ -398,8 +398,8 @@ def test_tables_begin_with_ratios_and_name_who_is_left_out(result: dict) -> None
     ("step", "first", "steps", "said"),
     [
         (0.75, 50.0, 160, "40.0 s more, and 160 steps make up for that"),
-        (1.0, 50.0, math.inf, "40.0 s more, and its steps are no faster, so that never pays"),
-        (0.75, 10.0, 0, "0 µs more, and 0 steps make up for that"),
+        (1.0, 50.0, math.inf, "40.0 s more, and no gain by its steps can be told in these rounds"),
+        (0.75, 10.0, 0, "no longer, and 0 steps make up for that"),
     ],
 )
 def test_compiling_is_paid_back_by_faster_steps(step, first, steps, said) -> None:

@@ -1,7 +1,8 @@
 """torch.compile for the networks of a training, where its user asks for it.
 
 Whether that pays depends on the device and on how long the training is: compiling takes a minute or
-so, anew in each process.  ``make benchmarks`` measures both, and after how many steps it is paid back.
+two where torch's cache on disk has no such graphs yet.  ``make benchmarks`` measures both, and after how
+many steps it is paid back.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Iterable, Iterator
 import torch
 import torch._inductor
 from torch import nn
-from torch._dynamo.exc import BackendCompilerFailed
+from torch._dynamo.exc import ShortenTraceback, TorchDynamoException
+from torch._inductor.exc import InvalidCxxCompiler
 
 from qrlib.errors import QrlibError, choose
 
@@ -36,18 +38,20 @@ def compiled(networks: Iterable[nn.Module], mode: str) -> Iterator[None]:
         return
     options = {**modes[mode], "fallback_random": True}
     changed = list(dict.fromkeys(networks))  # two classifiers may be one
-    for network in changed:
-        # Not `Module.compile`, which nothing undoes; a wrapper would give the weights other names.
-        network.forward = torch.compile(network.forward, dynamic=False, options=options)
     try:
+        for network in changed:
+            # Not `Module.compile`, which nothing undoes; a wrapper would give the weights other names.
+            network.forward = torch.compile(network.forward, dynamic=False, options=options)
         yield
-    except BackendCompilerFailed as error:
-        reason = str(error.inner_exception).strip().splitlines()[0]
+    except (TorchDynamoException, ShortenTraceback) as error:
+        cause = getattr(error, "inner_exception", error)
+        reason = " ".join(f"{type(cause).__name__}: {cause}".split())[:200]
+        missing = isinstance(cause, InvalidCxxCompiler)
         raise QrlibError(
-            f"the networks could not be compiled ({reason}): install a C++ compiler, or set "
-            "recovery.compile to none"
+            f"the networks could not be compiled ({reason}): "
+            f"{'install a C++ compiler, or ' if missing else ''}set recovery.compile to none"
         ) from error
     finally:
         for network in changed:
-            del network.forward
+            vars(network).pop("forward", None)
         torch.compiler.reset()  # else later trainings of this process count against torch's limit
