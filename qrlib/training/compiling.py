@@ -1,8 +1,8 @@
 """torch.compile for the networks of a training, where its user asks for it.
 
-Whether that pays depends on the device and on how long the training is: compiling takes half
-a minute to two where torch's cache on disk has no such graphs yet.  ``make benchmarks`` measures both, and after how
-many steps it is paid back.
+Whether that pays depends on the device and on how long the training is: compiling takes half a minute
+to two where torch's cache on disk has no such graphs yet.  ``make benchmarks`` measures both, and after
+how many steps it is paid back.
 """
 
 from __future__ import annotations
