@@ -59,7 +59,7 @@ class Outcome:
 
     Attributes:
         times: name of what was timed ("" where there is but one) -> seconds, one a round.
-        first: seconds of the first run, which is not among the times.
+        first: seconds of the first run (its epoch, where it has one), which is not among the times.
         prepared: seconds of the preparation (compiling, opening files).
         memory: peak resident bytes while it worked, libraries included; None where unknown.
         helpers: the same of the largest of its helper processes, 0 without any.
