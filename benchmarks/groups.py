@@ -48,18 +48,6 @@ def _step(settings: Settings) -> Iterator[Contest]:
             Contestant("Keras 3", "training_keras:update", needs=("keras", "cv2"), alone=True),
         ),
     )
-    yield Contest(
-        "step",
-        "compiled training",
-        (
-            Contestant(OURS, "training_ours:epoch"),
-            Contestant("torch.compile", "training_ours:epoch", {"compile": "default"}),
-            Contestant(
-                "torch.compile, CUDA graphs", "training_ours:epoch", {"compile": "reduce-overhead"}
-            ),
-        ),
-        rounds=7,  # they differ by little
-    )
 
 
 def _distort(settings: Settings) -> Iterator[Contest]:

@@ -82,7 +82,7 @@ def main(argv: list[str] | None = None) -> int:
             live.make(arguments.profile)
             return 0
 
-        from qrlib import graph
+        from qrlib import graph, notebooks
 
         if arguments.command in ("run", "book"):
             book_too = arguments.command == "book"
@@ -91,9 +91,9 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.command == "publish":
             graph.publish(arguments.notebook, arguments.profile, arguments.stamp, arguments.records)
         elif arguments.command == "page":
-            graph.page(arguments.notebook, arguments.target)
+            notebooks.page(arguments.notebook, arguments.target)
         else:
-            graph.assemble(arguments.profiles)
+            notebooks.assemble(arguments.profiles)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

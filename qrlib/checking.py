@@ -44,7 +44,7 @@ both sides:
   Records hold means, not single images, so the spread of the images' differences is not known from
   them; the number is what we measured between QRNet's output and its input, averaged over levels (1.0
   and 3.4 dB, 0.055 and 0.028 for noise and blur, on 320 crops of photographs), rounded up.
-- of a time, that of the median of its repeats (`qrlib.timings.error_of_median`): epochs, or turns of
+- of a time, that of the median of its repeats (`qrlib.uncertainty.error_of_median`): epochs, or turns of
   the classification.  Times of two machines or numbers of threads are not judged, nor is a training of
   fewer than three epochs.
 

@@ -19,7 +19,7 @@ from torchmetrics.functional.image import (
 )
 from tqdm import tqdm
 
-from qrlib import memory, outcomes
+from qrlib import memory
 from qrlib.data import Split
 from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
 from qrlib.errors import QrlibError
@@ -82,7 +82,7 @@ def evaluate(
     Returns:
         One dict for each classifier, distortion and metric: classifier, distortion, level, strength,
         metric ("accuracy", "psnr" in dB, "ssim"), value (mean over images), n (images); with an
-        accuracy, right: which images were recognised (`qrlib.outcomes`).  PSNR and SSIM do not
+        accuracy, right: which images were recognised, (n,) booleans.  PSNR and SSIM do not
         depend on the classifier and stand with each.  The PSNR of clean images without a restorer
         means nothing and is left out.
 
@@ -131,7 +131,7 @@ def evaluate(
                     row |= {"strength": case.sigma, "metric": metric}
                     row |= {"value": total.sum().item() / len(split), "n": len(split)}
                     if metric == "accuracy":
-                        row["right"] = outcomes.pack(total.cpu().numpy())
+                        row["right"] = total.cpu().numpy()
                     rows.append(row)
     return rows
 

@@ -210,9 +210,8 @@ class Experiment:
         if not self.what.losses or "restorer" not in self.what.learns:
             del recovery["classification_weight"]
         # Records from before there was a choice have no such setting.
-        for setting, before in (("schedule", "constant"), ("compile", "none")):
-            if recovery[setting] == before:
-                del recovery[setting]
+        if recovery["schedule"] == "constant":
+            del recovery["schedule"]
         unused = "epochs" if self.distortions == "clean" else "pretrain_epochs"
         if self.distortions == "clean" or self.what.start is None:
             del recovery[unused]

@@ -1,6 +1,6 @@
 """What a figure of results shows, in a sentence made from its numbers.
 
-A notebook calls `say` in the cell of a figure; `qrlib.graph.tidy` puts the sentence at the head of the
+A notebook calls `say` in the cell of a figure; `qrlib.notebooks.tidy` puts it at the head of the
 figure's caption in the book.
 """
 
@@ -12,7 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib import selection, tables
+from qrlib import names, selection, tables
+from qrlib.profiles import Profile
 from qrlib.rendering import name
 
 #: The types of output that hold a sentence for the head of a caption, and one for its end.
@@ -212,3 +213,25 @@ def won(plain: Mapping[str, Any], restored: Mapping[str, Any], method: str) -> s
         f"Of {len(plain['labels']) * len(distorted)} distorted images on the sheets {lost} are not "
         f"recognised; {name(method)} makes {back} of these right, and {harmed} of the others wrong."
     )
+
+
+def introduction(profile: Profile, page: str, images: int) -> str:
+    """Markdown at the head of a results page: whose results these are, and how they are made again.
+
+    Args:
+        page: one of `qrlib.sections.PAGES`.
+        images: how many were tested.
+    """
+    seeds = names.seeds(profile.seeds)
+    if page == "recovery" and profile.other_seeds != profile.seeds:
+        seeds += f" ({names.seeds(profile.other_seeds)} for small QRNet)"
+    elif page not in ("recovery", "image_quality"):
+        seeds = names.seeds(profile.other_seeds)
+    lines = [f"**Results of the {profile.label}**: {images:,} test images, {seeds}."]
+    if not profile.comparable:
+        lines.append(
+            "This is not the paper's setting: compare orders and gaps, not single numbers."
+        )
+    command = f"papermill notebooks/{page}.ipynb out.ipynb -p profile {profile.name}"
+    lines.append(f"Made from records alone, and made again by `{command}`.")
+    return " ".join(lines)

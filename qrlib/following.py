@@ -60,7 +60,7 @@ def records_of(data: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def record(profile: str, name: str, up: str = OF_PROFILE) -> str:
-    """Where the book keeps a record (`qrlib.graph.assemble`)."""
+    """Where the book keeps a record (`qrlib.notebooks.assemble`)."""
     return f"{up}records/{profile}/{name}.json"
 
 

@@ -20,11 +20,12 @@ from qrlib import (
     evaluation,
     experiments,
     latency,
+    outcomes,
     paths,
     runs,
     samples,
     store,
-    timings,
+    uncertainty,
     weights,
 )
 from qrlib.experiments import Experiment
@@ -60,6 +61,9 @@ def evaluate(
         name=experiment.evaluation_run.removesuffix("-" + experiment.classifier.name),
     )
     seconds = time.monotonic() - started
+    for row in found:
+        if "right" in row:
+            row["right"] = outcomes.pack(row["right"])
     results, written = [], []
     for role in experiment.judges:
         by = experiment.judged_by(role)
@@ -157,7 +161,7 @@ def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
 
 def _median(repeats: Sequence[float]) -> dict[str, float]:
     """Median of repeated times, and its error where there are enough to tell."""
-    error = timings.error_of_median(repeats)
+    error = uncertainty.error_of_median(repeats)
     known = {} if math.isnan(error) else {"error": error}
     return {"value": statistics.median(repeats), **known}
 

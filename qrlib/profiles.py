@@ -22,8 +22,6 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 LARGEST = 2**31 - 1
 PRECISIONS = ("auto", "32-true", "16-mixed", "bf16-mixed")
 SCHEDULES = ("constant", "cosine")
-#: Of torch.compile; "none" does without, "reduce-overhead" is CUDA graphs.
-COMPILE_MODES = ("none", "default", "reduce-overhead")
 PAPER_SIZE = 224  # the side for which Section IV-A's blur strengths are meant
 
 #: What of the paper a profile makes; `qrlib.experiments.PARTS` says with which networks.
@@ -71,7 +69,6 @@ class Recovery:
     """Algorithm 1; `classification_weight` is lambda of equations 4 and 5.
 
     `schedule`: "constant", as in the paper, or "cosine": the rate falls to 0 over all epochs.
-    `compile`: one of `COMPILE_MODES`; what it costs and gains is measured by ``make benchmarks``.
     """
 
     epochs: int = 200
@@ -82,7 +79,6 @@ class Recovery:
     schedule: str = "constant"
     classification_weight: float = 0.01
     dropout: float = 0.2
-    compile: str = "none"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -286,7 +282,6 @@ def _check_parts(profile: Profile, where: str) -> None:
         choose(f"part in {where}", part, PARTS)
     choose(f"precision in {where}", profile.precision, PRECISIONS)
     choose(f"recovery.schedule in {where}", profile.recovery.schedule, SCHEDULES)
-    choose(f"recovery.compile in {where}", profile.recovery.compile, COMPILE_MODES)
     for role in ("classifier", "second_classifier", "unseen_classifier"):
         name = getattr(profile, role).name
         if not re.fullmatch(NAME, name):

@@ -28,7 +28,6 @@ from qrlib.experiments import Experiment
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.training.classifier import train_classifier as _train_classifier
-from qrlib.training.compiling import compiled
 from qrlib.training.loop import History, LoopSettings
 from qrlib.training.recovery import learning_part, train_recovery
 
@@ -123,21 +122,19 @@ def train(
     if head is not None:
         tuning["tuned"] = experiment.classifier.name
         tuning["tuning_rate"] = experiment.classifier.learning_rate
-    networks = [*filter(None, [restorer]), *used.values()]
-    with compiled(networks, settings.compile):
-        history = train_recovery(
-            restorer,
-            splits,
-            paths.runs(experiment.profile.name) / name,
-            dataclasses.replace(_loop(experiment, settings, epochs), schedule=settings.schedule),
-            loss=loss(experiment),
-            classifiers=used,
-            choices=choices(experiment),
-            seed=experiment.seed,
-            name=name,
-            fingerprint=_fingerprint("recovery", config, splits, parts),
-            **tuning,
-        )
+    history = train_recovery(
+        restorer,
+        splits,
+        paths.runs(experiment.profile.name) / name,
+        dataclasses.replace(_loop(experiment, settings, epochs), schedule=settings.schedule),
+        loss=loss(experiment),
+        classifiers=used,
+        choices=choices(experiment),
+        seed=experiment.seed,
+        name=name,
+        fingerprint=_fingerprint("recovery", config, splits, parts),
+        **tuning,
+    )
     record = _record(
         experiment, "recovery", name, config, splits, learning_part(restorer, head), history,
         {"variant": experiment.variant, "meaning": what.meaning},

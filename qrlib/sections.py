@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from qrlib import paths, profiles, store
 from qrlib.errors import choose
 from qrlib.experiments import PARTS, plan, timed
-from qrlib.names import seeds as which_seeds
 
 #: The results notebooks, and the part whose records each is made from.
 PAGES = {
@@ -71,28 +70,6 @@ def notebooks(profile: profiles.Profile) -> dict[str, str]:
         found.update({x.judged_by(role).evaluation_run: notebook for role in x.judges})
     run = timed(profile).timing_run
     return {**found, run: run, "conventions": "conventions"}
-
-
-def introduction(profile: profiles.Profile, page: str, images: int) -> str:
-    """Markdown at the head of a results page: whose results these are, and how they are made again.
-
-    Args:
-        page: one of `PAGES`.
-        images: how many were tested.
-    """
-    seeds = which_seeds(profile.seeds)
-    if page == "recovery" and profile.other_seeds != profile.seeds:
-        seeds += f" ({which_seeds(profile.other_seeds)} for small QRNet)"
-    elif page not in ("recovery", "image_quality"):
-        seeds = which_seeds(profile.other_seeds)
-    lines = [f"**Results of the {profile.label}**: {images:,} test images, {seeds}."]
-    if not profile.comparable:
-        lines.append(
-            "This is not the paper's setting: compare orders and gaps, not single numbers."
-        )
-    command = f"papermill notebooks/{page}.ipynb out.ipynb -p profile {profile.name}"
-    lines.append(f"Made from records alone, and made again by `{command}`.")
-    return " ".join(lines)
 
 
 def recorded() -> list[str]:

@@ -226,28 +226,6 @@ def times_of(contest: Mapping[str, Any] | None, name: str, what: str = "") -> li
     return []
 
 
-def payback(contest: Mapping[str, Any], name: str) -> tuple[float, float]:
-    """What its first epoch costs a contestant more than the reference; steps that make up for it.
-
-    Returns:
-        Seconds by which its first epoch is longer than its others, less the reference's; and steps:
-        infinite where its steps were not faster in most rounds, less than 0 where the start costs
-        nothing more.  NaN where it was not measured.
-    """
-    found = {one["name"]: one for one in contest["contestants"] if one["times"]}
-    reference = contest["contestants"][0]["name"]
-    if name not in found or reference not in found:
-        return math.nan, math.nan
-    starts = {
-        which: found[which]["first"] - median_of(contest, which, "epoch")
-        for which in (name, reference)
-    }
-    steps = [times_of(contest, which, "step") for which in (reference, name)]
-    gain = statistics.median(a - b for a, b in zip(*steps, strict=False))
-    cost = starts[name] - starts[reference]
-    return cost, cost / gain if gain > 0 else math.inf
-
-
 def exponent(amounts: Sequence[float], seconds: Sequence[float]) -> float:
     """How cost grows: the p of the power of the amount that fits the times best; 1 is linear.
 

@@ -21,8 +21,6 @@ TITLES = {
     "grow": "As the work grows",
     "photo": "A large photograph",
 }
-#: The contest in which ways to compile the networks stand beside not compiling them.
-COMPILED = "compiled training"
 #: Thing timed -> what a table calls it.
 _WHAT = {"epoch": "an epoch", "step": "a step", "": ""}
 #: The space before a unit.
@@ -163,24 +161,10 @@ def _compared(contest: Mapping[str, Any], rows: pd.DataFrame, file: str) -> Rend
         ],
         lines,
         f"{contest['case']}: {rounds} in turns. The ratio is the median of the rounds' ratios."
-        + ("".join(_paid_back(contest)) if contest["case"] == COMPILED else "")
         + "".join(left_out),
         file,
         rows if len(rows) else None,
     )
-
-
-def _paid_back(contest: Mapping[str, Any]) -> Iterator[str]:
-    """A sentence on each way of compiling: what it costs, and when that has paid."""
-    for one in contest["contestants"][1:]:
-        cost, steps = speed.payback(contest, one["name"])
-        if math.isnan(cost):
-            continue
-        made_up = "no gain by its steps can be told in these rounds"
-        if not math.isinf(steps):
-            made_up = f"{max(0, math.ceil(steps)):,} steps make up for that"
-        longer = f"{seconds(cost)} more" if cost > 0 else "no longer"
-        yield f" {one['name']}: the first epoch takes {longer}, and {made_up}."
 
 
 def _range(row: pd.Series) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib import reference, selection
+from qrlib import reference, selection, uncertainty
 from qrlib.errors import QrlibError
 from qrlib.profiles import PAPER_SIZE
 from qrlib.rendering import Rendered, grid
@@ -43,8 +43,6 @@ TIMED = {
         "classify a distorted image, VGG16",
     ),
 }
-#: Fewer repeats than these show no spread that an error could be taken from.
-ENOUGH = 3
 #: The paper's classifier, by our name.
 PAPER_CLASSIFIER = "vgg16"
 UNITS = {"seconds_per_epoch": "s", "milliseconds_per_image": "ms"}
@@ -116,20 +114,6 @@ def of(results: pd.DataFrame, metric: str, restorer: str, **choice: Any) -> pd.D
     return mine if "error" in mine.columns else mine.assign(error=math.nan)
 
 
-def error_of_median(values: Sequence[float]) -> float:
-    """Standard error of the median of repeats, from their spread s: sqrt(pi / 2) s / sqrt(k).
-
-    It tells what the repeats show and no more: what another hour on the same machine would change is not
-    in it.  NaN for fewer than `ENOUGH`.
-
-    >>> round(error_of_median([1.0, 2.0, 3.0]), 3), error_of_median([1.0, 2.0])
-    (0.724, nan)
-    """
-    if len(values) < ENOUGH:
-        return math.nan
-    return math.sqrt(math.pi / 2) * statistics.stdev(values) / math.sqrt(len(values))
-
-
 def hindrance(rows: pd.DataFrame, metric: str, restorers: Iterable[str]) -> str:
     """Why times of these restorers cannot be compared; "" if they can.
 
@@ -143,7 +127,7 @@ def hindrance(rows: pd.DataFrame, metric: str, restorers: Iterable[str]) -> str:
     if "error" in mine.columns and mine["error"].notna().all():
         return ""
     if metric == "seconds_per_epoch":
-        return f"a training of fewer than {ENOUGH} epochs, which show no spread"
+        return f"a training of fewer than {uncertainty.ENOUGH} epochs, which show no spread"
     return "times whose record keeps no error: measure them again"
 
 
@@ -181,7 +165,7 @@ def of_training(
                     "seed": seed,
                     "metric": "seconds_per_epoch",
                     "value": statistics.median(seconds),
-                    "error": error_of_median(seconds),
+                    "error": uncertainty.error_of_median(seconds),
                     "n": training["images"]["train"],
                     "record": f"{record['name']}.json",
                     "device": str(record["provenance"]["device"]),

@@ -258,18 +258,6 @@ def test_our_training_is_the_real_one(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert made[0].choices.keys() == {"noise", "blur"}
 
 
-def test_our_training_compiles_when_asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Both networks, by torch.compile; CUDA graphs on a GPU alone."""
-    monkeypatch.setenv("QRLIB_CACHE", str(tmp_path))
-    asked = []
-    monkeypatch.setattr(torch, "compile", lambda f, **k: asked.append(f.__qualname__) or f)
-    ready = training_ours.epoch(TINY, compile="default")
-    ready.run()
-    assert asked == ["QRNet.forward", "Classifier.forward"]
-    with pytest.raises(Absent, match="need a GPU"):
-        training_ours.epoch(TINY, compile="reduce-overhead")
-
-
 # --- same work --------------------------------------------------------------------------------------
 
 
@@ -392,29 +380,6 @@ def test_tables_begin_with_ratios_and_name_who_is_left_out(result: dict) -> None
     grown = grown.replace("\N{NO-BREAK SPACE}", " ")
     assert "power 1.00" in grown
     assert "| 24 | 8.00 | 48.0 s | 48.0 to 48.0 s | 2.00 s | 1.24 GB |" in grown
-
-
-@pytest.mark.parametrize(
-    ("step", "first", "steps", "said"),
-    [
-        (0.75, 50.0, 160, "40.0 s more, and 160 steps make up for that"),
-        (1.0, 50.0, math.inf, "40.0 s more, and no gain by its steps can be told in these rounds"),
-        (0.75, 10.0, 0, "no longer, and 0 steps make up for that"),
-    ],
-)
-def test_compiling_is_paid_back_by_faster_steps(step, first, steps, said) -> None:
-    """Ours takes 10 s for the first epoch and for each other."""
-    contestants = [
-        contestant("ours", {"epoch": [10.0] * 3, "step": [1.0] * 3}, first=10.0),
-        contestant("torch.compile", {"epoch": [10.0] * 3, "step": [step] * 3}, first=first),
-        contestant("CUDA graphs", {}, skipped="no GPU"),
-    ]
-    case = {"group": "step", "case": speed_tables.COMPILED, "contestants": contestants}
-    assert speed.payback(case, "torch.compile") == (first - 10, steps)
-    assert all(map(math.isnan, speed.payback(case, "CUDA graphs")))
-    table = dict(speed_tables.tables({"contests": [case], "machine": {"kind": "x"}}, "step"))
-    text = table["compiled training: a step"].markdown.replace("\N{NO-BREAK SPACE}", " ")
-    assert f"torch.compile: the first epoch takes {said}." in text
 
 
 def test_the_floor_is_work_over_rates(result: dict) -> None:

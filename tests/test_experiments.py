@@ -11,7 +11,6 @@ import pytest
 import torch
 
 from qrlib import (
-    classifiers,
     experiments,
     load_qrnet,
     measuring,
@@ -149,44 +148,6 @@ def test_a_schedule_reaches_the_training_and_the_config(monkeypatch):
         named = experiment.config("recovery")["recovery"].get("schedule", "constant")
         assert named == seen[-1]
     assert seen == ["constant", "cosine"]
-
-
-def test_compiling_reaches_the_training_and_the_config(monkeypatch):
-    """It changes last digits, so the record names it; without it nothing is named, as before."""
-    seen = []
-
-    def mode_of(networks, mode):
-        seen.append((len(networks), mode))
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(runs, "compiled", mode_of)
-    for overrides in (None, "recovery.compile=default"):
-        experiment = smoke(variant="pretrained", overrides=overrides)
-        with pytest.raises(KeyboardInterrupt):
-            runs.train(experiment, runs.load_data(experiment))
-        assert experiment.config("recovery")["recovery"].get("compile", "none") == seen[-1][1]
-    assert seen == [(1, "none"), (1, "default")]
-
-
-@pytest.mark.parametrize(("variant", "count"), [("mqrnet", 3), ("finetuned", 1)])
-def test_restorer_and_classifiers_are_compiled(monkeypatch, variant, count):
-    seen = []
-
-    def stop(networks, mode):
-        seen.extend(networks)
-        raise KeyboardInterrupt
-
-    experiment = smoke(variant=variant)
-    splits = runs.load_data(experiment)
-    judges = {}
-    for role in experiments.ROLES:
-        judges[role] = classifiers.build("small_vgg", 3, weights=None, image_size=32)
-        judges[role].name = role
-    monkeypatch.setattr(runs, "compiled", stop)
-    monkeypatch.setattr(experiments.Experiment, "start", None)
-    with pytest.raises(KeyboardInterrupt):
-        runs.train(experiment, splits, judges)
-    assert len(seen) == count
 
 
 def test_code_of_each_kind():

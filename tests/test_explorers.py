@@ -20,7 +20,7 @@ from qrlib import (
     distortions,
     evaluation,
     explorers,
-    graph,
+    notebooks,
     profiles,
     reference,
     selection,
@@ -320,20 +320,22 @@ def test_only_widgets_that_are_shown_are_kept():
 
     content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell()])
     view = {"model_id": "shown", "version_major": 2, "version_minor": 1}
-    data = {f"{graph.WIDGETS}view+json": view}
+    data = {f"{notebooks.WIDGETS}view+json": view}
     content.cells[0].outputs = [nbformat.v4.new_output("display_data", data)]
     state = {
         "shown": model(layout="IPY_MODEL_layout", data={"a": 1}),
         "layout": model(),
         "bar": model(),
     }
-    content.metadata.widgets = {f"{graph.WIDGETS}state+json": {"state": state, "version_major": 2}}
-    graph.tidy(content)
-    saved = content.metadata.widgets[f"{graph.WIDGETS}state+json"]
+    content.metadata.widgets = {
+        f"{notebooks.WIDGETS}state+json": {"state": state, "version_major": 2}
+    }
+    notebooks.tidy(content)
+    saved = content.metadata.widgets[f"{notebooks.WIDGETS}state+json"]
     assert set(saved["state"]) == {"shown", "layout"}
     assert saved["version_major"] == 2
     content.cells[0].outputs = []
-    graph.tidy(content)
+    notebooks.tidy(content)
     assert "widgets" not in content.metadata
 
 

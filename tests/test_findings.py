@@ -5,7 +5,7 @@ import pandas as pd
 from frames import record, runs, table2_results
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from qrlib import findings, graph, tables
+from qrlib import findings, notebooks, tables
 
 METHODS = ("none", "qrnet")
 
@@ -51,7 +51,7 @@ def test_the_sentence_becomes_part_of_the_caption():
     said.data[findings.NOTE] = "Dots are seeds."
     figure = {"mystnb": {"figure": {"caption": "Accuracy."}}}
     content = new_notebook(cells=[new_code_cell(outputs=[said, picture], metadata=figure)])
-    graph.tidy(content)
+    notebooks.tidy(content)
     (cell,) = content.cells
     assert cell.outputs == [picture]
     assert cell.metadata.mystnb.figure.caption == "It rises. Accuracy. Dots are seeds."

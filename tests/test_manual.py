@@ -67,7 +67,6 @@ def test_every_setting_is_listed_and_can_be_overridden():
     for setting, kind in found["type"].items():
         if kind in changed and setting not in ("comparable", "label"):
             valid = {"precision": "32-true", "recovery.schedule": "cosine"}
-            valid["recovery.compile"] = "default"
             override = {setting: valid.get(setting, changed[kind])}
             name = profiles.load("quick", overrides=override).name
             assert name.startswith("quick+") or str(changed[kind]) == found.loc[setting, "quick"]

@@ -176,7 +176,7 @@ def test_a_parameter_of_a_notebook_is_a_value(value: str) -> None:
 def test_commands_that_write_take_names_of_profiles_only(
     folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qrlib import graph
+    from qrlib import graph, notebooks
 
     monkeypatch.setenv("QRLIB_ROOT", str(folders))
 
@@ -185,6 +185,6 @@ def test_commands_that_write_take_names_of_profiles_only(
         with pytest.raises(QrlibError, match="the name of a profile"):
             graph.publish(folders / "a.ipynb", name, folders / "stamp", ["x"])
         with pytest.raises(QrlibError, match="the name of a profile"):
-            graph.assemble([name])
+            notebooks.assemble([name])
     assert (folders / "a.ipynb").exists()
     assert not (folders / "stamp").exists()

@@ -63,10 +63,6 @@ REFUSED = {
     "recovery.epochs=-1": ("epochs must be a whole number of at least 1, not -1",),
     "recovery.learning_rate=-1e-3": ("learning_rate must be a number of at least 0",),
     "recovery.learning_rate=fast": ("learning_rate must be float, not 'fast'",),
-    "recovery.compile=max": (
-        "unknown recovery.compile in overrides 'max'",
-        "none, default, reduce-overhead",
-    ),
     "recovery.schedule=step": ("unknown recovery.schedule in overrides 'step'", "constant, cosine"),
     "recovery.dropout=-1": ("dropout must be a number of at least 0, not -1.0",),
     "recovery.learning_rate=.nan": ("must be a number of at least 0, not nan",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import nbformat
 import pytest
 
-from qrlib import graph, paths, profiles, sections
+from qrlib import findings, notebooks, paths, profiles, sections
 from qrlib.errors import QrlibError
 from qrlib.experiments import plan
 
@@ -64,13 +64,13 @@ def test_profiles_with_records_are_shown_the_papers_setting_first(monkeypatch):
 
 def test_a_results_page_begins_with_whose_results_they_are():
     profile = profiles.load("quick")
-    text = sections.introduction(profile, "recovery", 1128)
+    text = findings.introduction(profile, "recovery", 1128)
     assert text.startswith(f"**Results of the {profile.label}**: 1,128 test images, seeds 0 and 1")
     assert "(seed 0 for small QRNet)" in text
     assert "not the paper's setting" in text
     assert text.endswith("`papermill notebooks/recovery.ipynb out.ipynb -p profile quick`.")
-    assert "images, seed 0." in sections.introduction(profile, "end_to_end", 1)
-    assert "not the paper's setting" not in sections.introduction(
+    assert "images, seed 0." in findings.introduction(profile, "end_to_end", 1)
+    assert "not the paper's setting" not in findings.introduction(
         profiles.load("caltech101"), "recovery", 1
     )
 
@@ -103,7 +103,7 @@ def executed():
 )
 def test_a_run_shows_its_parameters_and_a_page_what_it_found(run, tags):
     content = executed()
-    graph.tidy(content, run=run)
+    notebooks.tidy(content, run=run)
     assert [cell.metadata.tags for cell in content.cells] == [[tag] for tag in tags]
     assert content.cells[1].source.startswith("# The parameters of this run\n") is run
     if run:  # a copy of the page's cells has every name that it needs

@@ -8,7 +8,7 @@ import pytest
 from frames import record, run, runs
 from test_sweep import training
 
-from qrlib import selection, store, timings
+from qrlib import selection, store, timings, uncertainty
 from qrlib.errors import QrlibError
 
 
@@ -71,9 +71,9 @@ def test_profiles_and_classifiers_do_not_mix():
 def test_error_of_a_median_by_simulation():
     random = np.random.default_rng(0)
     drawn = random.normal(5.0, 2.0, size=(4000, 25))
-    errors = [timings.error_of_median(list(values)) for values in drawn[:200]]
+    errors = [uncertainty.error_of_median(list(values)) for values in drawn[:200]]
     assert np.mean(errors) == pytest.approx(np.median(drawn, axis=1).std(), rel=0.05)
-    assert math.isnan(timings.error_of_median([1.0, 2.0]))
+    assert math.isnan(uncertainty.error_of_median([1.0, 2.0]))
 
 
 def test_what_stands_against_comparing_times():
@@ -175,7 +175,10 @@ def test_seconds_of_training():
     found = timings.of_training(records, ["qrnet-multiple", "end_to_end-multiple"], frame)
     assert list(found["value"]) == [20.0, 20.0]
     assert list(found["error"]) == pytest.approx(
-        [timings.error_of_median([10.0, 20.0, 30.0]), timings.error_of_median([10.0, 20.0, 1000.0])]
+        [
+            uncertainty.error_of_median([10.0, 20.0, 30.0]),
+            uncertainty.error_of_median([10.0, 20.0, 1000.0]),
+        ]
     )
     assert list(found["n"]) == [640, 640]
     assert list(found["seed"]) == [0, 1]

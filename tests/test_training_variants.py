@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import shutil
-
 import pytest
 import torch
 
@@ -12,7 +9,6 @@ from qrlib import classifiers, data, distortions, weights
 from qrlib.errors import QrlibError
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.training import compiling
 from qrlib.training.loop import LoopSettings
 from qrlib.training.recovery import RecoveryTask, learning_part, train_recovery
 
@@ -163,81 +159,3 @@ def test_what_cannot_learn_is_refused():
     _, used, loss, _ = networks("qrnet")
     with pytest.raises(QrlibError, match="unknown classifier to tune 'x'"):
         RecoveryTask(None, loss, used, {}, learning_rate=1e-3, seed=0, tuned="x")
-
-
-@pytest.mark.skipif(not (shutil.which("g++") or shutil.which("clang++")), reason="no C++ compiler")
-def test_compiled_training_is_the_same_training(splits, tmp_path):
-    """By torch's own compiler, which takes long for many layers: a restorer of two."""
-    restorer = torch.nn.Sequential(
-        torch.nn.Conv2d(3, 8, 3, padding=1), torch.nn.ReLU(), torch.nn.Dropout(0.2),
-        torch.nn.Conv2d(8, 3, 3, padding=1), torch.nn.Sigmoid(),
-    )  # fmt: skip
-    compiled_equals_eager(restorer, splits, tmp_path)
-
-
-def test_qrnet_and_its_classifier_are_whole_graphs(splits, tmp_path, monkeypatch):
-    """Traced and differentiated ahead as by the compiler, then run operation by operation."""
-    trace = torch.compile
-    monkeypatch.setattr(
-        torch,
-        "compile",
-        lambda f, **k: trace(f, backend="aot_eager", fullgraph=True, dynamic=False),
-    )
-    compiled_equals_eager(QRNet(), splits, tmp_path)
-
-
-def compiled_equals_eager(net, splits, folder):
-    """Losses of each epoch and weights to rounding, dropout included; names stay, nothing is left."""
-    found = {}
-    for mode in ("none", "default"):
-        _, used, loss, tuned = networks("end to end")
-        restorer = copy.deepcopy(net)
-        torch._dynamo.utils.counters.clear()
-        with compiling.compiled([restorer, *used.values()], mode):
-            history = train_recovery(
-                restorer, splits, folder / mode, SETTINGS, loss=loss, classifiers=used,
-                choices=CHOICES, seed=0, name=mode, fingerprint={}, tuned=tuned, tuning_rate=1e-4,
-            )  # fmt: skip
-            if mode != "none":  # in training and in validation
-                assert torch._dynamo.utils.counters["stats"]["unique_graphs"] >= 4
-        assert "forward" not in vars(restorer)
-        saved = weights.read(folder / mode / "best.safetensors")[0]
-        found[mode] = history.frame.drop(columns="seconds"), saved
-    (eager, before), (compiled, after) = found.values()
-    assert list(eager) == list(compiled)
-    torch.testing.assert_close(
-        torch.tensor(compiled.to_numpy()), torch.tensor(eager.to_numpy()), rtol=1e-4, atol=1e-6
-    )
-    assert list(before) == list(after)
-    for name, tensor in before.items():
-        torch.testing.assert_close(after[name], tensor, rtol=1e-3, atol=1e-4, msg=name)
-
-
-def test_compiling_is_torchs_and_asks_for_cuda_graphs(monkeypatch):
-    asked = []
-    monkeypatch.setattr(torch, "compile", lambda f, **k: asked.append(k) or f)
-    net = torch.nn.Linear(1, 1)
-    with compiling.compiled([net, net], "reduce-overhead"):
-        assert "forward" in vars(net)
-    (once,) = asked
-    assert once["options"] == {"triton.cudagraphs": True, "fallback_random": True}
-    assert "forward" not in vars(net)
-
-
-def test_without_a_compiler_the_way_out_is_said(monkeypatch):
-    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
-    net = torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Softmax(1))
-    with (
-        torch._inductor.config.patch(force_disable_caches=True),
-        pytest.raises(QrlibError, match="no-such-compiler.*recovery.compile to none"),
-        compiling.compiled([net], "default"),
-    ):
-        net(torch.zeros(1, 3))
-
-
-def test_an_unknown_mode_is_refused():
-    with (
-        pytest.raises(QrlibError, match="none, default"),
-        compiling.compiled([], "max"),
-    ):
-        pass

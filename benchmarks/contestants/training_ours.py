@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.contest import Absent, Ready
+from benchmarks.contest import Ready
 from benchmarks.contestants.stopwatch import Epochs, Stopwatch
 from benchmarks.contestants.torch_device import device_of, waiting
 from benchmarks.corpus import Part, open_corpus
@@ -17,7 +17,6 @@ from benchmarks.settings import Settings
 from qrlib import classifiers, distortions
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.training.compiling import compiled
 from qrlib.training.device import resolve_precision
 from qrlib.training.loop import LoopSettings, Task, fit
 from qrlib.training.recovery import RecoveryTask
@@ -80,7 +79,6 @@ def epoch(
     *,
     count: int = 1,
     distort: bool = True,
-    compile: str = "none",
     **changes: Any,
 ) -> Ready:
     """Epochs of Algorithm 1 by `fit`: its own data supply, precision, optimiser, metrics, checkpoints.
@@ -88,13 +86,10 @@ def epoch(
     Args:
         count: of classifiers.
         distort: False leaves the distortion out: batches that are ready, see `update`.
-        compile: one of `qrlib.profiles.COMPILE_MODES`; done in the first epoch.
         changes: of the settings.
     """
     settings = dataclasses.replace(settings, **changes)
     device = device_of(settings)
-    if compile == "reduce-overhead" and device.type != "cuda":
-        raise Absent("CUDA graphs need a GPU")
     corpus = open_corpus(settings)
     nets = _classifiers(settings, corpus.classes, count)
     task = _task(_Watched, settings, nets, distort=distort, seed=0)
@@ -102,8 +97,7 @@ def epoch(
     task.epochs = Epochs(stopwatch, len(corpus.train) // settings.batch)
 
     def train() -> None:
-        with compiled([task.net, *nets.values()], compile):
-            _fit(task, corpus.train, corpus.validation, settings, FOREVER)
+        _fit(task, corpus.train, corpus.validation, settings, FOREVER)
 
     task.epochs.start(train)
     return Ready(
