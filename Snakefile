@@ -18,12 +18,16 @@ import shlex
 import sys
 from pathlib import Path
 
-from qrlib import demands, experiments, forking, pages, paths, profiles, provenance, sections
+from qrlib.book.sphinx_ext import launch_buttons
+from qrlib.experiments import coverage, plan, profiles
+from qrlib.records import provenance
+from qrlib.utils import paths
+from qrlib.workflow import kernel_server, resources
 
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
 # Real runs whose records are part of the project; the book shows them beside the quick profile.
-COMMITTED = [p for p in sections.recorded() if p not in (NAME, "quick", "smoke")]
+COMMITTED = [p for p in coverage.recorded() if p not in (NAME, "quick", "smoke")]
 NOTEBOOKS = [p for p in profiles.names() if any(paths.results(p).glob("notebooks/*.ipynb"))
              and p not in (NAME, "quick", "smoke")]
 # On a cluster a job asks for `cores`, wherever it runs; here they all share what there is.
@@ -33,17 +37,17 @@ THREADS = PROFILE.threads or CORES
 PY = shlex.quote(sys.executable)
 BIN = shlex.quote(str(Path(sys.executable).parent))
 
-PLAN = experiments.plan(PROFILE)
+PLAN = plan.experiments_of(PROFILE)
 CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant == "none"}
 RESTORERS = {x.recovery_run: x for x in PLAN if x.variant != "none"}
-TIMED = experiments.timed(PROFILE)
+TIMED = plan.timed(PROFILE)
 
 RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format
 # More threads than a job's share make everything slower, by waiting for each other.
 ENVIRONMENT = "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} PYTHONWARNINGS=ignore "
 # Where there is a server of kernels, its imports serve what starts them too.
-PYTHON = f"{PY} -m qrlib.forking {PY}" if forking.SOCKET in os.environ else PY
+PYTHON = f"{PY} -m qrlib.workflow.kernel_server {PY}" if kernel_server.SOCKET in os.environ else PY
 PAPERMILL = f"{PYTHON} -m papermill --log-output --no-progress-bar --autosave-cell-every 0 --start-timeout 300 "
 
 
@@ -54,7 +58,7 @@ FIRST = 1
 wildcard_constraints:
     classifier="|".join(CLASSIFIERS),
     run="|".join(map(re.escape, RESTORERS)),
-    results="|".join(sections.PAGES),
+    results="|".join(coverage.PAGES),
     story="overview|does_it_hold|left_open|commands",
     page="method|distortions",
 
@@ -69,7 +73,7 @@ def settings(kind, x):
 
     If only the evaluation changed, the job finds its network trained and evaluates it again.
     """
-    code = [experiments.code(kind), experiments.code("evaluation")]
+    code = [plan.code(kind), plan.code("evaluation")]
     return [provenance.config_hash(x.config(kind)), *code]
 
 
@@ -86,7 +90,7 @@ def asked(jobs=None):
     """
     if not CLUSTER or jobs is None:
         return {}
-    needs = lambda w: demands.of_job(PROFILE, jobs(w))
+    needs = lambda w: resources.of_job(PROFILE, jobs(w))
     return {
         "gpu": lambda wildcards: needs(wildcards).gpus,
         "mem_mb": lambda wildcards, attempt: attempt * needs(wildcards).memory_mb,
@@ -103,7 +107,7 @@ def before(x):
 
 def result_pages(profile):
     """The results notebooks of a profile: all that were planned here, else all that records allow."""
-    pages = sections.pages(profiles.load(profile), there=profile != NAME)
+    pages = coverage.pages(profiles.load(profile), there=profile != NAME)
     return expand("book/_executed/{profile}/{page}.ipynb", profile=profile, page=pages)
 
 
@@ -127,7 +131,7 @@ rule live:
     output:
         "book/_executed/_files/live/manifest.js",
     params:
-        code=provenance.code_hash(["live"]),
+        code=provenance.code_hash(["book.try_it"]),
     shell:
         ENVIRONMENT + "{PYTHON} -m qrlib live {NAME}"
 
@@ -147,7 +151,7 @@ rule book:
     output:
         "_build/html/index.html",
     params:
-        launched=[pages.repository(), pages.branch()],
+        launched=[launch_buttons.repository(), launch_buttons.branch()],
     threads: CORES
     shell:
         "{PY} -m qrlib assemble {NAME} {NOTEBOOKS} && "
@@ -176,7 +180,7 @@ rule classifier:
 
 
 rule restorer:
-    """A network for one seed, trained and evaluated: any variant of `qrlib.experiments`."""
+    """A network for one seed, trained and evaluated: any variant of `qrlib.experiments.plan`."""
     input:
         lambda w: before(RESTORERS[w.run]),
         notebook="notebooks/train_recovery.ipynb",
@@ -200,12 +204,12 @@ rule restorer:
 rule timing:
     """Seconds an epoch and milliseconds an image, with nothing else running beside it."""
     input:
-        [STAMP(x.recovery_run) for x in (TIMED, experiments.timed_beside(TIMED)) if x],
+        [STAMP(x.recovery_run) for x in (TIMED, plan.timed_beside(TIMED)) if x],
         notebook="notebooks/timings.ipynb",
     output:
         STAMP(TIMED.timing_run),
     params:
-        settings=[provenance.config_hash(TIMED.config("recovery")), experiments.code("timing")],
+        settings=[provenance.config_hash(TIMED.config("recovery")), plan.code("timing")],
     log:
         notebook=f"{RUNS}/logs/{TIMED.timing_run}.ipynb",
     priority: FIRST
@@ -219,10 +223,11 @@ rule timing:
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
-READERS = ["agreement", "origins", "tables", "findings", "sweep", "timings", "claims", "verdicts", "plots", "store",
-           "reference", "samples", "explorers"]
+READERS = ["book.explorers", "report.captions", "report.claims.check", "report.claims.verdict_tables",
+           "report.figures.plots", "report.lambda_sweep", "report.records_table", "report.sheets",
+           "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.
-SCRIPTS = sorted(str(p) for kind in ("js", "css") for p in Path("qrlib/explorers").glob(f"*.{kind}"))
+SCRIPTS = sorted(str(p) for kind in ("js", "css") for p in Path("qrlib/book/explorers").glob(f"*.{kind}"))
 
 
 rule results:
@@ -255,7 +260,7 @@ rule story:
     output:
         "book/_executed/{story}.ipynb",
     params:
-        code=provenance.code_hash([*READERS, "diagrams", "manual", "showcase", "__main__"]),
+        code=provenance.code_hash([*READERS, "report.figures.diagrams", "book.command_reference", "book.first_page", "__main__"]),
     log:
         notebook=f"{paths.runs('book')}/logs/{{story}}.ipynb",
     threads: THREADS
@@ -290,8 +295,8 @@ rule page:
         "book/_executed/{page}.ipynb",
     params:
         code=provenance.code_hash(
-            ["models", "layers", "distortions", "evaluation", "losses", "tables", "plots", "diagrams"]
-            + ["explorers", "listing", "training.recovery"]
+            ["models", "distortions", "evaluation", "losses", "training.recovery", "report.tables"]
+            + ["report.figures.plots", "report.figures.diagrams", "book.explorers", "book.listing"]
         ),
     log:
         notebook=f"{paths.runs('book')}/logs/{{page}}.ipynb",

@@ -13,7 +13,7 @@ from benchmarks import groups, machine, running
 from benchmarks.contest import Contest
 from benchmarks.settings import CLASSIFIERS, CORPORA, GROUPS, Settings, default, usable_threads
 from qrlib import speed, speed_goals, speed_tables
-from qrlib.errors import QrlibError
+from qrlib.utils.errors import QrlibError
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.settings import Settings
-from qrlib import files, paths
 from qrlib.data import Split, caltech, load, packed, photographs
-from qrlib.errors import QrlibError
+from qrlib.utils import files, paths
+from qrlib.utils.errors import QrlibError
 
 #: Width and height of the pictures cut from photographs: about those of Caltech101.
 PICTURE = (300, 200)

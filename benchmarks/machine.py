@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.settings import Settings
-from qrlib import provenance
+from qrlib.records import provenance
 
 #: Packages whose versions a result names, where they are installed.
 PACKAGES = (

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from qrlib.errors import QrlibError, choose
+from qrlib.utils.errors import QrlibError, choose
 
 #: The groups of contests, in the order in which they run.
 GROUPS = ("step", "distort", "infer", "grow", "photo")

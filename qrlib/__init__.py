@@ -1,6 +1,7 @@
 """qrlib: Quality Recovery for Image Recognition (Takagi, Sakurai, Hagiwara; IEEE Access 2019).
 
-The names below are loaded when first used, so that reading results does not import torch.
+The names below are the science; they are loaded when first used, so that reading results does not import
+torch.  Everything else is in packages named for their purpose, imported from where it is.
 """
 
 from __future__ import annotations
@@ -10,25 +11,28 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_WHERE = {
+_NAMES = {
     "QRNet": "models",
     "load_qrnet": "models",
     "RecoveryLoss": "losses",
-    "QrlibError": "errors",
+    "QrlibError": "utils.errors",
 }
 _MODULES = (
-    "agreement batch checking claims classifiers conventions data diagrams distortions errors "
-    "evaluation experiments latency layers losses manual measuring models origins photo plots "
-    "profiles provenance recover reference rendering runs samples schema sections selection "
-    "similarity speed speed_goals speed_tables store style sweep tables timings training"
-).split()
+    "classifiers",
+    "distortions",
+    "evaluation",
+    "losses",
+    "models",
+    "paper",
+    "weights",
+)
 
-__all__ = ["__version__", *_WHERE, *_MODULES]
+__all__ = ["__version__", *_NAMES, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _WHERE:
-        return getattr(importlib.import_module(f"qrlib.{_WHERE[name]}"), name)
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"qrlib.{_NAMES[name]}"), name)
     if name in _MODULES:
         return importlib.import_module(f"qrlib.{name}")
     raise AttributeError(f"module 'qrlib' has no attribute {name!r}")

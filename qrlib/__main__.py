@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from qrlib.errors import QrlibError
+from qrlib.utils.errors import QrlibError
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command; a `QrlibError` ends it with one line on stderr and status 2."""
     parser = argparse.ArgumentParser(prog="python -m qrlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="train and evaluate every network of a profile")
-    run.add_argument("profile", help="a file of profiles/ without its ending")
+    profile = commands.add_parser("run", help="train and evaluate every network of a profile")
+    profile.add_argument("profile", help="a file of profiles/ without its ending")
     book = commands.add_parser("book", help="run the quick profile and build the book")
-    for command in (run, book):
+    for command in (profile, book):
         command.add_argument("--cores", type=int, help="processor cores to use (default: all)")
         command.add_argument(
             "--cluster", help="submit each job: slurm, kubernetes, or a folder of yours in cluster/"
@@ -64,8 +64,8 @@ def main(argv: list[str] | None = None) -> int:
         "assemble", help="(for the Snakefile) collect the book's notebooks"
     )
     assemble.add_argument("profiles", nargs="+")
-    try_it = commands.add_parser("live", help="(for the Snakefile) make what the live page loads")
-    try_it.add_argument("profile")
+    live = commands.add_parser("live", help="(for the Snakefile) make what the live page loads")
+    live.add_argument("profile")
     arguments = parser.parse_args(argv)
 
     try:
@@ -77,19 +77,20 @@ def main(argv: list[str] | None = None) -> int:
             return _archive(arguments)
 
         if arguments.command == "live":
-            from qrlib import live
+            from qrlib.book import try_it
 
-            live.make(arguments.profile)
+            try_it.make(arguments.profile)
             return 0
 
-        from qrlib import graph, notebooks
+        from qrlib.book import notebooks
+        from qrlib.workflow import run
 
         if arguments.command in ("run", "book"):
             book_too = arguments.command == "book"
             profile, target = ("quick", "book") if book_too else (arguments.profile, "all")
-            return graph.run(profile, target, arguments.cores, arguments.dry_run, arguments.cluster)
+            return run.run(profile, target, arguments.cores, arguments.dry_run, arguments.cluster)
         if arguments.command == "publish":
-            graph.publish(arguments.notebook, arguments.profile, arguments.stamp, arguments.records)
+            run.publish(arguments.notebook, arguments.profile, arguments.stamp, arguments.records)
         elif arguments.command == "page":
             notebooks.page(arguments.notebook, arguments.target)
         else:
@@ -104,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _recover(arguments: argparse.Namespace) -> int:
-    from qrlib.recover import recover_file
+    from qrlib.inference.recover import recover_file
 
     report = recover_file(
         arguments.photo,
@@ -121,21 +122,21 @@ def _recover(arguments: argparse.Namespace) -> int:
 
 
 def _train(arguments: argparse.Namespace) -> int:
-    from qrlib import batch, profiles
+    from qrlib.experiments import headless, profiles
 
     if arguments.list:
-        print("\n".join(batch.names(profiles.load(arguments.profile))))
+        print("\n".join(headless.names(profiles.load(arguments.profile))))
     else:
-        records = batch.train(arguments.profile, arguments.runs)
+        records = headless.run(arguments.profile, arguments.runs)
         print(f"{len(records)} records in results/{arguments.profile}/records")
     return 0
 
 
 def _archive(arguments: argparse.Namespace) -> int:
-    from qrlib import archive
+    from qrlib.workflow import ro_crate
 
-    target = archive.make(arguments.file, arguments.overwrite)
-    parts = archive.check(target)["@graph"]
+    target = ro_crate.make(arguments.file, arguments.overwrite)
+    parts = ro_crate.check(target)["@graph"]
     size = target.stat().st_size / 1e6
     print(f"{target}: {size:.0f} MB, {len(parts)} entries in ro-crate-metadata.json, all checked")
     return 0

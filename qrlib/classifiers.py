@@ -16,7 +16,7 @@ import torchvision
 from torch import Tensor, nn
 
 from qrlib import weights as weight_files
-from qrlib.errors import QrlibError, choose
+from qrlib.utils.errors import QrlibError, choose
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qrlib.errors import QrlibError, choose
+from qrlib.utils.errors import QrlibError, choose
 
 #: The five evaluation levels of each distortion, for images of 224 pixels (Section IV-A).
 NOISE_SIGMAS = (20.0, 40.0, 60.0, 80.0, 100.0)

@@ -19,10 +19,10 @@ from torchmetrics.functional.image import (
 )
 from tqdm import tqdm
 
-from qrlib import memory
 from qrlib.data import Split
 from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
-from qrlib.errors import QrlibError
+from qrlib.utils import memory
+from qrlib.utils.errors import QrlibError
 
 #: dB; what 8 bits can tell apart ends at 48, so no restored photograph comes near.
 MOST_PSNR = 100.0

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qrlib.errors import QrlibError
+from qrlib.utils.errors import QrlibError
 
 
 def quality_loss(restored: Tensor, target: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from qrlib.errors import QrlibError
+from qrlib.utils.errors import QrlibError
 
 #: Channels of the five encoder blocks of Table 1; the last is the bottleneck.
 CHANNELS = (16, 32, 64, 128, 256)
@@ -127,7 +127,7 @@ def load_qrnet(profile: str, variant: str = "qrnet", seed: int = 0) -> QRNet:
     Raises:
         QrlibError: no such weights; the message lists those that are there.  Or not those of a QRNet.
     """
-    from qrlib import paths
+    from qrlib.utils import paths
 
     folder = paths.results(profile) / "weights"
     path = folder / f"{variant}-seed{seed}.safetensors"

@@ -16,8 +16,8 @@ from typing import Any
 import jsonschema
 import pandas as pd
 
-from qrlib import files, paths
-from qrlib.errors import QrlibError
+from qrlib.utils import files, paths
+from qrlib.utils.errors import QrlibError
 
 SCHEMA = 1
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qrlib import speed, speed_tables
-from qrlib.rendering import Rendered
+from qrlib.report.render import Rendered
 
 #: A photograph's restoring counts as linear in its pixels if it grows as their power within this of 1.
 LINEAR = 0.1

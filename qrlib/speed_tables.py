@@ -10,8 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib import following, speed
-from qrlib.rendering import Rendered, grid
+from qrlib import speed
+from qrlib.report import sources
+from qrlib.report.render import Rendered, grid
 
 #: Group of contests -> its title.
 TITLES = {
@@ -63,7 +64,7 @@ def table(
 ) -> Rendered:
     """A table whose data are offered as a file of that name; no number is parted from its unit."""
     whole = [[_UNIT.sub("\N{NO-BREAK SPACE}", cell) for cell in row] for row in rows]
-    return grid(headings, whole, caption, file, data=data, up=following.OF_ALL)
+    return grid(headings, whole, caption, file, data=data, up=sources.OF_ALL)
 
 
 def machine(result: Mapping[str, Any]) -> Rendered:

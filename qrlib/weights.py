@@ -10,8 +10,8 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from qrlib import files, paths
-from qrlib.errors import QrlibError, choose
+from qrlib.utils import files, paths
+from qrlib.utils.errors import QrlibError, choose
 
 #: Our name -> the enum of torchvision.models that names its checksummed weights.
 TORCHVISION = {

@@ -14,7 +14,7 @@ from hypothesis import settings
 from project import Project
 from xdist.scheduler import LoadScopeScheduling
 
-from qrlib import forking
+from qrlib.workflow import kernel_server
 
 # In CI the same examples each time; elsewhere new ones are tried, and what fails is printed.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -68,11 +68,13 @@ def built_project(tmp_path_factory):
 def project(built_project):
     """The built project, where many notebooks are about to be executed."""
     with contextlib.ExitStack() as stack:
-        if forking.usable():  # they need not import everything for each
+        if kernel_server.usable():  # they need not import everything for each
             with pytest.MonkeyPatch.context() as patch:
                 patch.chdir(built_project.root)
                 patch.setenv("PYTHONPATH", str(built_project.root))
-                kernels = stack.enter_context(forking.server(1, built_project.root / "kernels.log"))
+                kernels = stack.enter_context(
+                    kernel_server.server(1, built_project.root / "kernels.log")
+                )
             built_project.environment |= kernels
         yield built_project
 

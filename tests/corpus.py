@@ -22,8 +22,8 @@ import torch
 from PIL import Image
 from safetensors.torch import save
 
-from qrlib import store
 from qrlib.models import QRNet
+from qrlib.records import store
 
 #: What a file does to a reader that lets it: the test looks for this file.
 MARK = "MARK-OF-CODE-THAT-RAN"

@@ -1,8 +1,8 @@
-"""Results made up for tests, in the shape of `qrlib.store.read`."""
+"""Results made up for tests, in the shape of `qrlib.records.store.read`."""
 
 import pandas as pd
 
-from qrlib.selection import LEVELS
+from qrlib.records.selection import LEVELS
 
 SIGMA = {"noise": 20.0, "blur": 2.0}
 

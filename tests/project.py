@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from qrlib import profiles
+from qrlib.experiments import profiles
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = (

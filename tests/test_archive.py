@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from qrlib import archive, paths
-from qrlib.errors import QrlibError
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
+from qrlib.workflow import ro_crate
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,8 +48,8 @@ def checkout(tmp_path, monkeypatch):
 
 
 def test_all_parts_are_there_and_described(checkout, tmp_path):
-    made = archive.make(tmp_path / "all.zip")
-    entities = {e["@id"]: e for e in archive.check(made)["@graph"]}
+    made = ro_crate.make(tmp_path / "all.zip")
+    entities = {e["@id"]: e for e in ro_crate.check(made)["@graph"]}
     commit = subprocess.run(
         ["git", "-C", str(checkout), "rev-parse", "HEAD"], text=True, capture_output=True
     ).stdout.strip()
@@ -76,7 +77,7 @@ def test_all_parts_are_there_and_described(checkout, tmp_path):
 def test_an_archive_is_of_one_commit(checkout, tmp_path):
     (checkout / "CITATION.cff").write_text("changed")
     with pytest.raises(QrlibError, match=r"1 file.s. differ from the commit, first CITATION.cff"):
-        archive.make(tmp_path / "all.zip")
+        ro_crate.make(tmp_path / "all.zip")
     assert not (tmp_path / "all.zip").exists()
 
 
@@ -87,21 +88,21 @@ def test_an_archive_is_of_one_commit(checkout, tmp_path):
 def test_a_wrong_target_is_refused(checkout, tmp_path, name, message):
     (tmp_path / "there.zip").write_text("old")
     with pytest.raises(QrlibError, match=message):
-        archive.make(tmp_path / name)
+        ro_crate.make(tmp_path / name)
     assert (tmp_path / "there.zip").read_text() == "old"
 
 
 def test_without_a_book_or_a_checkout_the_way_out_is_named(checkout, tmp_path):
     shutil.rmtree(checkout / ".git")
     with pytest.raises(QrlibError, match="is no git checkout"):
-        archive.make(tmp_path / "all.zip")
+        ro_crate.make(tmp_path / "all.zip")
     shutil.rmtree(checkout / "_build")
     with pytest.raises(QrlibError, match="run `make book` first"):
-        archive.make(tmp_path / "all.zip")
+        ro_crate.make(tmp_path / "all.zip")
 
 
 def test_a_changed_or_lacking_part_is_found(checkout, tmp_path):
-    made = archive.make(tmp_path / "all.zip")
+    made = ro_crate.make(tmp_path / "all.zip")
     weights = "code/results/caltech101/weights/qrnet-seed0.safetensors"
 
     def altered(change):
@@ -113,11 +114,11 @@ def test_a_changed_or_lacking_part_is_found(checkout, tmp_path):
         return other
 
     with pytest.raises(QrlibError, match=f"{weights} differs from its hash"):
-        archive.check(altered(lambda name, data: b"other" if name == weights else data))
+        ro_crate.check(altered(lambda name, data: b"other" if name == weights else data))
     with pytest.raises(QrlibError, match="book/ is named in the metadata and lacks"):
-        archive.check(altered(lambda name, data: None if name.startswith("book/") else data))
+        ro_crate.check(altered(lambda name, data: None if name.startswith("book/") else data))
     with pytest.raises(QrlibError, match="no archive of this project"):
-        archive.check(altered(lambda name, data: None if name.endswith("metadata.json") else data))
+        ro_crate.check(altered(lambda name, data: None if name.endswith("metadata.json") else data))
     (tmp_path / "no.zip").write_text(json.dumps({}))
     with pytest.raises(QrlibError, match="no archive of this project"):
-        archive.check(tmp_path / "no.zip")
+        ro_crate.check(tmp_path / "no.zip")

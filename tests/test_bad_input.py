@@ -14,10 +14,14 @@ import pytest
 from corpus import MARK, PROFILE, Bad, corpus, picture, tarred
 from PIL import Image
 
-from qrlib import archive, data, models, paths, profiles, samples, store, weights
+from qrlib import data, models, weights
 from qrlib.__main__ import main
 from qrlib.data import caltech, packed
-from qrlib.errors import QrlibError
+from qrlib.experiments import profiles, samples
+from qrlib.records import store
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
+from qrlib.workflow import ro_crate
 
 ALL = corpus()
 pytestmark = [pytest.mark.timeout(60), pytest.mark.filterwarnings("ignore")]
@@ -231,7 +235,7 @@ def test_a_good_archive_is_unpacked(folders, monkeypatch):
 def test_archives_of_ours(folders, bad):
     bad.write(folders / bad.name)
     with Refused(folders, bad):
-        archive.check(folders / bad.name)
+        ro_crate.check(folders / bad.name)
 
 
 # --- weights -----------------------------------------------------------------------------------

@@ -2,15 +2,16 @@
 
 import pytest
 
-from qrlib import batch, experiments, profiles, runs, store
 from qrlib.__main__ import main
-from qrlib.errors import QrlibError
+from qrlib.experiments import headless, plan, profiles, train
+from qrlib.records import store
+from qrlib.utils.errors import QrlibError
 
 
 def test_names_are_those_of_the_graph_in_an_order_that_works():
     profile = profiles.load("smoke")
-    found = list(batch.names(profile))
-    assert len(found) == len(set(found)) == len(experiments.plan(profile))
+    found = list(headless.names(profile))
+    assert len(found) == len(set(found)) == len(plan.experiments_of(profile))
     assert found.index("pretrained-seed0") < found.index("qrnet-multiple-small_vgg-seed0")
 
 
@@ -18,7 +19,7 @@ def test_unknown_runs_are_refused_before_anything_is_trained(capsys):
     with pytest.raises(
         QrlibError, match="unknown run of profile 'smoke'.*qrnet-multiple-small_vgg"
     ):
-        batch.train("smoke", ["recnet-blur-seed0", "qrnet-multiple-smal_vgg-seed0"])
+        headless.run("smoke", ["recnet-blur-seed0", "qrnet-multiple-smal_vgg-seed0"])
     assert not store.path("smoke", "recnet-blur-seed0").exists()
     assert main(["train", "nowhere"]) == 2
     assert "unknown profile 'nowhere'" in capsys.readouterr().err
@@ -35,8 +36,8 @@ def test_records_of_a_run_and_of_what_it_needs(capsys):
     for needed in ("classifier-small_vgg-seed0", "small_pretrained-seed0"):
         assert store.path("smoke", needed).is_file()
     # What a notebook then does finds it trained.
-    x = batch.names(profiles.load("smoke"))["small_qrnet-multiple-small_vgg-seed0"]
+    x = headless.names(profiles.load("smoke"))["small_qrnet-multiple-small_vgg-seed0"]
     before = store.read_record("smoke", x.recovery_run)["provenance"]["weights"]
-    runs.train(x, runs.load_data(x))
+    train.train(x, train.load_data(x))
     assert store.read_record("smoke", x.recovery_run)["provenance"]["weights"] == before
     assert "already trained" in capsys.readouterr().out

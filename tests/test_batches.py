@@ -3,11 +3,12 @@
 import pytest
 import torch
 
-from qrlib import data, distortions, memory
+from qrlib import data, distortions
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.training import batches, loop, recovery
 from qrlib.training.loop import LoopSettings
+from qrlib.utils import memory
 
 CPU = torch.device("cpu")
 

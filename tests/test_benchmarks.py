@@ -26,7 +26,7 @@ from benchmarks.contestants import batch, distort_opencv, distort_ours, infer, t
 from benchmarks.contestants.stopwatch import Epochs, Stopwatch
 from benchmarks.settings import GROUPS, default
 from qrlib import models, speed, speed_goals, speed_tables
-from qrlib.errors import QrlibError
+from qrlib.utils.errors import QrlibError
 
 ROOT = Path(__file__).resolve().parent.parent
 TINY = default(
@@ -187,7 +187,7 @@ def test_nobody_is_left_out_without_a_reason(held) -> None:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's count of memory")
 def test_memory_is_the_peak_of_the_work(held) -> None:
     """What was held before and given back is not in it; what the work held for a moment is."""
-    # A process of its own: training has told this one to keep what it frees (`qrlib.memory`).
+    # A process of its own: training has told this one to keep what it frees (`qrlib.utils.memory`).
     code = (
         "from benchmarks import running\n"
         "assert len(bytearray(b'x') * 300_000_000) == 300_000_000\n"

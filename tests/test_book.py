@@ -12,17 +12,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from qrlib import (
-    agreement,
-    claims,
-    experiments,
-    models,
-    profiles,
-    sections,
-    store,
-    tables,
-    weights,
-)
+from qrlib import models, weights
+from qrlib.experiments import coverage, plan, profiles
+from qrlib.records import store
+from qrlib.report import table5_conventions, tables
+from qrlib.report.claims import check
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -52,14 +46,14 @@ def test_shows_the_quick_profile() -> None:
 def test_lists_exactly_the_pages_of_a_profile(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     profile = profiles.load(name)
     if name == "quick":
-        plan = experiments.plan(profile)
-        runs = [x.classifier_run if x.variant == "none" else x.recovery_run for x in plan]
-        runs += [experiments.timed(profile).timing_run]
-        pages = sections.pages(profile, there=False)
+        planned = plan.experiments_of(profile)
+        runs = [x.classifier_run if x.variant == "none" else x.recovery_run for x in planned]
+        runs += [plan.timed(profile).timing_run]
+        pages = coverage.pages(profile, there=False)
     else:
         runs = [p.stem for p in (ROOT / "results" / name / "notebooks").glob("*.ipynb")]
         monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
-        pages = sections.pages(profile, there=True)
+        pages = coverage.pages(profile, there=True)
     listed = [file for file in FILES if file.startswith(f"_executed/{name}/")]
     assert sorted(listed) == sorted(f"_executed/{name}/{page}" for page in (*runs, *pages))
 
@@ -78,7 +72,7 @@ def test_every_prose_page_is_listed() -> None:
 
 def test_unnamed_notebooks_are_there() -> None:
     names = [file.split("/")[-1] for file in FILES if file.count("/") == 1 and "_exec" in file]
-    assert {f"{name}.ipynb" for name in [*names, *sections.PAGES]} <= {p.name for p in NOTEBOOKS}
+    assert {f"{name}.ipynb" for name in [*names, *coverage.PAGES]} <= {p.name for p in NOTEBOOKS}
 
 
 def test_the_build_runs_nothing() -> None:
@@ -184,8 +178,8 @@ def test_the_readme_tells_what_longer_training_brought(committed: None) -> None:
     joint = " and ".join(f"{cells[row, 'end-to-end']:.3f}" for row in ("noise", "blur"))
     assert f"fully connected layers it reaches {joint}" in text
     assert f"fine-tuning these layers alone ({cells['noise', 'finetuned-multiple']:.3f})" in text
-    verdicts = claims.of_profile(chosen).set_index("id")["verdict"]
-    assert verdicts["end-to-end-beats-finetuned-noise"] == claims.HOLDS
+    verdicts = check.of_profile(chosen).set_index("id")["verdict"]
+    assert verdicts["end-to-end-beats-finetuned-noise"] == check.HOLDS
     blur = {f"{cells['blur', method]:.3f}" for method in ("end-to-end", "finetuned-multiple")}
     assert f"both come to {' '.join(blur)}." in text
 
@@ -240,16 +234,16 @@ def test_the_page_of_the_twenty_classes_tells_the_numbers_of_the_records(committ
     assert {t["images"]["train"] for t in trained.values()} == {724}
     restorers = [t for n, t in trained.items() if "pretrained" not in n and "finetuned" not in n]
     assert [t["best_epoch"] for t in restorers] == [24] * 7
-    verdicts = claims.of_profile(chosen).set_index("id")["verdict"]
+    verdicts = check.of_profile(chosen).set_index("id")["verdict"]
     for kind in ("noise", "blur"):
-        assert verdicts[f"qrnet-beats-none-{kind}"] == claims.HOLDS
-    assert verdicts["qrnet-beats-recnet-multiple-noise"] == claims.HOLDS
-    assert verdicts["end-to-end-beats-finetuned-noise"] == claims.HOLDS
+        assert verdicts[f"qrnet-beats-none-{kind}"] == check.HOLDS
+    assert verdicts["qrnet-beats-recnet-multiple-noise"] == check.HOLDS
+    assert verdicts["end-to-end-beats-finetuned-noise"] == check.HOLDS
     close = [f"qrnet-beats-recnet-{rival}-blur" for rival in ("multiple", "single")]
     close += ["qrnet-beats-recnet-single-noise"]
     close += ["small-qrnet-less-accurate", "end-to-end-beats-finetuned-blur"]
     close += [f"mqrnet-beats-qrnet-unseen-{kind}" for kind in ("noise", "blur")]
-    assert set(verdicts[close]) == {claims.CLOSE}
+    assert set(verdicts[close]) == {check.CLOSE}
 
 
 def test_the_page_of_quick_runs_tells_its_batch_size() -> None:
@@ -294,8 +288,8 @@ def test_the_page_of_benchmarks_tells_what_bfloat16_changes() -> None:
 
 
 def test_the_readme_tells_the_distance_of_the_record(committed: None) -> None:
-    compared = agreement.compare(store.read_conventions("caltech101"))
-    distances = agreement.distances(compared)
+    compared = table5_conventions.compare(store.read_conventions("caltech101"))
+    distances = table5_conventions.distances(compared)
     assert distances.index[0] == "resize nearest, window uniform, data range 2"
     text = (ROOT / "README.md").read_text("utf-8")
     assert f"all four within {distances.iloc[0]:.1f} standard errors" in text

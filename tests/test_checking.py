@@ -6,31 +6,31 @@ import numpy as np
 import pytest
 from frames import run, runs
 
-from qrlib import checking
-from qrlib.checking import CLOSE, FAILS, HOLDS, NOT_JUDGED, Claim
-from qrlib.comparisons import AtEqualQuality, Comparison
-from qrlib.evidence import Evidence, Side
-from qrlib.selection import LEVELS
+from qrlib.records.selection import LEVELS
+from qrlib.report.claims import rule
+from qrlib.report.claims.comparisons import AtEqualQuality, Comparison
+from qrlib.report.claims.evidence import Evidence, Side
+from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED, Claim
 
 
 def test_a_verdict_needs_two_standard_errors():
-    error = checking.standard_error(0.5, 0.5, 200)
+    error = rule.standard_error(0.5, 0.5, 200)
     assert error == pytest.approx(0.05)
-    assert checking.verdict([0.0981], 0.05) == HOLDS
-    assert checking.verdict([0.0979], 0.05) == CLOSE
-    assert checking.verdict([-0.0979], 0.05) == CLOSE
-    assert checking.verdict([-0.0981], 0.05) == FAILS
-    assert checking.verdict([0.0], 0.0) == CLOSE
-    assert checking.verdict([0.01], 0.0) == HOLDS
+    assert rule.verdict([0.0981], 0.05) == HOLDS
+    assert rule.verdict([0.0979], 0.05) == CLOSE
+    assert rule.verdict([-0.0979], 0.05) == CLOSE
+    assert rule.verdict([-0.0981], 0.05) == FAILS
+    assert rule.verdict([0.0], 0.0) == CLOSE
+    assert rule.verdict([0.01], 0.0) == HOLDS
 
 
 def test_chance_calls_five_in_a_hundred_whatever_the_number_of_comparisons():
     random = np.random.default_rng(0)
     for k in (1, 4, 10):
         worst = random.normal(size=(20_000, k)).min(axis=1)
-        failing = [checking.verdict([d], 1.0, to_fail=k) == FAILS for d in worst]
+        failing = [rule.verdict([d], 1.0, to_fail=k) == FAILS for d in worst]
         assert np.mean(failing) == pytest.approx(0.025, abs=0.004)  # the other half are "holds"
-    assert checking.threshold(1) == pytest.approx(1.96, abs=0.001)
+    assert rule.threshold(1) == pytest.approx(1.96, abs=0.001)
 
 
 def judged_on(accuracies, one_suffices=False):
@@ -92,9 +92,9 @@ def test_the_spread_over_seeds_adds_to_the_error():
 
     def error(*accuracies):
         found = [run("qrnet-multiple", s, None, a) for s, a in enumerate(accuracies)]
-        return checking.judge(compared, Evidence(runs(run("none", 0, None, 0.5), *found)))
+        return rule.judge(compared, Evidence(runs(run("none", 0, None, 0.5), *found)))
 
-    images = checking.standard_error(0.7, 0.5, 400)
+    images = rule.standard_error(0.7, 0.5, 400)
     assert error(0.7)["standard_error"] == pytest.approx(images)
     assert error(0.7, 0.7)["standard_error"] == pytest.approx(images)
     # 0.6 and 0.8 have a standard deviation of 0.141, their mean an error of 0.1.
@@ -105,10 +105,10 @@ def test_the_spread_over_seeds_adds_to_the_error():
 
 
 def test_seeds_that_disagree_are_too_close_to_call():
-    assert checking.verdict([0.3, 0.3, -0.001], 0.01) == CLOSE
-    assert checking.verdict([0.3, 0.3, 0.0], 0.01) == CLOSE
-    assert checking.verdict([-0.3, -0.3, 0.001], 0.01) == CLOSE
-    assert checking.verdict([0.3, 0.3, 0.001], 0.01) == HOLDS
+    assert rule.verdict([0.3, 0.3, -0.001], 0.01) == CLOSE
+    assert rule.verdict([0.3, 0.3, 0.0], 0.01) == CLOSE
+    assert rule.verdict([-0.3, -0.3, 0.001], 0.01) == CLOSE
+    assert rule.verdict([0.3, 0.3, 0.001], 0.01) == HOLDS
 
 
 ROWS = runs(
@@ -129,11 +129,11 @@ ROWS = runs(
 )
 def test_relations(relation, margin, differences):
     sides = (Side("qrnet", "noise"), Side("none", "noise"))
-    found = checking.judge(Comparison(*sides, margin, relation), Evidence(ROWS))
+    found = rule.judge(Comparison(*sides, margin, relation), Evidence(ROWS))
     assert found["difference"] == pytest.approx(sum(differences) / 2)
     assert found["pair"] == pytest.approx((0.82, 0.6))
     assert (found["seeds"], found["verdict"]) == (2, HOLDS)
-    turned = checking.judge(Comparison(*sides[::-1], margin, relation), Evidence(ROWS))
+    turned = rule.judge(Comparison(*sides[::-1], margin, relation), Evidence(ROWS))
     assert turned["verdict"] == (FAILS if relation == ">" else HOLDS)
 
 

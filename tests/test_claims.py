@@ -7,10 +7,11 @@ from frames import run, runs
 from test_sweep import training
 from test_timings import time
 
-from qrlib import claims, reference
-from qrlib.claims import CLOSE, FAILS, HOLDS, NOT_JUDGED
-from qrlib.errors import QrlibError
-from qrlib.evidence import Evidence
+from qrlib import paper
+from qrlib.report.claims import check
+from qrlib.report.claims.check import CLOSE, FAILS, HOLDS, NOT_JUDGED
+from qrlib.report.claims.evidence import Evidence
+from qrlib.utils.errors import QrlibError
 
 N = 1735
 WHOSE = {"profile": "caltech101", "dataset": "caltech101", "classifier": "vgg16", "n": N}
@@ -88,18 +89,18 @@ def trained(seconds=((20.0, 20.1, 20.2), (20.3, 20.2, 20.4)), devices=("a GPU", 
 
 
 def verdicts(**changes):
-    found = claims.check(results(**changes))
+    found = check.check(results(**changes))
     return dict(zip(found["id"], found["verdict"], strict=True))
 
 
 def test_ids_are_unique_and_cover_the_paper():
-    ids = [claim.id for claim in claims.CLAIMS]
+    ids = [claim.id for claim in check.CLAIMS]
     assert len(ids) == len(set(ids)) == 61
     for other in ("none", "recnet-single", "recnet-multiple"):
         for distortion in ("noise", "blur"):
             assert f"qrnet-beats-{other}-{distortion}" in ids
-    assert all(claim.where.startswith("Section") for claim in claims.CLAIMS)
-    where = " ".join(claim.where for claim in claims.CLAIMS)
+    assert all(claim.where.startswith("Section") for claim in check.CLAIMS)
+    where = " ".join(claim.where for claim in check.CLAIMS)
     for place in ("I,", "II-B", "III-A", "III-D", "IV-A", "IV-B1", "IV-B2", "IV-C", "IV-D"):
         assert place in where
     for place in (
@@ -115,7 +116,7 @@ def test_ids_are_unique_and_cover_the_paper():
 @pytest.mark.parametrize("dataset", ["Caltech101", "Caltech256"])
 def test_the_printed_numbers_bear_out_the_claims(dataset):
     failing = []
-    for claim in claims.CLAIMS:
+    for claim in check.CLAIMS:
         pairs = zip(claim.comparisons, claim.printed(dataset), strict=True)
         held = [
             pair[0] - pair[1] + comparison.margin > 0
@@ -130,11 +131,11 @@ def test_the_printed_numbers_bear_out_the_claims(dataset):
 def printed_results(dataset):
     """The paper's own numbers as one run of each network, on as many test images as it had; times."""
     images = {"Caltech101": N, "Caltech256": 5956}[dataset]
-    ours = {theirs: ours for ours, theirs in reference.DATASETS.items()}[dataset]
+    ours = {theirs: ours for ours, theirs in paper.DATASETS.items()}[dataset]
     where = WHOSE | {"profile": "paper", "dataset": ours, "n": images}
     cells = {
         (cell.restorer, cell.metric, cell.distortion): cell.value
-        for table in (reference.TABLE2, reference.TABLE3, reference.TABLE4, reference.TABLE5)
+        for table in (paper.TABLE2, paper.TABLE3, paper.TABLE4, paper.TABLE5)
         for cell in table
         if cell.dataset == dataset and cell.distortion != "average"
     }
@@ -156,12 +157,12 @@ def test_no_claim_fails_on_the_papers_own_numbers(dataset, judged):
     """Of the claims whose numbers it prints: of single levels and clean images it prints none."""
     ids = [
         claim.id
-        for claim in claims.CLAIMS
+        for claim in check.CLAIMS
         if claim.dataset in ("", {"Caltech256": "caltech256"}.get(dataset, ""))
         and None not in claim.printed(dataset)
     ]
     results, times = printed_results(dataset)
-    found = claims.check(results, times=times, ids=ids).set_index("id")
+    found = check.check(results, times=times, ids=ids).set_index("id")
     numbers = [
         found[side].str.findall(r"[\d.]+").explode().astype(float) for side in ("ours", "paper")
     ]
@@ -179,7 +180,7 @@ def test_most_cases_of_fine_tuning_are_the_papers_three_of_four():
             "finetuned-multiple": [(0, 0.89, *multiple)],
         }
         results, only = everything(**given).assign(n=10 * N), ["finetuned-multiple-mostly-better"]
-        return claims.check(results, ids=only, classifier="vgg16").iloc[0]["verdict"]
+        return check.check(results, ids=only, classifier="vgg16").iloc[0]["verdict"]
 
     assert judged((0.545, 0.402), (0.533, 0.430)) == HOLDS  # worse on noise, as on Caltech256
     assert judged((0.545, 0.402), (0.450, 0.430)) == FAILS
@@ -195,23 +196,23 @@ def test_what_is_poor_is_so_beside_qrnet_at_the_same_levels():
         mine = (rows["restorer"] == "qrnet-multiple") & (rows["classifier"] == "resnet50")
         rows = runs(rows[~mine], run("qrnet-multiple", 0, 0.9, *qrnet, **other))
         only = ["unseen-poor-when-severe"]
-        return claims.check(rows, ids=only, classifier="vgg16").iloc[0]["verdict"]
+        return check.check(rows, ids=only, classifier="vgg16").iloc[0]["verdict"]
 
     assert judged((0.7, 0.5)) == HOLDS
     assert judged((0.5, 0.3)) == CLOSE
     assert judged((0.5, 0.2)) == FAILS
     only = ["end-to-end-beats-finetuned-high-blur"]
-    found = claims.check(everything(), ids=only, classifier="vgg16").iloc[0]
+    found = check.check(everything(), ids=only, classifier="vgg16").iloc[0]
     assert "Sections I, II-B" in found["where"]
     assert found["verdict"] == HOLDS
     weak = everything(**{"end_to_end-multiple": [(0, 0.89, 0.861, 0.5)]})
-    assert claims.check(weak, ids=only, classifier="vgg16").iloc[0]["verdict"] == FAILS
+    assert check.check(weak, ids=only, classifier="vgg16").iloc[0]["verdict"] == FAILS
 
 
 def test_every_printed_number_of_tables_2_4_and_5_is_in_a_claim():
-    pairs = [p for c in claims.CLAIMS for p in c.printed("Caltech101") if p is not None]
+    pairs = [p for c in check.CLAIMS for p in c.printed("Caltech101") if p is not None]
     used = {number for pair in pairs for number in pair}
-    cells = [*reference.TABLE2, *reference.TABLE4, *reference.TABLE5]
+    cells = [*paper.TABLE2, *paper.TABLE4, *paper.TABLE5]
     assert {cell.value for cell in cells if cell.dataset == "Caltech101"} <= used
     assert (0.832, 0.828) in pairs
     assert (0.861, 0.842) in pairs
@@ -221,11 +222,9 @@ def test_every_printed_number_of_tables_2_4_and_5_is_in_a_claim():
 
 def test_every_claim_holds_where_the_results_were_made_so():
     many = everything().assign(n=10 * N)  # so that what is alike can be told to be alike
-    found = claims.check(many, times=times(), training=trained(), classifier="vgg16").set_index(
-        "id"
-    )
+    found = check.check(many, times=times(), training=trained(), classifier="vgg16").set_index("id")
     # What the records cannot bear out: the other data set, and the lines made up for Figure 7.
-    assert claims.counts(found)[NOT_JUDGED] == 3
+    assert check.counts(found)[NOT_JUDGED] == 3
     assert found.loc["end-to-end-trains-as-fast", "ours"] == "20.3 vs 20.1"
     assert found.loc["qrnet-takes-longer", "ours"] == "8.29 vs 5.51"
     assert found.loc["qrnet-takes-longer", "paper"] == "8.29 vs 5.51"
@@ -250,7 +249,7 @@ def test_every_claim_holds_where_the_results_were_made_so():
 def test_epochs_are_judged_by_their_spread_on_one_machine():
     def judged(**changes):
         training, only = trained(**changes), ["end-to-end-trains-as-fast"]
-        found = claims.check(everything(), training=training, ids=only, classifier="vgg16")
+        found = check.check(everything(), training=training, ids=only, classifier="vgg16")
         return found.iloc[0][["verdict", "why"]].tolist()
 
     assert judged() == [HOLDS, ""]
@@ -263,7 +262,7 @@ def test_epochs_are_judged_by_their_spread_on_one_machine():
 
 
 def test_what_was_not_run_is_named():
-    found = claims.check(results()).set_index("id")
+    found = check.check(results()).set_index("id")
     silent = found[found["verdict"] == NOT_JUDGED]
     assert silent.loc["small-qrnet-less-accurate", "why"] == "lacks small_qrnet-multiple"
     assert silent.loc["end-to-end-beats-finetuned-noise", "why"] == (
@@ -290,7 +289,7 @@ def test_what_was_not_run_is_named():
 
 def test_one_lacking_restorer_silences_only_its_claims():
     some = results()
-    found = claims.check(some[some["restorer"] != "recnet-blur"]).set_index("id")["verdict"]
+    found = check.check(some[some["restorer"] != "recnet-blur"]).set_index("id")["verdict"]
     assert found["qrnet-beats-recnet-single-blur"] == NOT_JUDGED
     assert found["qrnet-beats-recnet-single-average"] == NOT_JUDGED
     assert found["qrnet-beats-recnet-single-noise"] == CLOSE
@@ -298,7 +297,7 @@ def test_one_lacking_restorer_silences_only_its_claims():
 
 
 def test_caltech256_has_claims_of_its_own():
-    other = claims.check(results().assign(dataset="caltech256")).set_index("id")
+    other = check.check(results().assign(dataset="caltech256")).set_index("id")
     assert other.loc["caltech256-qrnet-beats-all", "verdict"] == CLOSE  # against RecNet (single)
     assert other.loc["caltech256-recnet-single-beats-multiple", "paper"] == (
         "0.496 vs 0.473; 0.328 vs 0.242"
@@ -306,7 +305,7 @@ def test_caltech256_has_claims_of_its_own():
 
 
 def test_where_figure_4_prints_no_number_none_is_shown():
-    found = claims.check(results()).set_index("id")
+    found = check.check(results()).set_index("id")
     silent = set(found[found["paper"] == "no number printed"].index)
     assert {name for name in found.index if "high" in name or "unseen" in name} <= silent
     assert {"qrnet-keeps-clean", "lambda-similar", "psnr-accuracy-differs"} <= silent
@@ -318,11 +317,11 @@ def test_where_figure_4_prints_no_number_none_is_shown():
 
 
 def test_paper_numbers_follow_the_data_set():
-    other = claims.check(results().assign(dataset="caltech256")).set_index("id")
+    other = check.check(results().assign(dataset="caltech256")).set_index("id")
     assert other.loc["qrnet-beats-none-blur", "paper"] == "0.346 vs 0.098"
-    other = claims.check(results(), paper_dataset="Caltech256").set_index("id")
+    other = check.check(results(), paper_dataset="Caltech256").set_index("id")
     assert other.loc["qrnet-beats-none-noise", "paper"] == "0.521 vs 0.346"
-    own = claims.check(results().assign(dataset="photographs")).set_index("id")
+    own = check.check(results().assign(dataset="photographs")).set_index("id")
     assert own.loc["qrnet-beats-none-noise", "paper"] == "0.832 vs 0.642"
 
 
@@ -338,7 +337,7 @@ def test_verdicts_on_the_printed_accuracies():
 
 
 def test_numbers_of_a_row():
-    row = claims.check(results()).set_index("id").loc["qrnet-beats-recnet-single-blur"]
+    row = check.check(results()).set_index("id").loc["qrnet-beats-recnet-single-blur"]
     assert row["ours"] == "0.705 vs 0.684"
     assert row["difference"] == pytest.approx(0.021)
     error = math.sqrt(0.705 * 0.295 / N + 0.684 * 0.316 / N)
@@ -372,7 +371,7 @@ def test_seeds_that_disagree_leave_a_claim_open():
 
 def test_where_one_suffices_the_better_decides():
     tuned = {"finetuned-multiple": [(0, 0.89, 0.95, 0.5)]}  # better on noise, worse on blur
-    found = claims.check(everything(**tuned), classifier="vgg16").set_index("id")
+    found = check.check(everything(**tuned), classifier="vgg16").set_index("id")
     row = found.loc["finetuned-single-not-always-better"]
     assert (row["verdict"], row["ours"]) == (HOLDS, "0.950 vs 0.831; 0.500 vs 0.741")
     assert row["difference"] == pytest.approx(0.119)
@@ -384,7 +383,7 @@ def test_where_one_suffices_the_better_decides():
 
 def test_among_equal_verdicts_units_do_not_matter():
     row = (
-        claims.check(everything(), classifier="vgg16")
+        check.check(everything(), classifier="vgg16")
         .set_index("id")
         .loc["qrnet-improves-quality-blur"]
     )
@@ -397,15 +396,15 @@ def test_similar_means_both_ways():
     for accuracy, judged in ((0.92, FAILS), (0.62, FAILS), (0.80, CLOSE), (0.77, HOLDS)):
         more = everything(**{"qrnet_lambda_0.1-multiple": [(0, 0.9, accuracy, accuracy)]})
         more, only = more.assign(n=10 * N), ["lambda-similar"]
-        assert claims.check(more, ids=only, classifier="vgg16").iloc[0]["verdict"] == judged
+        assert check.check(more, ids=only, classifier="vgg16").iloc[0]["verdict"] == judged
 
 
 def test_one_of_several_comparisons_decides():
-    row = claims.check(results(recnet_multiple=[(0, 0.9, 0.3, 0.2)])).set_index("id")
+    row = check.check(results(recnet_multiple=[(0, 0.9, 0.3, 0.2)])).set_index("id")
     row = row.loc["restorers-beat-none-average"]
     assert row["verdict"] == FAILS
     assert row["difference"] == pytest.approx(0.25 - 0.4505)
-    row = claims.check(results(recnet_multiple=[(0, 0.9, 0.642, 0.262)])).set_index("id")
+    row = check.check(results(recnet_multiple=[(0, 0.9, 0.642, 0.262)])).set_index("id")
     row = row.loc["restorers-beat-none-average"]
     assert row["verdict"] == CLOSE
     assert row["difference"] == pytest.approx(0.0015)
@@ -415,7 +414,7 @@ def test_one_of_several_comparisons_decides():
         "recnet_blur": [(0, 0.9, 0.01, 0.289)],
         "recnet_multiple": [(0, 0.9, 0.6, 0.2), (1, 0.9, 0.9, 0.8)],
     }
-    row = claims.check(results(**seeds)).set_index("id").loc["restorers-beat-none-average"]
+    row = check.check(results(**seeds)).set_index("id").loc["restorers-beat-none-average"]
     assert (row["verdict"], row["seeds"]) == (CLOSE, 2)
     assert row["difference"] == pytest.approx((0.4 + 0.85) / 2 - 0.4505)
 
@@ -427,7 +426,7 @@ def test_seeds_are_paired_and_none_goes_with_each():
         "recnet_noise": [(1, 0.9, 0.8, 0.01)],
         "recnet_blur": [(1, 0.9, 0.01, 0.7)],
     }
-    found = claims.check(results(**changes)).set_index("id")
+    found = check.check(results(**changes)).set_index("id")
     row = found.loc["qrnet-beats-recnet-multiple-noise"]
     assert row["seeds"] == 2  # 1 and 2: 0.75 - 0.66, 0.80 - 0.72
     assert row["difference"] == pytest.approx((0.09 + 0.08) / 2)
@@ -441,12 +440,12 @@ def test_no_common_seed_is_refused():
     with pytest.raises(
         QrlibError, match=r"qrnet .*\[0\].* recnet-multiple .*\[7\].*no seed in com"
     ):
-        claims.check(results(recnet_multiple=[(7, 0.9, 0.8, 0.5)]))
+        check.check(results(recnet_multiple=[(7, 0.9, 0.8, 0.5)]))
 
 
 def test_high_levels_are_the_upper_two():
     falls = [0.9, 0.9, 0.9, 0.3, 0.2]
-    found = claims.check(results(recnet_blur=[(0, 0.9, 0.01, falls)])).set_index("id")
+    found = check.check(results(recnet_blur=[(0, 0.9, 0.01, falls)])).set_index("id")
     row = found.loc["qrnet-beats-recnet-single-high-blur"]
     assert row["ours"] == "0.705 vs 0.250"
     assert row["verdict"] == HOLDS
@@ -456,7 +455,7 @@ def test_high_levels_are_the_upper_two():
 
 def test_clean_claim_allows_three_points():
     def kept(clean):
-        found = claims.check(results(qrnet_multiple=[(0, clean, 0.8, 0.7)])).set_index("id")
+        found = check.check(results(qrnet_multiple=[(0, clean, 0.8, 0.7)])).set_index("id")
         return found.loc["qrnet-keeps-clean"]
 
     assert kept(0.90)["verdict"] == HOLDS
@@ -466,7 +465,7 @@ def test_clean_claim_allows_three_points():
 
 
 def test_a_claim_can_be_checked_alone():
-    claim = next(claim for claim in claims.CLAIMS if claim.id == "blur-hurts-more")
+    claim = next(claim for claim in check.CLAIMS if claim.id == "blur-hurts-more")
     found = claim.check(Evidence(results()))
     assert found["verdict"] == HOLDS
     assert found["pairs"] == [pytest.approx((0.642, 0.259))]
@@ -475,35 +474,35 @@ def test_a_claim_can_be_checked_alone():
 
 
 def test_chosen_claims():
-    found = claims.check(results(), ids=["qrnet-keeps-clean", "blur-hurts-more"])
+    found = check.check(results(), ids=["qrnet-keeps-clean", "blur-hurts-more"])
     assert list(found["id"]) == ["blur-hurts-more", "qrnet-keeps-clean"]
     with pytest.raises(
         QrlibError, match="unknown claim 'blur-hurts' .did you mean 'blur-hurts-more"
     ):
-        claims.check(results(), ids=["blur-hurts"])
+        check.check(results(), ids=["blur-hurts"])
 
 
 def test_mixed_results_are_refused():
     both = runs(results(), results().assign(profile="quick"))
     with pytest.raises(QrlibError, match="mix profiles"):
-        claims.check(both)
-    assert len(claims.check(both, profile="quick")) == len(claims.CLAIMS)
+        check.check(both)
+    assert len(check.check(both, profile="quick")) == len(check.CLAIMS)
     with pytest.raises(QrlibError, match="mix classifiers.*resnet50, vgg16"):
-        claims.check(everything())
+        check.check(everything())
     with pytest.raises(QrlibError, match="no accuracy results with profile 'other'"):
-        claims.check(results(), profile="other")
+        check.check(results(), profile="other")
 
 
 def test_results_with_a_hole_are_refused():
     some = results()
     hole = (some["restorer"] == "qrnet-multiple") & (some["distortion"] == "blur")
     with pytest.raises(QrlibError, match="no results of qrnet-multiple on blur at level 5"):
-        claims.check(some[~(hole & (some["level"] == 5))])
+        check.check(some[~(hole & (some["level"] == 5))])
 
 
 def test_taken_away_with_a_row_a_comparison():
-    found = claims.check(results(), ids=["qrnet-beats-none-every-level", "lambda-similar"])
-    flat = claims.tidy(found)
+    found = check.check(results(), ids=["qrnet-beats-none-every-level", "lambda-similar"])
+    flat = check.tidy(found)
     assert list(flat["id"]) == ["qrnet-beats-none-every-level"] * 10 + ["lambda-similar"] * 3
     first, second = flat.iloc[0], flat.iloc[10]
     assert (first["place"], first["relation"]) == (
@@ -519,11 +518,11 @@ def test_taken_away_with_a_row_a_comparison():
 def test_methods_of_the_claims_are_the_papers():
     sides = {
         method
-        for claim in claims.CLAIMS
+        for claim in check.CLAIMS
         for comparison in claim.comparisons
         for method in getattr(getattr(comparison, "left", None), "parts", ())
     }
-    assert sides <= set(reference.METHODS) | {
+    assert sides <= set(paper.METHODS) | {
         "qrnet_lambda_0.1-multiple",
         "qrnet_lambda_0.001-multiple",
     }

@@ -9,9 +9,10 @@ import torch
 import torchvision
 from torch import nn
 
-from qrlib import classifiers, files, weights
+from qrlib import classifiers, weights
 from qrlib.classifiers import ARCHITECTURES, MEAN, STD, build
-from qrlib.errors import QrlibError
+from qrlib.utils import files
+from qrlib.utils.errors import QrlibError
 
 SIDES = {"vgg16": 40, "inception_v3": 75, "resnet50": 48}
 CLASSES = 5

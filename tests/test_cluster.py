@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from qrlib import demands, experiments, graph, paths, profiles, store
-from qrlib.errors import QrlibError
+from qrlib.experiments import plan, profiles
+from qrlib.records import store
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
+from qrlib.workflow import resources, run
 
 ROOT = Path(__file__).resolve().parent.parent
 CLUSTERS = ["slurm", "kubernetes"]
@@ -31,31 +34,31 @@ def recorded(monkeypatch):
 
 
 def test_a_job_asks_for_what_its_records_took_and_some(recorded):
-    asked = demands.of_job(recorded, [RUN, *EVALUATIONS])
+    asked = resources.of_job(recorded, [RUN, *EVALUATIONS])
     training, *judged = (store.read_record(recorded.name, n) for n in (RUN, *EVALUATIONS))
     took = training["provenance"]["seconds"] + max(r["provenance"]["seconds"] for r in judged)
     most = max(r["provenance"]["peak_memory_mb"] for r in (training, *judged))
-    assert 3 * took <= 60 * asked.minutes <= 3 * took + 60 * (demands.TIME_MARGIN + 1)
-    assert 1.5 * most <= asked.memory_mb <= 1.5 * most + demands.MEMORY_MARGIN + 1
+    assert 3 * took <= 60 * asked.minutes <= 3 * took + 60 * (resources.TIME_MARGIN + 1)
+    assert 1.5 * most <= asked.memory_mb <= 1.5 * most + resources.MEMORY_MARGIN + 1
     assert (asked.gpus, asked.source) == (0, f"record {RUN}")
 
 
 def test_every_job_of_a_recorded_profile_has_room(recorded):
-    for x in experiments.plan(recorded):
+    for x in plan.experiments_of(recorded):
         if x.variant == "none":
             continue
         run = [x.recovery_run, *(x.judged_by(role).evaluation_run for role in x.judges)]
-        asked = demands.of_job(recorded, run)
+        asked = resources.of_job(recorded, run)
         assert asked.source == f"record {x.recovery_run}"
         took = sum(store.read_record(recorded.name, name)["provenance"]["seconds"] for name in run)
         assert 60 * asked.minutes > took
 
 
 def test_another_seed_asks_for_the_most_that_was_recorded(recorded):
-    other = demands.of_job(recorded, [RUN.replace("seed0", "seed7")])
+    other = resources.of_job(recorded, [RUN.replace("seed0", "seed7")])
     assert "the longest of" in other.source
     for name in (RUN, "mqrnet-multiple-vgg16-inception_v3-seed0"):
-        known = demands.of_job(recorded, [name])
+        known = resources.of_job(recorded, [name])
         assert other.minutes >= known.minutes
         assert other.memory_mb >= known.memory_mb
 
@@ -65,24 +68,24 @@ def test_what_was_recorded_on_a_gpu_asks_for_one(recorded, folders, monkeypatch)
     record = json.loads((ROOT / f"results/caltech101-cpu/records/{RUN}.json").read_text())
     record["provenance"] |= {"device": "NVIDIA H200", "seconds": 600.0}
     store.write(record)
-    asked = demands.of_job(recorded, [RUN])
-    assert (asked.gpus, asked.minutes) == (1, 30 + demands.TIME_MARGIN)
+    asked = resources.of_job(recorded, [RUN])
+    assert (asked.gpus, asked.minutes) == (1, 30 + resources.TIME_MARGIN)
 
 
 def test_without_records_the_papers_time_and_a_gpu(folders):
     whole, small = profiles.load("caltech101"), profiles.load("quick")
-    asked = demands.of_job(whole, [RUN])
+    asked = resources.of_job(whole, [RUN])
     epochs = whole.recovery.epochs + whole.recovery.pretrain_epochs
-    assert asked.minutes == pytest.approx(epochs * 167 / 60 + demands.TIME_MARGIN, abs=1)
+    assert asked.minutes == pytest.approx(epochs * 167 / 60 + resources.TIME_MARGIN, abs=1)
     assert asked.gpus == 1
-    assert demands.of_job(profiles.load("caltech256"), [RUN]).minutes > 3 * asked.minutes
-    assert demands.of_job(small, ["x"]).gpus == 0
+    assert resources.of_job(profiles.load("caltech256"), [RUN]).minutes > 3 * asked.minutes
+    assert resources.of_job(small, ["x"]).gpus == 0
     # A record of the conventions, which trains nothing, is no measure of training.
     folder = paths.results("caltech101") / "records"
     folder.mkdir(parents=True)
     source = ROOT / "results/caltech101/records/conventions.json"
     (folder / "conventions.json").write_text(source.read_text())
-    assert demands.of_job(whole, [RUN]) == asked
+    assert resources.of_job(whole, [RUN]) == asked
 
 
 def test_a_damaged_record_is_named(recorded, folders, monkeypatch):
@@ -91,7 +94,7 @@ def test_a_damaged_record_is_named(recorded, folders, monkeypatch):
     folder.mkdir(parents=True)
     (folder / f"{RUN}.json").write_text('{"provenance": ')
     with pytest.raises(QrlibError, match=f"record .*{RUN}.json is damaged"):
-        demands.of_job(recorded, [RUN])
+        resources.of_job(recorded, [RUN])
 
 
 # Snakemake's profiles.
@@ -103,7 +106,7 @@ def test_snakemake_knows_every_setting_of_a_profile(name):
     from snakemake.cli import parse_args
 
     folder = ROOT / "cluster" / name
-    _, arguments = parse_args(["all", *graph._on(name, 2)])
+    _, arguments = parse_args(["all", *run._on(name, 2)])
     config = yaml.safe_load((folder / "config.yaml").read_text())
     for key, value in config.items():
         given = getattr(arguments, key.replace("-", "_"))
@@ -116,13 +119,13 @@ def test_snakemake_knows_every_setting_of_a_profile(name):
 
 def test_an_unknown_cluster_is_refused():
     with pytest.raises(QrlibError, match="unknown cluster 'slurn'.*valid: kubernetes, slurm"):
-        graph.run("smoke", "all", cluster="slurn")
+        run.run("smoke", "all", cluster="slurn")
 
 
 def test_a_plugin_that_is_not_there_is_named(monkeypatch):
-    monkeypatch.setattr(graph.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(run.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(QrlibError, match="needs snakemake-executor-plugin-slurm: run `make setup`"):
-        graph.run("smoke", "all", cluster="slurm")
+        run.run("smoke", "all", cluster="slurm")
 
 
 # Kubernetes: the manifest that is sent, and the three states.

@@ -7,11 +7,12 @@ import pytest
 from frames import run, runs
 from test_timings import time
 
-from qrlib import checking, outcomes
-from qrlib.checking import CLOSE, FAILS, HOLDS, NOT_JUDGED
-from qrlib.comparisons import AtEqualQuality, Bend, Comparison, beats
-from qrlib.errors import QrlibError
-from qrlib.evidence import Evidence, Side, error_of_mean
+from qrlib.records import bitmask
+from qrlib.report.claims import rule
+from qrlib.report.claims.comparisons import AtEqualQuality, Bend, Comparison, beats
+from qrlib.report.claims.evidence import Evidence, Side, error_of_mean
+from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED
+from qrlib.utils.errors import QrlibError
 
 N = 400
 
@@ -36,7 +37,7 @@ def test_a_gain_is_paired_by_seed():
     assert gain.variance(evidence) == pytest.approx((0.75 * 0.25 + 0.6 * 0.4) / N)
     assert gain.printed("Caltech101") == pytest.approx(0.19)
     assert gain.who == "gain of QRNet over no restoration"
-    found = checking.judge(Comparison(Side("qrnet", "blur", over="none"), gain), evidence)
+    found = rule.judge(Comparison(Side("qrnet", "blur", over="none"), gain), evidence)
     assert found["pair"] == pytest.approx((0.5, 0.15))
     assert (found["seeds"], found["verdict"]) == (2, HOLDS)
 
@@ -46,7 +47,7 @@ def test_accuracy_errors_are_those_of_two_shares():
         runs(run("none", 0, 0.9, 0.6, 0.3), run("qrnet-multiple", 0, 0.9, 0.8, 0.7))
     )
     one = beats("qrnet", "none", "blur")
-    assert one.error(evidence) == pytest.approx(checking.standard_error(0.7, 0.3, N))
+    assert one.error(evidence) == pytest.approx(rule.standard_error(0.7, 0.3, N))
     assert list(one.needs()) == [
         ("accuracy", False, "qrnet-multiple"),
         ("accuracy", False, "none"),
@@ -71,7 +72,7 @@ def test_quality_is_judged_by_the_spread_over_images(psnr, judged):
     )
     compared = beats("qrnet", "none", "noise", metric="psnr")
     assert compared.error(evidence) == pytest.approx(4.0 / math.sqrt(N))  # 0.2 dB
-    assert checking.judge(compared, evidence)["verdict"] == judged
+    assert rule.judge(compared, evidence)["verdict"] == judged
     gains = Comparison(*(Side("qrnet", d, metric="psnr", over="none") for d in ("noise", "blur")))
     assert gains.error(evidence) == pytest.approx(math.sqrt(2) * 4.0 / math.sqrt(N))
 
@@ -92,9 +93,9 @@ def classifying(ms, error=0.1, **columns):
 def test_times_are_judged_by_their_own_errors(ms, judged):
     compared = beats("qrnet", "none", "noise", metric="milliseconds_per_image")
     assert compared.error(classifying(ms)) == pytest.approx(0.1 * math.sqrt(2))
-    assert checking.judge(compared, classifying(ms))["verdict"] == judged
+    assert rule.judge(compared, classifying(ms))["verdict"] == judged
     assert compared.printed("Caltech101") == (8.29, 5.51)
-    unknown = checking.judge(compared, classifying(ms, error=math.nan))
+    unknown = rule.judge(compared, classifying(ms, error=math.nan))
     assert (unknown["verdict"], unknown["pair"]) == (NOT_JUDGED, None)
     assert "keeps no error" in unknown["why"]
 
@@ -111,13 +112,13 @@ def test_the_error_of_a_mean_of_times():
 def test_a_margin_of_a_time_is_a_share(ms, judged):
     sides = (Side(m, "noise", metric="milliseconds_per_image") for m in ("qrnet", "none"))
     compared = Comparison(*sides, 0.1, "similar")
-    assert checking.judge(compared, classifying(ms))["verdict"] == judged
+    assert rule.judge(compared, classifying(ms))["verdict"] == judged
     assert compared.words() == ("ms an image", "QRNet ≈ no restoration within 10%")
 
 
 def seen(rows, images):
     """The rows with the images that each level recognises: (5, n) truth values."""
-    texts = {level: outcomes.pack(np.array(row)) for level, row in enumerate(images, start=1)}
+    texts = {level: bitmask.pack(np.array(row)) for level, row in enumerate(images, start=1)}
     return rows.assign(right=rows["level"].map(texts), n=len(images[0]))
 
 
@@ -179,16 +180,16 @@ def two_lines():
 
 def test_accuracy_at_equal_quality_by_hand():
     compared = AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr")
-    found = checking.judge(compared, Evidence(two_lines()))
+    found = rule.judge(compared, Evidence(two_lines()))
     # shared: 22 to 28 dB, where QRNet has 0.5 to 0.8 and RecNet 0.3 to 0.6
     assert found["pair"] == pytest.approx((0.65, 0.45))
     parts = [np.sqrt(p * (1 - p)).mean() for p in (np.linspace(0.5, 0.8), np.linspace(0.3, 0.6))]
     assert found["standard_error"] == pytest.approx(math.hypot(*parts) / math.sqrt(N), rel=1e-3)
     assert found["verdict"] == HOLDS
     turned = AtEqualQuality("recnet-multiple", "qrnet", "noise", "psnr")
-    assert checking.judge(turned, Evidence(two_lines()))["verdict"] == FAILS
+    assert rule.judge(turned, Evidence(two_lines()))["verdict"] == FAILS
     similar = AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr", "similar", 0.03)
-    assert checking.judge(similar, Evidence(two_lines()))["verdict"] == FAILS
+    assert rule.judge(similar, Evidence(two_lines()))["verdict"] == FAILS
     assert similar.words() == (
         "accuracy at equal PSNR, noise",
         "QRNet ≈ RecNet (multiple) within 0.03",
@@ -200,9 +201,7 @@ def test_interpolation_between_levels():
         quality("recnet-multiple", 0, [0.8, 0.6, 0.4, 0.2, 0.0], [25.0, 24.0, 23.0, 22.0, 21.0]),
         quality("qrnet-multiple", 0, [0.9, 0.9, 0.9, 0.9, 0.8], [23.5, 23.5, 23.5, 23.5, 22.5]),
     )
-    found = checking.judge(
-        AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr"), Evidence(rows)
-    )
+    found = rule.judge(AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr"), Evidence(rows))
     # from 22.5 to 23.5 dB: 0.8 to 0.9 against 0.3 to 0.5
     assert found["pair"] == pytest.approx((0.85, 0.4))
 
@@ -217,7 +216,7 @@ def test_lines_that_cross_are_not_alike():
 
     def judged(relation, margin=0.0):
         compared = AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr", relation, margin)
-        return checking.judge(compared, Evidence(crossing))
+        return rule.judge(compared, Evidence(crossing))
 
     similar, differs = judged("similar", 0.03), judged("differs", 0.03)
     assert similar["pair"] == pytest.approx((0.7, 0.7))
@@ -235,7 +234,7 @@ def test_lines_that_share_too_little_of_a_range_are_not_compared(low, judged):
         quality("qrnet-multiple", 0, 0.5, [26.0, 25.0, 24.0, 23.0, 22.0]),
     )
     compared = AtEqualQuality("qrnet", "none", "noise", "psnr")
-    found = checking.judge(compared, Evidence(rows))
+    found = rule.judge(compared, Evidence(rows))
     assert found["verdict"] == judged
     why = "QRNet and no restoration share less than 25% of a range of PSNR (noise)"
     assert found["why"] == (why if judged == NOT_JUDGED else "")
@@ -248,7 +247,7 @@ def test_a_seed_that_shares_too_little_is_left_out():
         quality("qrnet-multiple", 0, 0.8, [26.0, 25.0, 24.0, 23.0, 22.0]),
         quality("qrnet-multiple", 1, 0.2, [36.0, 35.0, 34.0, 33.0, 32.0]),
     )
-    found = checking.judge(AtEqualQuality("qrnet", "none", "noise", "psnr"), Evidence(rows))
+    found = rule.judge(AtEqualQuality("qrnet", "none", "noise", "psnr"), Evidence(rows))
     assert (found["seeds"], found["pair"]) == (1, pytest.approx((0.8, 0.5)))
 
 
@@ -259,7 +258,7 @@ def test_lines_without_a_common_seed_are_refused():
     with pytest.raises(
         QrlibError, match=r"qrnet .*\[7\].* recnet-multiple .*\[0\].*no seed in com"
     ):
-        checking.judge(compared, Evidence(rows))
+        rule.judge(compared, Evidence(rows))
 
 
 def test_the_unrestored_line_goes_with_each_seed():
@@ -271,7 +270,7 @@ def test_the_unrestored_line_goes_with_each_seed():
         ),
     )
     for one, other in (("qrnet", "none"), ("none", "qrnet")):
-        found = checking.judge(AtEqualQuality(one, other, "noise", "psnr"), Evidence(rows))
+        found = rule.judge(AtEqualQuality(one, other, "noise", "psnr"), Evidence(rows))
         assert found["seeds"] == 2
         assert max(found["pair"]) == pytest.approx(0.85)
 
@@ -280,13 +279,13 @@ def test_bend():
     psnr = [28.0, 26.0, 24.0, 22.0, 20.0]
     straight = quality("qrnet-multiple", 0, [0.9, 0.8, 0.7, 0.6, 0.5], psnr)
     bend = Bend("qrnet", "noise", "psnr", 0.03)
-    found = checking.judge(bend, Evidence(straight))
+    found = rule.judge(bend, Evidence(straight))
     assert found["difference"] == pytest.approx(-0.03)
     assert found["verdict"] == CLOSE
-    found = checking.judge(bend, Evidence(straight.assign(n=10 * N)))
+    found = rule.judge(bend, Evidence(straight.assign(n=10 * N)))
     assert found["verdict"] == FAILS
     curved = quality("qrnet-multiple", 0, [0.9, 0.88, 0.86, 0.7, 0.5], psnr)
-    found = checking.judge(bend, Evidence(curved))
+    found = rule.judge(bend, Evidence(curved))
     # the line falls by 0.1 a level, so the third is 0.16 above it and the others less
     assert found["pair"] == pytest.approx((0.86, 0.70))
     assert found["verdict"] == HOLDS
@@ -295,6 +294,6 @@ def test_bend():
 
 def test_a_line_of_equal_quality_has_no_bend_to_judge():
     flat = quality("qrnet-multiple", 0, [0.9, 0.8, 0.7, 0.6, 0.5], [20.0] * 5)
-    found = checking.judge(Bend("qrnet", "noise", "psnr", 0.03), Evidence(flat))
+    found = rule.judge(Bend("qrnet", "noise", "psnr", 0.03), Evidence(flat))
     assert (found["pair"], found["verdict"]) == (None, NOT_JUDGED)
     assert found["why"] == "QRNet has one PSNR at its lowest and its highest level of noise"

@@ -15,10 +15,11 @@ import skimage
 import torch
 from PIL import Image
 
-from qrlib import data, paths
+from qrlib import data
 from qrlib.data import caltech, packed, photographs
 from qrlib.data.splits import PARTS, stratified
-from qrlib.errors import QrlibError
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
 
 CLUTTER = {"caltech101": "BACKGROUND_Google", "caltech256": "257.clutter"}
 NAMES = {

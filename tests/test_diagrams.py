@@ -12,10 +12,11 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-from qrlib import diagrams, layers, models, plots
-from qrlib.errors import QrlibError
+from qrlib import models
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
+from qrlib.report.figures import diagrams, layers, plots
+from qrlib.utils.errors import QrlibError
 
 NETWORKS = {"QRNet": QRNet(), "small": QRNet(convs_per_block=1), "dropout": QRNet(dropout=0.35)}
 TABLE1 = {

@@ -24,7 +24,7 @@ from qrlib.distortions import (
     levels,
     sample,
 )
-from qrlib.errors import QrlibError
+from qrlib.utils.errors import QrlibError
 
 
 def seeded(seed):

@@ -30,4 +30,4 @@ def test_some_modules_have_examples():
         for name in MODULES
         if any(test.examples for test in finder.find(importlib.import_module(name)))
     }
-    assert {"qrlib.distortions", "qrlib.errors", "qrlib.losses", "qrlib.models"} <= found
+    assert {"qrlib.distortions", "qrlib.utils.errors", "qrlib.losses", "qrlib.models"} <= found

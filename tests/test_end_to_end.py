@@ -9,7 +9,7 @@ import pytest
 import yaml
 from project import ROOT
 
-from qrlib import experiments, profiles
+from qrlib.experiments import plan, profiles
 
 pytestmark = pytest.mark.slow
 
@@ -17,9 +17,9 @@ pytestmark = pytest.mark.slow
 def test_every_run_leaves_a_record_and_a_notebook(project):
     records = {name: json.loads(text) for name, text in project.records().items()}
     profile = profiles.load("quick")
-    plan = experiments.plan(profile)
-    expected = {f"{experiments.timed(profile).timing_run}.json": "timing"}
-    for x in plan:
+    planned = plan.experiments_of(profile)
+    expected = {f"{plan.timed(profile).timing_run}.json": "timing"}
+    for x in planned:
         if x.variant == "none":
             expected[f"{x.classifier_run}.json"] = "classifier"
         else:
@@ -27,12 +27,12 @@ def test_every_run_leaves_a_record_and_a_notebook(project):
         for role in x.judges:
             expected[f"{x.judged_by(role).evaluation_run}.json"] = "evaluation"
     assert {name: record["kind"] for name, record in records.items()} == expected
-    for x in plan:
+    for x in planned:
         if x.what.learns == ("restorer",) and x.what.convs_per_block == 2:
             assert records[f"{x.recovery_run}.json"]["training"]["parameters"] == 1_941_139
     assert all(r["results"] for r in records.values() if r["kind"] == "evaluation")
     notebooks = list((project.root / "results" / "quick" / "notebooks").glob("*.ipynb"))
-    assert len(notebooks) == len(plan) + 1
+    assert len(notebooks) == len(planned) + 1
     sheets = {p.stem for p in (project.root / "results" / "quick" / "samples").iterdir()}
     assert {"evaluation-none-small_vgg", "evaluation-qrnet-multiple-small_vgg-seed0"} <= sheets
 
@@ -91,7 +91,7 @@ def test_another_classifier_concerns_every_restorer_judged_by_it(project):
     try:
         profile.write_text(yaml.safe_dump(changed))
         done = project.python("qrlib", "run", "quick", "--dry-run")
-        judged = [x for x in experiments.plan(profiles.load("quick")) if x.judges]
+        judged = [x for x in plan.experiments_of(profiles.load("quick")) if x.judges]
         count = sum(x.variant != "none" for x in judged)
         assert re.search(rf"^restorer +{count}$", done.stdout, re.MULTILINE)
         assert re.search(r"^classifier +1$", done.stdout, re.MULTILINE)
@@ -100,7 +100,7 @@ def test_another_classifier_concerns_every_restorer_judged_by_it(project):
 
 
 def test_a_deleted_record_is_made_again_without_training(project):
-    victim = next(x for x in experiments.plan(profiles.load("quick")) if x.variant == "qrnet")
+    victim = next(x for x in plan.experiments_of(profiles.load("quick")) if x.variant == "qrnet")
     before = project.records()
     path = project.root / "results" / "quick" / "records" / f"{victim.evaluation_run}.json"
     path.unlink()

@@ -9,9 +9,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
 from qrlib import classifiers, data, distortions
-from qrlib.errors import QrlibError
 from qrlib.evaluation import evaluate, psnr, ssim
 from qrlib.models import QRNet
+from qrlib.utils.errors import QrlibError
 
 #: Measured: 3.1e-6 on photographs; 3.6e-4 on a bright flat patch with faint noise, where float32 loses
 #: the variance (in float64 both agree to 1e-12).

@@ -5,8 +5,8 @@ from frames import run, runs
 from test_sweep import training
 from test_timings import time
 
-from qrlib.errors import QrlibError
-from qrlib.evidence import Evidence
+from qrlib.report.claims.evidence import Evidence
+from qrlib.utils.errors import QrlibError
 
 
 def results():

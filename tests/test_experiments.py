@@ -10,21 +10,13 @@ import sys
 import pytest
 import torch
 
-from qrlib import (
-    experiments,
-    load_qrnet,
-    measuring,
-    paths,
-    profiles,
-    runs,
-    samples,
-    sections,
-    store,
-    weights,
-)
-from qrlib.errors import QrlibError
-from qrlib.experiments import open_experiment
+from qrlib import load_qrnet, weights
+from qrlib.experiments import coverage, evaluate, plan, profiles, samples, train
+from qrlib.experiments.plan import open_experiment
+from qrlib.records import store
 from qrlib.training import loop
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
 
 
 def smoke(**options):
@@ -50,20 +42,20 @@ def test_names():
 
 
 def test_names_of_a_plan_are_all_different():
-    plan = experiments.plan(profiles.load("quick"))
-    trained = [x.recovery_run for x in plan if x.variant != "none"]
+    planned = plan.experiments_of(profiles.load("quick"))
+    trained = [x.recovery_run for x in planned if x.variant != "none"]
     assert len(set(trained)) == len(trained)
-    evaluated = [x.judged_by(role).evaluation_run for x in plan for role in x.judges]
+    evaluated = [x.judged_by(role).evaluation_run for x in planned for role in x.judges]
     assert len(set(evaluated)) == len(evaluated)
-    made = {x.restorer for x in plan}
-    for part, networks in experiments.PARTS.items():
+    made = {x.restorer for x in planned}
+    for part, networks in plan.PARTS.items():
         assert {"-".join(network) for network in networks} <= made, part
 
 
 def test_a_plan_has_everything_before_what_needs_it():
     for name in profiles.names():
         seen = set()
-        for x in experiments.plan(profiles.load(name)):
+        for x in plan.experiments_of(profiles.load(name)):
             needed = [x.start.recovery_run] if x.start else []
             if x.variant != "none":
                 roles = (*x.what.losses, *x.judges)
@@ -74,26 +66,26 @@ def test_a_plan_has_everything_before_what_needs_it():
 
 def test_a_plan_leaves_out_what_the_profile_does(monkeypatch):
     profile = profiles.load("smoke", overrides="parts=[table2,table4] seeds=[0,1]")
-    plan = experiments.plan(profile)
-    assert {x.role for x in plan} == {"classifier"}
-    assert not any(x.variant in ("mqrnet", "small_qrnet") for x in plan)
-    assert {x.seed for x in plan if x.variant == "recnet"} == {0, 1}
-    assert {x.seed for x in plan if x.variant == "finetuned"} == {0}
-    assert next(x for x in plan if x.variant == "qrnet").judges == ("classifier",)
-    assert sections.pages(profile, there=False) == ["recovery", "end_to_end", "image_quality"]
-    assert sections.pages(profile, there=True) == []  # nothing has run
-    assert sections.missing(profile, "figure6")
-    assert "evaluation-none-small_vgg" in sections.missing(profile, "table4")
+    planned = plan.experiments_of(profile)
+    assert {x.role for x in planned} == {"classifier"}
+    assert not any(x.variant in ("mqrnet", "small_qrnet") for x in planned)
+    assert {x.seed for x in planned if x.variant == "recnet"} == {0, 1}
+    assert {x.seed for x in planned if x.variant == "finetuned"} == {0}
+    assert next(x for x in planned if x.variant == "qrnet").judges == ("classifier",)
+    assert coverage.pages(profile, there=False) == ["recovery", "end_to_end", "image_quality"]
+    assert coverage.pages(profile, there=True) == []  # nothing has run
+    assert coverage.missing(profile, "figure6")
+    assert "evaluation-none-small_vgg" in coverage.missing(profile, "table4")
 
 
 def test_lambda_of_each_variant():
     assert smoke().classification_weight == 0.01
     assert smoke(variant="qrnet_lambda_0.1").classification_weight == 0.1
-    assert runs.loss(smoke(variant="qrnet_lambda_0.001")).weights == {"small_vgg": 0.001}
-    assert runs.loss(smoke(variant="recnet")).weights == {}
-    multi = runs.loss(smoke(variant="mqrnet"))
+    assert train.loss(smoke(variant="qrnet_lambda_0.001")).weights == {"small_vgg": 0.001}
+    assert train.loss(smoke(variant="recnet")).weights == {}
+    multi = train.loss(smoke(variant="mqrnet"))
     assert multi.weights == {"small_vgg": 0.01, "small_inception": 0.01}  # Section IV-A
-    tuned = runs.loss(smoke(variant="finetuned"))
+    tuned = train.loss(smoke(variant="finetuned"))
     assert (tuned.weights, tuned.quality_weight) == ({"small_vgg": 1.0}, 0.0)
     assert "classification_weight" not in smoke(variant="recnet").config("recovery")["recovery"]
 
@@ -140,30 +132,30 @@ def test_a_schedule_reaches_the_training_and_the_config(monkeypatch):
         seen.append(settings.schedule)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "train_recovery", settings_of)
+    monkeypatch.setattr(train, "train_recovery", settings_of)
     for overrides in (None, "recovery.schedule=cosine"):
         experiment = smoke(variant="pretrained", overrides=overrides)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(experiment, runs.load_data(experiment))
+            train.train(experiment, train.load_data(experiment))
         named = experiment.config("recovery")["recovery"].get("schedule", "constant")
         assert named == seen[-1]
     assert seen == ["constant", "cosine"]
 
 
 def test_code_of_each_kind():
-    codes = {kind: experiments.code(kind) for kind in experiments.CODE}
+    codes = {kind: plan.code(kind) for kind in plan.CODE}
     assert codes["evaluation"] != codes["recovery"]
     assert all(len(code) == 16 for code in codes.values())
 
 
 def test_what_is_timed_beside_qrnet():
-    qrnet = experiments.timed(profiles.load("quick"))
-    beside = experiments.timed_beside(qrnet)
+    qrnet = plan.timed(profiles.load("quick"))
+    beside = plan.timed_beside(qrnet)
     assert beside.recovery_run == "end_to_end-multiple-small_vgg-seed0"
-    assert beside in experiments.plan(profiles.load("quick"))
-    assert experiments.timed_beside(dataclasses.replace(qrnet, seed=1)) is None
+    assert beside in plan.experiments_of(profiles.load("quick"))
+    assert plan.timed_beside(dataclasses.replace(qrnet, seed=1)) is None
     some = profiles.load("quick", overrides="parts=[table2,table3]")
-    assert experiments.timed_beside(experiments.timed(some)) is None
+    assert plan.timed_beside(plan.timed(some)) is None
 
 
 def test_planning_imports_no_torch():
@@ -191,15 +183,15 @@ def test_the_whole_way(monkeypatch):
     """Data, classifier, restorers, records; then once more, training nothing."""
     trained = counting(monkeypatch)
     qrnet, recnet = smoke(), smoke(variant="recnet")
-    splits = runs.load_data(qrnet)
-    classifier, history, record = runs.train_classifier(qrnet, splits)
+    splits = train.load_data(qrnet)
+    classifier, history, record = train.train_classifier(qrnet, splits)
     assert len(history.rows) == 1
     assert not any(p.requires_grad for p in classifier.parameters())
     assert json.loads(record.read_text())["kind"] == "classifier"
 
     judges = {"classifier": classifier}
-    net, _, path = runs.train(qrnet, splits, judges)
-    other = runs.train(recnet, splits, judges)[0]
+    net, _, path = train.train(qrnet, splits, judges)
+    other = train.train(recnet, splits, judges)[0]
     assert weights.state_hash(net) != weights.state_hash(other)
     # the two share the classifier and the pretrained network
     assert trained == [
@@ -215,8 +207,8 @@ def test_the_whole_way(monkeypatch):
     assert record["provenance"]["weights"] == {qrnet.recovery_run: weights.state_hash(net)}
     assert record["config"] == qrnet.config("recovery")
 
-    judges = runs.open_classifiers(qrnet, splits)
-    both, written = measuring.evaluate(qrnet, splits, net, judges)
+    judges = train.open_classifiers(qrnet, splits)
+    both, written = evaluate.evaluate(qrnet, splits, net, judges)
     assert len(both) == 2 * 33  # the unseen classifier judges QRNet as well
     record = store.read_record("smoke", qrnet.evaluation_run)
     results = record["results"]
@@ -233,21 +225,21 @@ def test_the_whole_way(monkeypatch):
     assert origin["weights"] == {
         "small_vgg": weights.state_hash(classifier), "qrnet-multiple": weights.state_hash(net),
     }  # fmt: skip
-    assert origin["code"] == experiments.code("evaluation")
+    assert origin["code"] == plan.code("evaluation")
     manifest = paths.results("smoke") / f"split-{splits.manifest_hash[:12]}.json"
     assert json.loads(manifest.read_text()) == splits.manifest
 
     # Once more.
     written = {p: p.stat().st_mtime_ns for p in paths.results("smoke").rglob("*.json")}
-    again, _, _ = runs.train(qrnet, splits, judges)
+    again, _, _ = train.train(qrnet, splits, judges)
     assert len(trained) == 5
     assert weights.state_hash(again) == weights.state_hash(net)
     assert {p: p.stat().st_mtime_ns for p in written} == written
-    repeated, _ = measuring.evaluate(qrnet, splits, again, judges)
+    repeated, _ = evaluate.evaluate(qrnet, splits, again, judges)
     assert repeated == both
 
     # The same network in a later session, from the shipped weights.
-    runs.ship_weights(qrnet, net)
+    train.ship_weights(qrnet, net)
     images = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
         shipped = load_qrnet("smoke")(images)
@@ -256,34 +248,34 @@ def test_the_whole_way(monkeypatch):
 
 def test_without_a_restorer(monkeypatch):
     none = smoke(variant="none")
-    splits = runs.load_data(none)
-    classifier = runs.train_classifier(none, splits)[0]
-    results, _ = measuring.evaluate(none, splits, None, {"classifier": classifier})
+    splits = train.load_data(none)
+    classifier = train.train_classifier(none, splits)[0]
+    results, _ = evaluate.evaluate(none, splits, None, {"classifier": classifier})
     assert len(results) == 32  # no clean PSNR without a restorer
     assert {r["restorer"] for r in results} == {"none"}
     record = store.read_record("smoke", "evaluation-none-small_vgg")
     assert set(record["provenance"]["weights"]) == {"small_vgg"}
     with pytest.raises(QrlibError, match="'none' has no network to train"):
-        runs.train(none, splits)
+        train.train(none, splits)
 
 
 def test_a_restorer_is_evaluated_on_what_it_was_trained_for():
     blur = smoke(variant="recnet", distortions="blur")
-    splits = runs.load_data(blur)
-    judges = runs.open_classifiers(blur, splits)
-    net = runs.train(blur, splits, judges)[0]
-    results, _ = measuring.evaluate(blur, splits, net, judges)
+    splits = train.load_data(blur)
+    judges = train.open_classifiers(blur, splits)
+    net = train.train(blur, splits, judges)[0]
+    results, _ = evaluate.evaluate(blur, splits, net, judges)
     assert {r["distortion"] for r in results} == {"clean", "blur"}
 
 
 def test_evaluating_first_does_not_spoil_training():
     """A notebook may look at the classifier before it trains a restorer with it."""
     none, qrnet = smoke(variant="none"), smoke(seed=1)
-    splits = runs.load_data(none)
-    classifier = runs.train_classifier(none, splits)[0]
-    measuring.evaluate(none, splits, None, {"classifier": classifier})
+    splits = train.load_data(none)
+    classifier = train.train_classifier(none, splits)[0]
+    evaluate.evaluate(none, splits, None, {"classifier": classifier})
     before = weights.state_hash(classifier)
-    _, history, _ = runs.train(qrnet, splits, {"classifier": classifier})
+    _, history, _ = train.train(qrnet, splits, {"classifier": classifier})
     assert len(history.rows) == 1
     assert weights.state_hash(classifier) == before
 
@@ -291,30 +283,30 @@ def test_evaluating_first_does_not_spoil_training():
 def test_a_tuned_classifier_is_judged_and_the_clean_one_stays(monkeypatch):
     trained = counting(monkeypatch)
     tuned = smoke(variant="finetuned", distortions="noise")
-    splits = runs.load_data(tuned)
-    judges = runs.open_classifiers(tuned, splits)
+    splits = train.load_data(tuned)
+    judges = train.open_classifiers(tuned, splits)
     clean = weights.state_hash(judges["classifier"])
-    restorer, _, record = runs.train(tuned, splits, judges)
+    restorer, _, record = train.train(tuned, splits, judges)
     assert restorer is None
     assert weights.state_hash(judges["classifier"]) != clean
-    rows, (path,) = measuring.evaluate(tuned, splits, restorer, judges)
+    rows, (path,) = evaluate.evaluate(tuned, splits, restorer, judges)
     assert {row["restorer"] for row in rows} == {"finetuned-noise"}
     assert {row["distortion"] for row in rows} == {"clean", "noise"}
     kept = json.loads(path.read_text())["provenance"]["weights"]
     assert kept == {"small_vgg": weights.state_hash(judges["classifier"])}
     assert json.loads(record.read_text())["training"]["variant"] == "finetuned"
-    again = runs.open_classifiers(tuned, splits)
+    again = train.open_classifiers(tuned, splits)
     assert weights.state_hash(again["classifier"]) == clean
-    runs.train(tuned, splits, again)
+    train.train(tuned, splits, again)
     assert weights.state_hash(again["classifier"]) != clean
     assert trained == ["classifier-small_vgg-seed0", "finetuned-noise-small_vgg-seed0"]
 
 
 def test_samples_show_what_the_classifier_saw():
     none = smoke(variant="none")
-    splits = runs.load_data(none)
-    classifier = runs.train_classifier(none, splits)[0]
-    measuring.evaluate(none, splits, None, {"classifier": classifier})
+    splits = train.load_data(none)
+    classifier = train.train_classifier(none, splits)[0]
+    evaluate.evaluate(none, splits, None, {"classifier": classifier})
     record = store.read_record("smoke", none.evaluation_run)["samples"]
     tiles = samples.read(record, paths.results("smoke"))
     assert len(tiles) == len(record["ids"]) == 6
@@ -334,11 +326,11 @@ def test_samples_show_what_the_classifier_saw():
 
 def test_timings_are_measured_after_the_training():
     qrnet = smoke()
-    splits = runs.load_data(qrnet)
+    splits = train.load_data(qrnet)
     with pytest.raises(QrlibError, match="qrnet-multiple-small_vgg-seed0.json"):
-        measuring.measure_timings(qrnet, splits)
-    runs.train(qrnet, splits)
-    record = json.loads(measuring.measure_timings(qrnet, splits).read_text())
+        evaluate.measure_timings(qrnet, splits)
+    train.train(qrnet, splits)
+    record = json.loads(evaluate.measure_timings(qrnet, splits).read_text())
     found = {(r["metric"], r["restorer"]): r["value"] for r in record["results"]}
     per_image = "milliseconds_per_image"
     errors = {(r["metric"], r["restorer"]): r.get("error") for r in record["results"]}
@@ -358,9 +350,9 @@ def test_a_changed_setting_trains_anew_in_a_place_of_its_own(monkeypatch):
     trained = counting(monkeypatch)
     plain = smoke(variant="pretrained")
     changed = smoke(variant="pretrained", overrides="recovery.learning_rate=0.01")
-    splits = runs.load_data(plain)
-    first = runs.train(plain, splits)[2]
-    second = runs.train(changed, splits)[2]
+    splits = train.load_data(plain)
+    first = train.train(plain, splits)[2]
+    second = train.train(changed, splits)[2]
     assert len(trained) == 2
     assert first != second
     assert first.exists()

@@ -16,19 +16,13 @@ import torch
 from PIL import Image
 from test_store import record as stored
 
-from qrlib import (
-    distortions,
-    evaluation,
-    explorers,
-    notebooks,
-    profiles,
-    reference,
-    selection,
-    store,
-    style,
-    tables,
-)
-from qrlib.explorers.looks import looks_of, methods
+from qrlib import distortions, evaluation, paper
+from qrlib.book import explorers, notebooks
+from qrlib.book.explorers.markup import looks_of, methods
+from qrlib.experiments import profiles
+from qrlib.records import selection, store
+from qrlib.report import tables
+from qrlib.report.figures import style
 
 ROOT = Path(__file__).resolve().parent.parent
 PROFILE = "caltech101-cpu"
@@ -177,7 +171,7 @@ def test_printed_numbers_and_ours_stand_together(profile):
         for group in setting["tables"][name]["groups"]:
             for cell in group["cells"]:
                 row = table[(table["row"] == group["key"]) & (table["column"] == cell["key"])]
-                printed = reference.printed(number, "Caltech101", group["key"], cell["key"])
+                printed = paper.printed(number, "Caltech101", group["key"], cell["key"])
                 assert cell["paper"] == printed
                 assert cell["ours"] == row["ours"].item()
                 assert tuple(cell["values"]) == row["values"].item()
@@ -292,9 +286,7 @@ def test_distorted_photographs_are_those_of_the_library(photograph):
 
 
 def test_no_two_lines_look_alike_and_the_house_style_is_kept():
-    names = methods(
-        [*selection.restorers_of(reference.METHODS), *(f"another-{i}" for i in range(12))]
-    )
+    names = methods([*selection.restorers_of(paper.METHODS), *(f"another-{i}" for i in range(12))])
     looks = looks_of(names)
     assert len({(look["color"], look["marker"]) for look in looks.values()}) == len(names)
     for method in tables.METHODS:
@@ -308,7 +300,7 @@ def test_colours_have_contrast_on_a_dark_page():
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
         return np.dot(linear, [0.2126, 0.7152, 0.0722])
 
-    for look in looks_of([*reference.METHODS, *map(str, range(10))]).values():
+    for look in looks_of([*paper.METHODS, *map(str, range(10))]).values():
         assert (luminance(look["dark"]) + 0.05) / (luminance("#14181e") + 0.05) > 4.5
 
 

@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from qrlib import classifiers, export
-from qrlib.errors import QrlibError
+from qrlib import classifiers
+from qrlib.inference import onnx_export
 from qrlib.models import QRNet
+from qrlib.utils.errors import QrlibError
 
 
 def run(model: onnx.ModelProto, images: torch.Tensor) -> torch.Tensor:
@@ -39,7 +40,7 @@ def small_vgg() -> classifiers.Classifier:
 @pytest.mark.parametrize("size", [(1, 1), (15, 17), (16, 32), (67, 91)])
 @torch.no_grad()
 def test_qrnet_restores_as_pytorch_does(net: QRNet, size: tuple[int, int]) -> None:
-    model = export.qrnet(net)
+    model = onnx_export.qrnet(net)
     images = torch.rand(1, 3, *size)
     restored = run(model, images)
     assert restored.shape == images.shape
@@ -49,7 +50,7 @@ def test_qrnet_restores_as_pytorch_does(net: QRNet, size: tuple[int, int]) -> No
 @torch.no_grad()
 def test_half_precision_costs_little_and_saves_half(net: QRNet) -> None:
     images = torch.rand(1, 3, 40, 52)
-    whole, half = export.qrnet(net), export.qrnet(net, half=True)
+    whole, half = onnx_export.qrnet(net), onnx_export.qrnet(net, half=True)
     error = (run(half, images) - net(images)).abs().max()
     assert 0 < error < 2e-3
     assert half.ByteSize() < 0.52 * whole.ByteSize()
@@ -59,7 +60,7 @@ def test_half_precision_costs_little_and_saves_half(net: QRNet) -> None:
 @pytest.mark.parametrize("side", [64, 48, 80])  # the last two pool in windows that overlap
 def test_a_classifier_answers_as_pytorch_does(small_vgg: classifiers.Classifier, side: int) -> None:
     images = torch.rand(3, 3, side, side)
-    confidence = run(export.classifier(small_vgg, side), images)
+    confidence = run(onnx_export.classifier(small_vgg, side), images)
     expected = small_vgg(images).softmax(1)
     assert expected.max() > 0.3, "answers that tell networks apart"
     assert (confidence - expected).abs().max() < 1e-5
@@ -68,26 +69,26 @@ def test_a_classifier_answers_as_pytorch_does(small_vgg: classifiers.Classifier,
 
 def test_what_is_no_qrnet_is_refused(small_vgg: classifiers.Classifier) -> None:
     with pytest.raises(QrlibError, match="takes a QRNet, not a Classifier"):
-        export.qrnet(small_vgg)  # type: ignore[arg-type]
+        onnx_export.qrnet(small_vgg)  # type: ignore[arg-type]
     with pytest.raises(QrlibError, match="takes a Classifier, not a QRNet"):
-        export.classifier(QRNet(), 64)  # type: ignore[arg-type]
+        onnx_export.classifier(QRNet(), 64)  # type: ignore[arg-type]
 
 
 def test_a_layer_that_is_not_known_is_named() -> None:
     net = QRNet()
     net.encoder[0][1] = nn.GELU()  # type: ignore[index, operator]
     with pytest.raises(QrlibError, match=r"encoder\.0\.1 is a GELU"):
-        export.qrnet(net)
+        onnx_export.qrnet(net)
 
 
 def test_settings_that_are_not_exported_are_refused(small_vgg: classifiers.Classifier) -> None:
     net = QRNet()
     net.encoder[0][0].padding_mode = "reflect"  # type: ignore[index, union-attr]
     with pytest.raises(QrlibError, match=r"encoder\.0\.0 is a Conv2d"):
-        export.qrnet(net)
+        onnx_export.qrnet(net)
     small_vgg.input_size = 64
     with pytest.raises(QrlibError, match="resizes its images itself"):
-        export.classifier(small_vgg, 64)
+        onnx_export.classifier(small_vgg, 64)
 
 
 def test_pooling_in_windows_of_several_sizes_is_refused(small_vgg: classifiers.Classifier) -> None:
@@ -95,11 +96,11 @@ def test_pooling_in_windows_of_several_sizes_is_refused(small_vgg: classifiers.C
     for layer in pooling:
         layer.output_size = 3
     with pytest.raises(QrlibError, match="averages 5 to 3 pixels, in windows that are not alike"):
-        export.classifier(small_vgg, 80)
+        onnx_export.classifier(small_vgg, 80)
 
 
 @pytest.mark.parametrize("name", ["small_inception", "small_resnet"])
 def test_other_classifiers_are_refused_by_layer(name: str) -> None:
     net = classifiers.build(name, 3, weights=None, image_size=64)
     with pytest.raises(QrlibError, match="cannot be exported"):
-        export.classifier(net.eval(), 64)
+        onnx_export.classifier(net.eval(), 64)

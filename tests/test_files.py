@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from qrlib import files
-from qrlib.errors import QrlibError
+from qrlib.utils import files
+from qrlib.utils.errors import QrlibError
 
 
 def left_over(folder):

@@ -5,7 +5,8 @@ import pandas as pd
 from frames import record, runs, table2_results
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
-from qrlib import findings, notebooks, tables
+from qrlib.book import notebooks
+from qrlib.report import captions, tables
 
 METHODS = ("none", "qrnet")
 
@@ -15,7 +16,7 @@ def test_who_is_most_accurate_at_how_many_levels():
         record("none", 0, 0.9, 0.6, [0.9, 0.8, 0.2, 0.2, 0.2]),
         record("qrnet-multiple", 0, 0.9, 0.8, [0.8, 0.7, 0.6, 0.5, 0.4]),
     )
-    assert findings.levels(results, METHODS) == (
+    assert captions.levels(results, METHODS) == (
         "Highest accuracy, however narrowly: under noise QRNet at 5 of 5 levels; under blur QRNet at 3 "
         "of 5 levels and no restoration at 2 of 5 levels."
     )
@@ -25,7 +26,7 @@ def test_who_leads_in_the_paper_and_here():
     results = table2_results()
     noise = (results["restorer"] == "recnet-noise") & (results["distortion"] == "noise")
     results.loc[noise, "value"] += 0.1
-    assert findings.beside(tables.table2(results)) == (
+    assert captions.beside(tables.table2(results)) == (
         "Highest accuracy, however narrowly: under noise QRNet in the paper, RecNet (single) here; "
         "under blur QRNet in the paper, QRNet here too."
     )
@@ -39,7 +40,7 @@ def test_what_becomes_of_quality_and_accuracy():
         made.append(record(restorer, 0, 30.0, 20.0 + lift, 10.0, metric="psnr"))
         made.append(record(restorer, 0, 1.0, 0.5, 0.5, metric="ssim"))
     data = tables.quality(runs(*made), methods=METHODS)
-    assert findings.quality(data) == (
+    assert captions.quality(data) == (
         "At the strongest level QRNet takes PSNR and accuracy under noise from 19.9 to 20.9 dB and "
         "from 0.100 to 0.600, under blur from 9.9 to 9.9 dB and from 0.100 to 0.600."
     )
@@ -47,8 +48,8 @@ def test_what_becomes_of_quality_and_accuracy():
 
 def test_the_sentence_becomes_part_of_the_caption():
     picture = new_output("display_data", data={"image/svg+xml": "<svg/>"})
-    said = new_output("display_data", data={findings.MIME: "It rises.", "text/plain": "It rises."})
-    said.data[findings.NOTE] = "Dots are seeds."
+    said = new_output("display_data", data={captions.MIME: "It rises.", "text/plain": "It rises."})
+    said.data[captions.NOTE] = "Dots are seeds."
     figure = {"mystnb": {"figure": {"caption": "Accuracy."}}}
     content = new_notebook(cells=[new_code_cell(outputs=[said, picture], metadata=figure)])
     notebooks.tidy(content)
@@ -61,10 +62,10 @@ def test_the_sentence_becomes_part_of_the_caption():
 def test_a_notebook_shows_the_sentence_in_words(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
-    findings.say("It rises.")
-    assert shown == [{findings.MIME: "It rises.", "text/plain": "It rises."}]
-    findings.say("It rises.", "Dots.")
-    assert shown[1][findings.NOTE] == "Dots."
+    captions.say("It rises.")
+    assert shown == [{captions.MIME: "It rises.", "text/plain": "It rises."}]
+    captions.say("It rises.", "Dots.")
+    assert shown[1][captions.NOTE] == "Dots."
     assert shown[1]["text/plain"] == "It rises. Dots."
 
 
@@ -77,7 +78,7 @@ def test_what_lambda_did_is_said_as_it_was():
             "average": [0.5, 0.55, 0.51],
         }
     )
-    assert findings.sweep(frame) == (
+    assert captions.sweep(frame) == (
         "λ = 0.001 → 0.01 → 0.1: L1 on validation images 0.0380 → 0.0372 → 0.0467 (neither only rises "
         "nor only falls), where a rise was to be expected; cross entropy 1.400 → 1.300 → 1.200 (falls), "
         "where a fall was; average accuracy on test images 0.510 → 0.550 → 0.500."
@@ -97,11 +98,11 @@ def sheet(*rows):
 def test_answers_on_a_sheet_are_counted():
     plain = sheet("cat dog dog", "cat cat dog")
     restored = sheet("cat cat dog", "dog dog cat")
-    assert findings.kept(plain) == (
+    assert captions.kept(plain) == (
         "Of 2 test images, the classifier recognises 2 clean, 1 under the strongest noise and 0 under "
         "the strongest blur."
     )
-    assert findings.won(plain, restored, "qrnet") == (
+    assert captions.won(plain, restored, "qrnet") == (
         "Of 4 distorted images on the sheets 3 are not recognised; QRNet makes 2 of these right, and 1 "
         "of the others wrong."
     )
@@ -109,10 +110,10 @@ def test_answers_on_a_sheet_are_counted():
 
 def test_the_epoch_of_the_lowest_loss():
     history = pd.DataFrame({"epoch": [1, 2, 3], "val_loss": [3.0, 1.0, 2.0]})
-    assert findings.curves(history) == "The validation loss is lowest in epoch 2 of 3."
+    assert captions.curves(history) == "The validation loss is lowest in epoch 2 of 3."
     two = pd.concat([history.assign(stage="clean"), history[:1].assign(stage="mixed")])
     said = "The validation loss is lowest in clean: epoch 2 of 3 and mixed: epoch 1 of 1."
-    assert findings.curves(two) == said
+    assert captions.curves(two) == said
 
 
 def test_lowest_in_the_epoch_that_was_kept():
@@ -125,8 +126,8 @@ def test_lowest_in_the_epoch_that_was_kept():
         ],
         columns=["variant", "distortions", "val_quality", "val_entropy", "kept"],
     )
-    assert findings.learning(epochs) == (
+    assert captions.learning(epochs) == (
         "Lowest in the kept epoch, of what was trained on both distortions: L1 RecNet (multiple) with "
         "0.0400 and cross entropy QRNet with 1.2000."
     )
-    assert findings.learning(epochs.iloc[:0]) == ""
+    assert captions.learning(epochs.iloc[:0]) == ""

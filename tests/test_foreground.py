@@ -15,7 +15,8 @@ import nbformat
 import pytest
 from filelock import FileLock
 
-from qrlib import foreground, graph, paths
+from qrlib.utils import paths
+from qrlib.workflow import process, run
 
 ROOT = Path(__file__).resolve().parent.parent
 #: Seconds that a stopped run has.
@@ -99,7 +100,7 @@ def test_what_tells_of_progress_is_shown_and_all_is_kept(tmp_path, capsys, monke
     said = ["4 of 9 steps (44%) done", "a detail", "run  epoch 1/2  train_loss 1", "WARNING: x"]
     command = [sys.executable, "-c", f"print({chr(10).join(said)!r}); raise SystemExit(3)"]
     handler = signal.getsignal(signal.SIGTERM)
-    assert foreground.follow(command, dict(os.environ), tmp_path / "log", everything=False) == 3
+    assert process.follow(command, dict(os.environ), tmp_path / "log", everything=False) == 3
     assert capsys.readouterr().out.splitlines() == [said[0], said[2], said[3]]
     assert (tmp_path / "log").read_text().splitlines() == said
     assert signal.getsignal(signal.SIGTERM) is handler
@@ -109,13 +110,13 @@ def test_a_second_run_in_a_checkout_says_so_and_waits(tmp_path, capsys, monkeypa
     shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
     monkeypatch.setenv("QRLIB_ROOT", str(tmp_path))
     began: list[str] = []
-    monkeypatch.setattr(foreground, "follow", lambda *a, **k: began.append("run") or 0)
+    monkeypatch.setattr(process, "follow", lambda *a, **k: began.append("run") or 0)
     held = FileLock(tmp_path / ".snakemake" / "qrlib.lock")
     Path(held.lock_file).parent.mkdir()
     status: list[int] = []
     with held:
         second = threading.Thread(
-            target=lambda: status.append(graph.run("smoke", "all", dry_run=True))
+            target=lambda: status.append(run.run("smoke", "all", dry_run=True))
         )
         second.start()
         deadline = time.monotonic() + 60
@@ -136,8 +137,8 @@ def test_a_stopped_run_says_that_it_goes_on(tmp_path, capsys, monkeypatch):
     def stopped(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(foreground, "follow", stopped)
-    assert graph.run("smoke", "all", dry_run=True) == graph.INTERRUPTED
+    monkeypatch.setattr(process, "follow", stopped)
+    assert run.run("smoke", "all", dry_run=True) == run.INTERRUPTED
     assert "the same command goes on" in capsys.readouterr().out
 
 
@@ -157,7 +158,7 @@ def test_what_failed_is_named_whether_a_run_or_a_page(capsys):
     failed_notebook(paths.runs("book") / "logs" / "recovery-smoke.ipynb", "of old", age=3600.0)
     (logs / "pretrained-seed1.ipynb").touch()  # Snakemake's placeholder
     (logs / "run.log").write_text("RuleException:\n")
-    graph._explain(logs / "run.log", time.time())
+    run._explain(logs / "run.log", time.time())
     said = capsys.readouterr().err
     assert "error in pretrained-seed0: ValueError: of a run" in said
     assert "error in recovery-quick: ValueError: of a page" in said
@@ -171,11 +172,11 @@ def test_where_no_notebook_tells_the_log_before_the_failure_is_shown(capsys):
     picture = "x" * 10_000
     log.parent.mkdir(parents=True)
     log.write_text("\n".join([*lines, "Command", *(f"later {i}" for i in range(90)), picture]))
-    graph._explain(log, time.time())
+    run._explain(log, time.time())
     said = capsys.readouterr().err
     assert "Kernel died\nRuleException:\nCalledProcess\n" in said
     assert "earlier 0\n" not in said
     assert "later" not in said
     log.write_text("\n".join([*lines[:90], picture]))  # Snakemake itself failed
-    graph._explain(log, time.time())
+    run._explain(log, time.time())
     assert f"earlier 89\n{picture[:300]}\nerror: a step failed" in capsys.readouterr().err

@@ -14,7 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from qrlib import forking
+from qrlib.workflow import kernel_server
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks kernels")
 
@@ -38,7 +38,7 @@ sys.exit(int(sys.argv[1]))
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     log = tmp_path_factory.mktemp("server") / "kernels.log"
-    with forking.server(1, log, ["colorsys", "numpy"]) as variables:
+    with kernel_server.server(1, log, ["colorsys", "numpy"]) as variables:
         yield {**os.environ, **variables}
     assert log.read_text() == ""
 
@@ -50,7 +50,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def start(folder: Path, environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "qrlib.forking", sys.executable, "-m", "probe", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "qrlib.workflow.kernel_server",
+        sys.executable,
+        "-m",
+        "probe",
+        *arguments,
+    ]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )  # fmt: skip
@@ -139,22 +147,22 @@ def test_a_client_ends_when_its_process_is_killed(
 
 
 def test_nothing_outlives_the_server(folder: Path, tmp_path: Path) -> None:
-    with forking.server(1, tmp_path / "log", ["colorsys"]) as variables:
+    with kernel_server.server(1, tmp_path / "log", ["colorsys"]) as variables:
         process = start(folder, {**os.environ, **variables}, "0", "wait")
         pid = said(process)["pid"]
     assert gone(pid)
     assert process.wait(60) == 128 + 9
-    assert not Path(variables[forking.SOCKET]).parent.exists()
+    assert not Path(variables[kernel_server.SOCKET]).parent.exists()
 
 
 def test_a_server_ends_with_the_process_that_keeps_it(folder: Path, tmp_path: Path) -> None:
     keeper = "import sys, time; from pathlib import Path; from qrlib import forking\n"
     keeper += "with forking.server(1, Path(sys.argv[1]), ['colorsys']) as v:\n"
-    keeper += f"    print(v['{forking.SOCKET}'], flush=True); time.sleep(600)"
+    keeper += f"    print(v['{kernel_server.SOCKET}'], flush=True); time.sleep(600)"
     command = [sys.executable, "-c", keeper, str(tmp_path / "log")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
-    variables = {**os.environ, forking.SOCKET: process.stdout.readline().strip()}
+    variables = {**os.environ, kernel_server.SOCKET: process.stdout.readline().strip()}
     answer = said(start(folder, variables, "0", "wait"))
     process.kill()
     assert gone(answer["parent"])
@@ -163,8 +171,8 @@ def test_a_server_ends_with_the_process_that_keeps_it(folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("socket", [None, "/nowhere/socket"])
 def test_without_a_server_the_command_runs_as_it_is(socket: str | None, folder: Path) -> None:
-    variables = {k: v for k, v in os.environ.items() if k != forking.SOCKET}
-    process = start(folder, variables | ({forking.SOCKET: socket} if socket else {}), "5")
+    variables = {k: v for k, v in os.environ.items() if k != kernel_server.SOCKET}
+    process = start(folder, variables | ({kernel_server.SOCKET: socket} if socket else {}), "5")
     assert said(process)["preloaded"] is False
     assert process.stderr is not None
     assert "starting a fresh one" in process.stderr.read()
@@ -174,7 +182,7 @@ def test_without_a_server_the_command_runs_as_it_is(socket: str | None, folder: 
 def test_a_module_that_cannot_be_preloaded_is_named_and_kernels_start_afresh(
     folder: Path, tmp_path: Path
 ) -> None:
-    with forking.server(1, tmp_path / "log", ["no_such_module"]) as variables:
+    with kernel_server.server(1, tmp_path / "log", ["no_such_module"]) as variables:
         assert start(folder, {**os.environ, **variables}, "5").wait(60) == 5
     assert "No module named 'no_such_module'" in (tmp_path / "log").read_text()
 
@@ -205,7 +213,7 @@ def test_a_notebook_in_a_forked_kernel_shows_figures_and_what_a_fresh_one_shows(
     # A kernel that does not fork has the profile's threads from the Snakefile.
     fresh = {**os.environ, "OMP_NUM_THREADS": "1"}
     subprocess.run([*papermill, str(tmp_path / "fresh.ipynb")], env=fresh, check=True)
-    with forking.server(1, tmp_path / "log") as variables:
+    with kernel_server.server(1, tmp_path / "log") as variables:
         forked = {**fresh, **variables}
         subprocess.run([*papermill, str(tmp_path / "forked.ipynb")], env=forked, check=True)
     outputs = [

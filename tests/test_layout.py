@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from docutils import nodes
 
-from qrlib import layout
+from qrlib.book.sphinx_ext import dark_figures
 
 PHOTOGRAPH = (
     '<svg><style type="text/css">*{}</style><path style="fill: #ffffff"/><image href="data:,x"/>'
@@ -26,7 +26,7 @@ def test_drawings_are_told_from_photographs_which_get_a_second_picture(app, tmp_
     (tmp_path / "b.svg").write_text(PHOTOGRAPH)
     pictures = [nodes.image(uri=name, alt=name) for name in ("a.svg", "b.svg", "c.png")]
     document = nodes.section("", *pictures)
-    layout.mark_pictures(app, document, "page")
+    dark_figures.mark_pictures(app, document, "page")
     assert [image["classes"] for image in document] == [
         ["qr-drawing"], ["qr-photograph"], ["qr-photograph", "qr-night"], ["qr-photograph"]
     ]  # fmt: skip
@@ -34,21 +34,23 @@ def test_drawings_are_told_from_photographs_which_get_a_second_picture(app, tmp_
     assert (dark["uri"], dark["alt"], dark["loading"]) == ("b.night.svg", "b.svg", "lazy")
     assert app.env.images.told == [("page", "b.night.svg")]
     assert (tmp_path / "b.svg").read_text() == PHOTOGRAPH
-    assert (tmp_path / "b.night.svg").read_text() == layout.night(PHOTOGRAPH)
+    assert (tmp_path / "b.night.svg").read_text() == dark_figures.night(PHOTOGRAPH)
 
 
 def test_by_night_letters_are_light_and_photographs_as_they_were():
-    drawn = layout.night(PHOTOGRAPH)
+    drawn = dark_figures.night(PHOTOGRAPH)
     assert "#ffffff" not in drawn
     assert "#00588a" not in drawn
-    assert f"text{{fill:{layout.INK}}}" in drawn
+    assert f"text{{fill:{dark_figures.INK}}}" in drawn
     assert '<image href="data:,x"/>' in drawn
 
 
 def test_each_number_leads_to_its_own_figure():
     figure = '<figure id="{}"><img/><p><span class="caption-number">No. {} </span>a</p></figure>'
     body = figure.format("one", 1) + "<p>and</p>" + figure.format("two", 2)
-    found = layout.link_numbers(body)
+    found = dark_figures.link_numbers(body)
     assert '<a class="caption-number" href="#one">No. 1</a> a' in found
     assert '<a class="caption-number" href="#two">No. 2</a> a' in found
-    assert layout.link_numbers("<figure><p>no number</p></figure>").endswith("number</p></figure>")
+    assert dark_figures.link_numbers("<figure><p>no number</p></figure>").endswith(
+        "number</p></figure>"
+    )

@@ -4,8 +4,9 @@ import inspect
 
 import pytest
 
-from qrlib import listing, losses
-from qrlib.errors import QrlibError
+from qrlib import losses
+from qrlib.book import listing
+from qrlib.utils.errors import QrlibError
 
 
 def example(x):

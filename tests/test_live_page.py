@@ -1,4 +1,4 @@
-"""What `qrlib.live` packs is what a page gets, and what lacks is named."""
+"""What `qrlib.book.try_it` packs is what a page gets, and what lacks is named."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ import pytest
 import torch
 from torch import nn
 
-from qrlib import data, experiments, live, profiles, weights
-from qrlib.errors import QrlibError
+from qrlib import data, weights
+from qrlib.book import try_it
+from qrlib.experiments import plan, profiles
 from qrlib.models import QRNet
+from qrlib.utils.errors import QrlibError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,21 +33,21 @@ def unpack(folder: Path, payload: dict) -> bytes:
     return gzip.decompress(b"".join(pieces))
 
 
-@pytest.mark.parametrize("size", [0, 1, live.PART, 3 * live.PART + 7])
+@pytest.mark.parametrize("size", [0, 1, try_it.PART, 3 * try_it.PART + 7])
 def test_parts_hold_the_content(tmp_path: Path, size: int) -> None:
     content = os.urandom(size)
-    payload = live.pack("thing", content, tmp_path)
+    payload = try_it.pack("thing", content, tmp_path)
     assert unpack(tmp_path, payload) == content
     scripts = list(tmp_path.iterdir())
     assert len(scripts) == payload["parts"]
     assert sum(s.stat().st_size for s in scripts) == payload["bytes"]
-    assert max(s.stat().st_size for s in scripts) < 4 / 3 * live.PART + 200
+    assert max(s.stat().st_size for s in scripts) < 4 / 3 * try_it.PART + 200
 
 
 def test_a_name_tells_contents_apart_and_is_the_same_again(tmp_path: Path) -> None:
-    first, second = (live.pack("thing", text, tmp_path)["name"] for text in (b"one", b"two"))
+    first, second = (try_it.pack("thing", text, tmp_path)["name"] for text in (b"one", b"two"))
     assert first != second
-    assert live.pack("thing", b"one", tmp_path)["name"] == first
+    assert try_it.pack("thing", b"one", tmp_path)["name"] == first
 
 
 def ship(folder: Path, profile: str, *names: str) -> None:
@@ -60,7 +62,7 @@ def test_networks_are_listed_the_best_first(folders: Path) -> None:
     ship(folders, "caltech256", "qrnet-seed0")
     ship(folders, "caltech101-cpu", "qrnet-seed0", "small_qrnet-seed0")
     ship(folders, "caltech101", "qrnet-seed2", "qrnet-seed1", "mqrnet-seed0")
-    found = [n.entry for n in live.networks("quick")]
+    found = [n.entry for n in try_it.networks("quick")]
     assert [n["key"] for n in found] == [
         "qrnet-caltech101", "mqrnet-caltech101", "qrnet-caltech101-cpu", "qrnet-caltech256",
         "qrnet-quick", "mqrnet-quick",
@@ -69,19 +71,19 @@ def test_networks_are_listed_the_best_first(folders: Path) -> None:
     assert found[0]["side"] == 224
     assert found[0]["blurScale"] == 1
     assert found[2]["blurScale"] == 64 / 224
-    assert live.networks("quick")[0].load().training is False
+    assert try_it.networks("quick")[0].load().training is False
 
 
 def test_the_runs_of_a_profile_that_the_page_needs() -> None:
-    runs = live.of(profiles.load("quick"))
+    runs = try_it.of(profiles.load("quick"))
     assert [x.variant for x in runs] == ["none", "qrnet", "mqrnet"]
     assert runs[0].classifier.name == profiles.load("quick").classifier.name
-    assert all(x in experiments.plan(profiles.load("quick")) for x in runs)
+    assert all(x in plan.experiments_of(profiles.load("quick")) for x in runs)
 
 
 def test_other_data_than_photographs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(QrlibError, match="live page shows test images of photographs"):
-        live.make("caltech101", tmp_path / "live")
+        try_it.make("caltech101", tmp_path / "live")
     assert not (tmp_path / "live").exists()
 
 
@@ -96,7 +98,7 @@ def test_a_runtime_that_is_not_installed_is_named(
     old.write_text("as before")
     message = r"ort\.wasm\.bundle\.min\.mjs is not in .*make setup.*npm ci"
     with pytest.raises(QrlibError, match=message):
-        live.make("smoke", tmp_path / "live")
+        try_it.make("smoke", tmp_path / "live")
     assert old.read_text() == "as before"
 
 
@@ -110,7 +112,7 @@ def images(*levels: list[int]) -> data.Split:
 
 def test_the_liveliest_image_of_a_class_is_shown() -> None:
     split = images([10, 10], [10, 30], [90, 20], [0, 200])
-    assert [live._liveliest(split, label) for label in (0, 1)] == [1, 3]
+    assert [try_it._liveliest(split, label) for label in (0, 1)] == [1, 3]
 
 
 class Answer(nn.Module):
@@ -129,5 +131,5 @@ def test_the_first_image_is_one_that_is_won_back() -> None:
         def forward(self, shown: torch.Tensor) -> torch.Tensor:
             return shown.mean((2, 3), keepdim=True).expand_as(shown)
 
-    assert live._telling([0, 1, 2, 3], split, Answer(), Smooth()) == 2  # type: ignore[arg-type]
-    assert live._telling([0, 1, 2, 3], split, Answer(), nn.Identity()) == 0  # type: ignore[arg-type]
+    assert try_it._telling([0, 1, 2, 3], split, Answer(), Smooth()) == 2  # type: ignore[arg-type]
+    assert try_it._telling([0, 1, 2, 3], split, Answer(), nn.Identity()) == 0  # type: ignore[arg-type]

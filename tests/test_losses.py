@@ -10,8 +10,8 @@ import torch.nn.functional as F
 
 import qrlib
 from qrlib import classifiers
-from qrlib.errors import QrlibError
 from qrlib.losses import RecoveryLoss, classification_loss, quality_loss
+from qrlib.utils.errors import QrlibError
 
 
 def test_quality_loss_by_hand():

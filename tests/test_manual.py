@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from qrlib import experiments, manual, profiles, store
-from qrlib.errors import QrlibError
+from qrlib.book import command_reference
+from qrlib.experiments import plan, profiles
+from qrlib.records import store
+from qrlib.utils.errors import QrlibError
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -20,7 +22,7 @@ def assigned(path):
 
 
 def test_every_parameter_of_every_notebook_is_listed_and_explained():
-    found = manual.parameters()
+    found = command_reference.parameters()
     for path in NOTEBOOKS:
         rows = found[found["notebook"] == path.stem]
         assert list(rows["parameter"]) == assigned(path), path.stem
@@ -28,7 +30,7 @@ def test_every_parameter_of_every_notebook_is_listed_and_explained():
 
 
 def test_every_parameter_has_a_type_and_values():
-    found = manual.parameters().set_index(["notebook", "parameter"])
+    found = command_reference.parameters().set_index(["notebook", "parameter"])
     assert found["valid"].str.len().gt(3).all()
     assert found.loc[("train_recovery", "seed"), ["type", "valid"]].tolist() == [
         "integer", "0 and above",
@@ -43,15 +45,15 @@ def test_a_parameter_that_nobody_described_is_refused(tmp_path):
     notebook["metadata"]["kernelspec"] |= {"language": "python"}
     (tmp_path / "x.ipynb").write_text(json.dumps(notebook))
     with pytest.raises(QrlibError, match=r"parameter colour of x.ipynb has no type"):
-        manual.parameters(tmp_path)
+        command_reference.parameters(tmp_path)
 
 
 def test_valid_values_are_those_that_the_code_accepts():
-    found = manual.parameters()
+    found = command_reference.parameters()
     row = found[(found["notebook"] == "train_recovery") & (found["parameter"] == "variant")]
     (variants,) = row["valid"]
     for variant in variants.split(", "):
-        assert experiments.open_experiment("smoke", variant=variant).variant == variant
+        assert plan.open_experiment("smoke", variant=variant).variant == variant
     row = found[(found["notebook"] == "train_recovery") & (found["parameter"] == "dataset")]
     for dataset in row["valid"].item().split(", "):
         assert profiles.load("smoke", dataset=dataset).data.dataset == dataset
@@ -59,7 +61,7 @@ def test_valid_values_are_those_that_the_code_accepts():
 
 def test_every_setting_is_listed_and_can_be_overridden():
     quick = profiles.load("quick")
-    found = manual.settings([quick]).set_index("setting")
+    found = command_reference.settings([quick]).set_index("setting")
     assert found.loc["recovery.epochs", "quick"] == str(quick.recovery.epochs)
     assert found.loc["classifier.head_width", ["type", "default"]].tolist() == ["int", "4096"]
     assert found.loc["data.dataset", "default"] == ""
@@ -87,23 +89,23 @@ def test_costs_are_sums_over_the_records(tmp_path, monkeypatch):
     ):  # fmt: skip
         more = {"seconds": seconds, "device": device, "peak_memory_mb": memory}
         store.write({**record, "name": name, "provenance": {**provenance, **more}})
-    found = manual.costs([profiles.load("smoke")]).set_index("device")
+    found = command_reference.costs([profiles.load("smoke")]).set_index("device")
     assert found.loc["a GPU", ["runs", "hours", "longest", "memory"]].tolist() == [2, 2.0, 1.5, 2.0]
     assert found.loc["CPU", "hours"] == pytest.approx(0.01)
     assert found.loc["a GPU", ["trained", "planned"]].tolist() == [
-        2, len(experiments.plan(profiles.load("smoke"))),
+        2, len(plan.experiments_of(profiles.load("smoke"))),
     ]  # fmt: skip
-    assert manual.costs([]).empty
+    assert command_reference.costs([]).empty
 
 
 def test_a_profile_that_was_not_run_says_so(folders):
-    (row,) = manual.costs([profiles.load("caltech256")]).to_dict("records")
+    (row,) = command_reference.costs([profiles.load("caltech256")]).to_dict("records")
     assert (row["profile"], row["device"], row["trained"], row["runs"]) == ("caltech256", "", 0, 0)
     assert row["planned"] > 10
 
 
 def test_paper_and_software_are_cited_as_in_the_citation_file():
-    text = manual.bibtex()
+    text = command_reference.bibtex()
     assert text.startswith(
         "@article{takagi2019,\n  author = {Takagi, Motohiro and Sakurai, Akito and"
     )

@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 import qrlib
-from qrlib import paths, reference, weights
-from qrlib.errors import QrlibError
+from qrlib import paper, weights
 from qrlib.models import QRNet, layer_table, load_qrnet
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +37,8 @@ def test_small_qrnet_is_the_same_class_with_one_convolution_a_block():
 
 def test_layers_are_those_of_table_1(net):
     ours = layer_table(net)
-    assert len(ours) == len(reference.TABLE1)
-    for row, printed in zip(ours, reference.TABLE1, strict=True):
+    assert len(ours) == len(paper.TABLE1)
+    for row, printed in zip(ours, paper.TABLE1, strict=True):
         for key in ("layer", "channels", "filter", "stride"):
             assert row[key] == str(getattr(printed, key)), (row, printed)
 

@@ -14,10 +14,10 @@ import torch
 from corpus import MARK, Runs
 from project import ROOT
 
-from qrlib import profiles
 from qrlib.data import caltech
-from qrlib.errors import QrlibError
+from qrlib.experiments import profiles
 from qrlib.training import loop
+from qrlib.utils.errors import QrlibError
 
 SOURCES = sorted((ROOT / "qrlib").rglob("*.py"))
 #: Modules whose readers run what they read, or that undo what they packed by running it.
@@ -88,10 +88,10 @@ def test_the_test_above_would_see_it(source: str) -> None:
 def test_the_loader_of_settings_is_a_safe_one() -> None:
     import yaml
 
-    from qrlib import strict_yaml
+    from qrlib.utils import strict_yaml
 
     assert issubclass(strict_yaml._Loader, yaml.SafeLoader)
-    assert strict_yaml._Loader.yaml_constructors == yaml.SafeLoader.yaml_constructors
+    assert yaml._Loader.yaml_constructors == yaml.SafeLoader.yaml_constructors
 
 
 def test_a_checkpoint_with_code_is_refused(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,9 +148,9 @@ def test_only_checked_names_reach_a_shell() -> None:
 
 @pytest.mark.parametrize("name", profiles.names())
 def test_names_of_runs_are_names(name: str) -> None:
-    from qrlib import experiments
+    from qrlib.experiments import plan
 
-    for x in experiments.plan(profiles.load(name)):
+    for x in plan.experiments_of(profiles.load(name)):
         words = [x.classifier_run, x.classifier.name, x.variant, x.distortions, str(x.seed)]
         words += [] if x.variant == "none" else [x.recovery_run]
         words += [x.judged_by(role).evaluation_run for role in x.judges]
@@ -176,14 +176,15 @@ def test_a_parameter_of_a_notebook_is_a_value(value: str) -> None:
 def test_commands_that_write_take_names_of_profiles_only(
     folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from qrlib import graph, notebooks
+    from qrlib.book import notebooks
+    from qrlib.workflow import run
 
     monkeypatch.setenv("QRLIB_ROOT", str(folders))
 
     (folders / "a.ipynb").write_text("{}")
     for name in ("../x", "a/b", "", "-x", "x y", "/tmp"):
         with pytest.raises(QrlibError, match="the name of a profile"):
-            graph.publish(folders / "a.ipynb", name, folders / "stamp", ["x"])
+            run.publish(folders / "a.ipynb", name, folders / "stamp", ["x"])
         with pytest.raises(QrlibError, match="the name of a profile"):
             notebooks.assemble([name])
     assert (folders / "a.ipynb").exists()

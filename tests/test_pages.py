@@ -7,8 +7,9 @@ import yaml
 from docutils import nodes
 from project import ROOT
 
-from qrlib import pages, profiles
-from qrlib.errors import QrlibError
+from qrlib.book.sphinx_ext import launch_buttons
+from qrlib.experiments import profiles
+from qrlib.utils.errors import QrlibError
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +19,7 @@ def unset(monkeypatch):
 
 
 def links(page):
-    return {link["text"]: link["url"] for link in pages.launchers(page)}
+    return {link["text"]: link["url"] for link in launch_buttons.launchers(page)}
 
 
 def test_without_an_address_there_is_no_button():
@@ -49,7 +50,9 @@ def test_gitlab_and_a_branch(monkeypatch):
 def test_every_page_that_was_run_leads_to_a_notebook_that_exists(monkeypatch):
     monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/a/b")
     toc = (ROOT / "book" / "_toc.yml").read_text("utf-8")
-    found = {pages.notebook(line.split()[-1]) for line in toc.splitlines() if "file:" in line}
+    found = {
+        launch_buttons.notebook(line.split()[-1]) for line in toc.splitlines() if "file:" in line
+    }
     assert {"train_recovery", "train_classifier", "timings", "conventions", "method"} <= found
     names = [*(found - {None}), "colab"]
     assert all((ROOT / "notebooks" / f"{name}.ipynb").is_file() for name in names)
@@ -60,9 +63,9 @@ def test_the_citation_names_the_repository(monkeypatch, folders):
         yaml.safe_dump({"repository-code": "https://github.com/c/d"})
     )
     monkeypatch.setenv("QRLIB_ROOT", str(folders))
-    assert pages.repository() == "https://github.com/c/d"
+    assert launch_buttons.repository() == "https://github.com/c/d"
     monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/e/f")
-    assert pages.repository() == "https://github.com/e/f"
+    assert launch_buttons.repository() == "https://github.com/e/f"
 
 
 @pytest.mark.parametrize(
@@ -71,7 +74,7 @@ def test_the_citation_names_the_repository(monkeypatch, folders):
 def test_an_address_that_leads_nowhere_is_refused(monkeypatch, address):
     monkeypatch.setenv("QRLIB_REPOSITORY", address)
     with pytest.raises(QrlibError, match="must be like https://github.com/owner/name"):
-        pages.launchers("_executed/method")
+        launch_buttons.launchers("_executed/method")
 
 
 def test_the_build_takes_the_processes_that_it_was_given(monkeypatch):
@@ -82,7 +85,7 @@ def test_the_build_takes_the_processes_that_it_was_given(monkeypatch):
     )
     known = {"sphinx_multitoc_numbering": silent, "other": other}
     app = SimpleNamespace(parallel=1, extensions=known)
-    pages.share_work(app)
+    launch_buttons.share_work(app)
     assert app.parallel == 3
     assert silent.parallel_read_safe
     assert other.parallel_read_safe is None  # Sphinx warns of it, and the strict build fails
@@ -95,11 +98,11 @@ SCRIPTS = ["scripts/fontawesome.js", "vendor/fontawesome/6.5.2/js/all.min.js"]
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders, name):
     app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
-    pages.drop_icons(app, None)
+    launch_buttons.drop_icons(app, None)
     script = folders / "_static" / name
     script.parent.mkdir(parents=True)
     script.write_text("x" * 1000)
-    pages.drop_icons(app, ValueError())
+    launch_buttons.drop_icons(app, ValueError())
     assert script.read_text().startswith("//")
     assert script.stat().st_size < 100
 
@@ -111,7 +114,7 @@ def test_no_page_asks_for_the_font_of_icons_ahead(folders):
     rest = '  <link rel="preload" as="script" href="a.js" />\r\né'
     font = '<link rel="preload" as="font" type="font/woff2" crossorigin href="a.woff2" />\n'
     page.write_bytes((font + rest).encode())
-    pages.drop_icons(app, None)
+    launch_buttons.drop_icons(app, None)
     assert page.read_bytes().decode() == rest
 
 
@@ -127,9 +130,11 @@ def test_no_page_asks_for_the_font_of_icons_ahead(folders):
 def test_a_heading_says_whose_results_a_page_has(page, heading):
     title = nodes.title("", "", nodes.Text("Table 2 and "), nodes.emphasis("", "C"))
     doctree = nodes.section("", title, nodes.section("", nodes.title("", "Another")))
-    pages.name_profile(SimpleNamespace(env=SimpleNamespace(docname=page)), doctree)
+    launch_buttons.name_profile(SimpleNamespace(env=SimpleNamespace(docname=page)), doctree)
     assert [found.astext() for found in doctree.findall(nodes.title)] == [heading, "Another"]
 
 
 def test_without_a_heading_nothing_is_named():
-    pages.name_profile(SimpleNamespace(env=SimpleNamespace(docname="search")), nodes.section())
+    launch_buttons.name_profile(
+        SimpleNamespace(env=SimpleNamespace(docname="search")), nodes.section()
+    )

@@ -12,14 +12,17 @@ import pytest
 import torch
 from torch import nn
 
-from qrlib import data, distortions, experiments, memory, runs, store
-from qrlib.errors import QrlibError
+from qrlib import data, distortions
+from qrlib.experiments import plan, train
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
+from qrlib.records import store
 from qrlib.training import batches, loop
 from qrlib.training.loop import LoopSettings
-from qrlib.training.parts import in_parts
+from qrlib.training.microbatches import in_parts
 from qrlib.training.recovery import RecoveryTask
+from qrlib.utils import memory
+from qrlib.utils.errors import QrlibError
 
 SETTINGS = LoopSettings(epochs=2, batch_size=8, precision="32-true")
 
@@ -169,8 +172,8 @@ def test_the_record_says_so(monkeypatch):
         return whole(self, inputs, *more)
 
     monkeypatch.setattr(RecoveryTask, "losses", limited)
-    experiment = experiments.open_experiment("smoke", variant="pretrained")
-    runs.train(experiment, runs.load_data(experiment))
+    experiment = plan.open_experiment("smoke", variant="pretrained")
+    train.train(experiment, train.load_data(experiment))
     training = store.read_record("smoke", experiment.recovery_run)["training"]
     assert training["parts_of_a_batch"] == 2  # of 16
     monkeypatch.undo()

@@ -15,8 +15,9 @@ import pytest
 from PIL import Image, features
 from skimage import data
 
-from qrlib import files, photo
-from qrlib.errors import QrlibError
+from qrlib.inference import photo
+from qrlib.utils import files
+from qrlib.utils.errors import QrlibError
 
 RGB = np.ascontiguousarray(data.astronaut()[40:107, 180:271])  # (67, 91, 3)
 GREY = np.ascontiguousarray(data.camera()[100:167, 180:271])

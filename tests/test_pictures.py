@@ -8,8 +8,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from qrlib import pictures, plots
-from qrlib.errors import QrlibError
+from qrlib.report.figures import image_grids, plots
+from qrlib.utils.errors import QrlibError
 
 
 def test_image_strip_shows_the_pixels():
@@ -84,7 +84,7 @@ def test_samples_show_each_answer_under_its_image():
     assert texts[4].startswith("aaaa")
     assert texts[4].endswith("…\n✗ 25%")
     colors = [ax.xaxis.label.get_color() for ax in figure.axes]
-    right, wrong = pictures.RIGHT[1], pictures.WRONG[1]
+    right, wrong = image_grids.RIGHT[1], image_grids.WRONG[1]
     assert colors == [right, right, wrong, right, wrong, right]
     assert [ax.get_title() for ax in figure.axes][:3] == ["clean", "noise σ=60", "blur σ=2.9"]
     assert [ax.get_ylabel() for ax in figure.axes] == ["cat", "", "", "dog", "", ""]

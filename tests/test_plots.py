@@ -12,8 +12,11 @@ from frames import run, runs
 from matplotlib.colors import to_rgb
 from test_sweep import training
 
-from qrlib import plots, reference, rendering, selection, style, sweep, tables
-from qrlib.errors import QrlibError
+from qrlib import paper
+from qrlib.records import selection
+from qrlib.report import lambda_sweep, render, tables
+from qrlib.report.figures import plots, style
+from qrlib.utils.errors import QrlibError
 
 RESTORERS = ("none", "recnet-noise", "recnet-blur", "recnet-multiple", "qrnet-multiple")
 
@@ -277,7 +280,7 @@ def test_lambda_sweep_draws_its_table():
     ]
     trained = [training("qrnet-multiple", 0.01, 0, 0.04, 1.5)]
     trained += [training("qrnet_lambda_0.1-multiple", 0.1, 0, 0.05, 1.4)]
-    found = sweep.table(runs(*made), trained)
+    found = lambda_sweep.table(runs(*made), trained)
     figure = plots.lambda_sweep({"Quick": found, "Slow": found})
     left, right, *below = figure.axes
     assert [ax.get_title() for ax in below] == ["Slow:\ntest images", "Slow:\nvalidation images"]
@@ -295,7 +298,7 @@ def test_a_table_with_one_row_of_names_is_drawn():
 
 
 def test_every_method_has_a_name_and_a_look():
-    assert set(style.LOOKS) == set(reference.METHODS) <= set(rendering.NAMES)
+    assert set(style.LOOKS) == set(paper.METHODS) <= set(render.NAMES)
     spare = style.looks_of(["none", "a", "qrnet", "b"])
     assert spare["none"] == style.LOOKS["none"]
     assert spare["a"] != spare["b"]

@@ -9,8 +9,8 @@ import pytest
 import yaml
 from project import ROOT
 
-from qrlib import policy
-from qrlib.errors import QrlibError
+from qrlib.book.sphinx_ext import content_security
+from qrlib.utils.errors import QrlibError
 
 HEAD = '<html><head><meta charset="utf-8" /><title>x</title></head>'
 
@@ -21,7 +21,7 @@ def directives(page):
 
 
 def test_the_policy_stands_before_everything_that_it_is_for():
-    page = policy.protect(HEAD + "<script>one()</script>")
+    page = content_security.protect(HEAD + "<script>one()</script>")
     assert page.index("Content-Security-Policy") < page.index("<title>")
     assert page.replace(page[page.index("<meta http") : page.index("<title>")], "") == (
         HEAD + "<script>one()</script>"
@@ -29,7 +29,7 @@ def test_the_policy_stands_before_everything_that_it_is_for():
 
 
 def test_nothing_but_own_files_is_named():
-    found = directives(policy.protect(HEAD))
+    found = directives(content_security.protect(HEAD))
     assert found.pop("default-src") == ["'none'"]
     sources = {source for each in found.values() for source in each}
     assert sources == {
@@ -44,7 +44,11 @@ def test_nothing_but_own_files_is_named():
 
 
 def hashes(page):
-    return [s for s in directives(policy.protect(page))["script-src"] if s.startswith("'sha256-")]
+    return [
+        s
+        for s in directives(content_security.protect(page))["script-src"]
+        if s.startswith("'sha256-")
+    ]
 
 
 def test_scripts_of_the_page_are_named_by_their_hash():
@@ -55,23 +59,23 @@ def test_scripts_of_the_page_are_named_by_their_hash():
     assert hashes(HEAD + '<script src="a.js"></script>') == []
     assert hashes(HEAD + '<script type="application/json">{"a": 1}</script>') == []
     both = hashes(HEAD + "<script>a < b && c</script><p>alert(1)</p><script>\r\nd\r</script>")
-    assert both == sorted([policy._hash("a < b && c"), policy._hash("\nd\n")])
+    assert both == sorted([content_security._hash("a < b && c"), content_security._hash("\nd\n")])
     assert hashes(HEAD + "<script>alert(1)</script>" * 3) == [known]
 
 
 def test_handlers_in_attributes_are_hashed_only_where_there_are_some():
-    page = policy.protect(HEAD + '<button onclick="go(&quot;a&quot;)">x</button>')
+    page = content_security.protect(HEAD + '<button onclick="go(&quot;a&quot;)">x</button>')
     found = directives(page)["script-src"]
-    assert found[-2:] == ["'unsafe-hashes'", policy._hash('go("a")')]
-    assert "'unsafe-hashes'" not in directives(policy.protect(HEAD))["script-src"]
+    assert found[-2:] == ["'unsafe-hashes'", content_security._hash('go("a")')]
+    assert "'unsafe-hashes'" not in directives(content_security.protect(HEAD))["script-src"]
 
 
 def test_a_page_built_again_has_one_policy_that_fits():
-    once = policy.protect(HEAD + "<script>one()</script>")
-    assert policy.protect(once) == once
-    changed = policy.protect(once.replace("one()", "two()"))
+    once = content_security.protect(HEAD + "<script>one()</script>")
+    assert content_security.protect(once) == once
+    changed = content_security.protect(once.replace("one()", "two()"))
     assert changed.count("Content-Security-Policy") == 1
-    assert changed == policy.protect(HEAD + "<script>two()</script>")
+    assert changed == content_security.protect(HEAD + "<script>two()</script>")
 
 
 def test_all_pages_of_a_folder(tmp_path):
@@ -79,20 +83,23 @@ def test_all_pages_of_a_folder(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(HEAD.encode() + b"\r\n")
     (tmp_path / "index.html").write_text('<meta http-equiv="Refresh" content="0; url=a.html" />')
-    assert policy.protect_all(tmp_path) == [tmp_path / "a.html", tmp_path / "deep" / "b.html"]
+    assert content_security.protect_all(tmp_path) == [
+        tmp_path / "a.html",
+        tmp_path / "deep" / "b.html",
+    ]
     protected = [p.name for p in tmp_path.rglob("*") if p.is_file() and b"Policy" in p.read_bytes()]
     assert sorted(protected) == ["a.html", "b.html"]
     assert (tmp_path / "a.html").read_bytes().endswith(b"</head>\r\n")  # nothing else has changed
     (tmp_path / "bare.html").write_text("<p>Without a head")
     with pytest.raises(QrlibError, match=r"bare\.html: the page has no <meta charset"):
-        policy.protect_all(tmp_path)
+        content_security.protect_all(tmp_path)
 
 
 def test_sphinx_protects_the_pages_once_all_are_written(tmp_path):
     config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
-    assert "qrlib.policy" in config["sphinx"]["config"]["extensions"]
+    assert "qrlib.book.sphinx_ext.content_security" in config["sphinx"]["config"]["extensions"]
     connected = {}
-    policy.setup(SimpleNamespace(connect=connected.__setitem__))
+    content_security.setup(SimpleNamespace(connect=connected.__setitem__))
     (tmp_path / "a.html").write_text(HEAD)
     for kind, error in (("html", ValueError()), ("latex", None), ("html", None)):
         assert "Policy" not in (tmp_path / "a.html").read_text()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from qrlib import paths, profiles
-from qrlib.errors import QrlibError
+from qrlib.experiments import profiles
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
 
 SHIPPED = profiles.names()
 

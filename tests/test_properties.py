@@ -12,7 +12,6 @@ from corpus import RECORD, RESULT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qrlib import store
 from qrlib.data.splits import PARTS, stratified
 from qrlib.distortions import (
     Distortion,
@@ -23,6 +22,7 @@ from qrlib.distortions import (
     gaussian_noise,
     kernel_size,
 )
+from qrlib.records import store
 
 few = settings(
     max_examples=20,
@@ -169,7 +169,7 @@ def test_records_come_back_as_they_were(name, profile, rows, config):
 @few
 @given(st.sampled_from(sorted(RESULT)), configs)
 def test_a_result_is_either_refused_or_comes_back(key, value):
-    from qrlib.errors import QrlibError
+    from qrlib.utils.errors import QrlibError
 
     record = {**RECORD, "results": [{**RESULT, key: value}]}
     try:

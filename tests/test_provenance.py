@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from qrlib import provenance
+from qrlib.records import provenance
 
 
 def test_closure_holds_what_is_imported_directly_or_not():
@@ -22,12 +22,14 @@ def test_closure_holds_what_is_imported_directly_or_not():
         "files",
     ):
         assert f"qrlib.{name}" in modules
-    assert not {"qrlib.plots", "qrlib.tables", "qrlib.reference"} & set(modules)
+    assert not {"qrlib.report.figures.plots", "qrlib.report.tables", "qrlib.paper"} & set(modules)
 
 
 def test_closure_takes_both_spellings():
     assert (
-        provenance.closure(["errors"]) == provenance.closure(["qrlib.errors"]) == ["qrlib.errors"]
+        provenance.closure(["errors"])
+        == provenance.closure(["qrlib.utils.errors"])
+        == ["qrlib.utils.errors"]
     )
 
 

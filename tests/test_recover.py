@@ -17,11 +17,13 @@ from PIL import Image
 from skimage import data
 
 import qrlib
-from qrlib import distortions, evaluation, paths, recover, weights
+from qrlib import distortions, evaluation, weights
 from qrlib.__main__ import main
-from qrlib.errors import QrlibError
+from qrlib.inference import recover
+from qrlib.inference.recover import reach, recover_file, tiles
 from qrlib.models import QRNet
-from qrlib.recover import reach, recover_file, tiles
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -433,7 +435,7 @@ def test_defaults_of_the_command_are_those_of_the_function(source, monkeypatch):
 
 
 def test_name_in_the_package():
-    assert qrlib.recover is recover
+    assert qrlib.inference.recover is recover
     assert "recover" in dir(qrlib)
 
 

@@ -4,30 +4,30 @@ import dataclasses
 
 import pytest
 
-from qrlib import reference
-from qrlib.errors import QrlibError
+from qrlib import paper
+from qrlib.utils.errors import QrlibError
 
 
 def test_table1_has_the_34_layers_that_the_text_counts():
-    assert len(reference.TABLE1) == 34 == reference.setting("layers of QRNet")
-    kinds = [row.layer for row in reference.TABLE1]
+    assert len(paper.TABLE1) == 34 == paper.setting("layers of QRNet")
+    kinds = [row.layer for row in paper.TABLE1]
     assert kinds.count("Conv.") == 2 * 4 + 2 + 2 * 4 + 1
     assert kinds.count("Maxpool.") == kinds.count("Transposed Conv.") == kinds.count("Concat.") == 4
     assert kinds.count("Dropout") == 2
     assert kinds[-1] == "Sigmoid."
-    ups = [row for row in reference.TABLE1 if row.layer == "Transposed Conv."]
+    ups = [row for row in paper.TABLE1 if row.layer == "Transposed Conv."]
     assert [row.channels for row in ups] == ["128", "64", "32", "16"]
     assert {(row.filter, row.stride) for row in ups} == {("2×2", "2")}
     # The dropout layers stand between the two convolutions of the first two decoder blocks.
     places = [i for i, kind in enumerate(kinds) if kind == "Dropout"]
-    around = [(reference.TABLE1[i - 1].channels, reference.TABLE1[i + 1].channels) for i in places]
+    around = [(paper.TABLE1[i - 1].channels, paper.TABLE1[i + 1].channels) for i in places]
     assert around == [("128", "128"), ("64", "64")]
-    assert dataclasses.astuple(reference.TABLE1[-2]) == ("Conv.", "3", "1×1", "-")
+    assert dataclasses.astuple(paper.TABLE1[-2]) == ("Conv.", "3", "1×1", "-")
 
 
 def test_table1_makes_the_1941139_parameters():
     total, channels, skips = 0, 3, []
-    for row, after in zip(reference.TABLE1, (*reference.TABLE1[1:], None), strict=True):
+    for row, after in zip(paper.TABLE1, (*paper.TABLE1[1:], None), strict=True):
         if row.layer in ("Conv.", "Transposed Conv."):
             size = int(row.filter[0])
             total += size * size * channels * int(row.channels) + int(row.channels)
@@ -40,7 +40,7 @@ def test_table1_makes_the_1941139_parameters():
 
 
 def test_number_of_printed_cells():
-    tables = (reference.TABLE2, reference.TABLE3, reference.TABLE4, reference.TABLE5)
+    tables = (paper.TABLE2, paper.TABLE3, paper.TABLE4, paper.TABLE5)
     assert [len(table) for table in tables] == [24, 3, 24, 8]
     for table in tables:
         keys = {(c.dataset, c.distortion, c.method, c.metric) for c in table}
@@ -63,7 +63,7 @@ def test_number_of_printed_cells():
     ],
 )
 def test_printed_accuracies(table, dataset, distortion, method, value):
-    assert reference.printed(table, dataset, distortion, method) == value
+    assert paper.printed(table, dataset, distortion, method) == value
 
 
 #: Tables 2 and 4, typed a second time: noise, blur and average of Caltech101, then of Caltech256.
@@ -77,7 +77,7 @@ TYPED_AGAIN = {
 
 @pytest.mark.parametrize("table", [2, 4])
 def test_every_printed_accuracy(table):
-    frame = reference.frame(table)
+    frame = paper.frame(table)
     assert list(frame["value"]) == [float(text) for text in TYPED_AGAIN[table].split()]
     assert (
         list(frame["distortion"]) == [d for d in ("noise", "blur", "average") for _ in "1234"] * 2
@@ -86,7 +86,7 @@ def test_every_printed_accuracy(table):
 
 def test_printed_quality():
     values = [
-        reference.printed(5, "caltech101", distortion, method, metric)
+        paper.printed(5, "caltech101", distortion, method, metric)
         for metric in ("psnr", "ssim")
         for distortion in ("noise", "blur")
         for method in ("none", "qrnet")
@@ -95,8 +95,8 @@ def test_printed_quality():
 
 
 def test_the_gain_that_the_text_states():
-    gain = reference.printed(2, "caltech101", "blur", "qrnet")
-    gain -= reference.printed(2, "caltech101", "blur", "none")
+    gain = paper.printed(2, "caltech101", "blur", "qrnet")
+    gain -= paper.printed(2, "caltech101", "blur", "none")
     assert gain == pytest.approx(0.446, abs=1e-9)  # Section IV-B1
 
 
@@ -104,11 +104,11 @@ def test_the_plain_classifier_is_the_same_in_tables_2_and_4():
     for dataset in ("caltech101", "caltech256"):
         for distortion in ("noise", "blur", "average"):
             keys = (dataset, distortion, "none")
-            assert reference.printed(2, *keys) == reference.printed(4, *keys)
+            assert paper.printed(2, *keys) == paper.printed(4, *keys)
 
 
 def test_one_printed_average_of_seventeen_is_off():
-    found = reference.averages()
+    found = paper.averages()
     assert len(found) == 17
     off = found[~found["agrees"]]
     assert off[["table", "dataset", "method", "printed"]].to_numpy().tolist() == [
@@ -121,11 +121,11 @@ def test_one_printed_average_of_seventeen_is_off():
 
 
 def test_means_within_rounding_agree_and_no_wider():
-    assert abs(0.4505 - 0.450) <= reference.ROUNDING < 0.00051
+    assert abs(0.4505 - 0.450) <= paper.ROUNDING < 0.00051
 
 
 def test_frame_maps_to_our_names():
-    frame = reference.frame(2)
+    frame = paper.frame(2)
     assert {"table", "row", "column", "value", "dataset", "distortion", "restorer"} <= set(frame)
     assert set(frame["dataset"]) == {"caltech101", "caltech256"}
     one = frame[(frame["dataset"] == "caltech101") & (frame["method"] == "recnet-single")]
@@ -138,11 +138,11 @@ def test_frame_maps_to_our_names():
     assert set(qrnet["restorer"]) == {"qrnet-multiple"}
     assert list(qrnet["column"].unique()) == ["QRNet + VGG16"]
     assert "Caltech256 / Gaussian Blur" in set(qrnet["row"])
-    assert len(reference.frame(1)) == 34
+    assert len(paper.frame(1)) == 34
 
 
 def test_table_4_is_about_our_restorers():
-    frame = reference.frame(4)
+    frame = paper.frame(4)
     found = frame.groupby("method")["restorer"].agg(set).to_dict()
     assert found == {
         "none": {"none"},
@@ -154,39 +154,39 @@ def test_table_4_is_about_our_restorers():
         "finetuned-multiple": {"finetuned-multiple"},
         "end-to-end": {"end_to_end-multiple"},
     }
-    assert set(reference.METHODS["mqrnet"].values()) == {"mqrnet-multiple"}
+    assert set(paper.METHODS["mqrnet"].values()) == {"mqrnet-multiple"}
 
 
 def test_find_looks_through_all_tables():
     for table in (2, 3, 4, 5):
-        for cell in reference.frame(table).to_dict("records"):
+        for cell in paper.frame(table).to_dict("records"):
             keys = [cell[key] for key in ("dataset", "distortion", "method", "metric")]
-            assert reference.find(*keys) == cell["value"]
-    assert reference.find("caltech256", "noise", "qrnet", "psnr") is None
-    assert reference.find("caltech101", "noise", "mqrnet") is None
+            assert paper.find(*keys) == cell["value"]
+    assert paper.find("caltech256", "noise", "qrnet", "psnr") is None
+    assert paper.find("caltech101", "noise", "mqrnet") is None
 
 
 def test_settings_and_timings():
-    sigmas, kernels = reference.setting("blur sigma"), reference.setting("blur kernel")
+    sigmas, kernels = paper.setting("blur sigma"), paper.setting("blur kernel")
     assert sigmas == (2, 4, 6, 8, 10)
     assert kernels == tuple(4 * sigma - 1 for sigma in sigmas)
-    assert reference.setting("noise sigma") == (20, 40, 60, 80, 100)
-    assert reference.setting("lambda") in reference.setting("lambda tried")
+    assert paper.setting("noise sigma") == (20, 40, 60, 80, 100)
+    assert paper.setting("lambda") in paper.setting("lambda tried")
     names = ("learning rate", "dropout", "batch size", "epochs at most", "early stopping patience")
-    assert [reference.setting(name) for name in names] == [1e-3, 0.2, 32, 200, 5]
-    assert [fact.value for fact in reference.TIMINGS] == [167, 8.29, 5.51, "GeForce GTX TITAN X"]
-    assert all(fact.where.startswith("Section") for fact in reference.SETTINGS)
+    assert [paper.setting(name) for name in names] == [1e-3, 0.2, 32, 200, 5]
+    assert [fact.value for fact in paper.TIMINGS] == [167, 8.29, 5.51, "GeForce GTX TITAN X"]
+    assert all(fact.where.startswith("Section") for fact in paper.SETTINGS)
 
 
 def test_what_is_not_printed_is_refused():
     with pytest.raises(QrlibError, match=r"Table 2 .* no number for Caltech101, noise, mqrnet"):
-        reference.printed(2, "caltech101", "noise", "mqrnet")
+        paper.printed(2, "caltech101", "noise", "mqrnet")
     with pytest.raises(QrlibError, match="no table 6"):
-        reference.frame(6)
+        paper.frame(6)
     with pytest.raises(QrlibError, match=r"no setting 'image size'.*learning rate"):
-        reference.setting("image size")
+        paper.setting("image size")
 
 
 def test_printed_numbers_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        reference.TABLE2[0].value = 1.0
+        paper.TABLE2[0].value = 1.0

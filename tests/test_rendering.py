@@ -2,12 +2,14 @@
 
 from frames import table2_results as results
 
-from qrlib import experiments, origins, profiles, rendering, store, tables
+from qrlib.experiments import plan, profiles
+from qrlib.records import store
+from qrlib.report import records_table, render, tables
 
 
 def test_rendered_beside_each_other():
     table = tables.table2(results(), comparable=True)
-    text = rendering.render(table, "table-2", label="ours (224 px)").markdown
+    text = render.render(table, "table-2", label="ours (224 px)").markdown
     assert "| distortion | method | paper (Caltech101) | ours (224 px) | ours − paper |" in text
     assert "| Gaussian noise | QRNet | 0.832 | 0.820 ± 0.028 (2) | −0.012 |" in text
     assert "| Gaussian blur | no restoration | 0.259 | 0.300 (1) | +0.041 |" in text
@@ -17,7 +19,7 @@ def test_rendered_beside_each_other():
 
 def test_rendered_when_not_comparable():
     table = tables.table2(results(dataset="photographs"))
-    shown = rendering.render(
+    shown = render.render(
         table, "table-2", label="quick, 64 px", paper_label="paper (Caltech101, VGG)"
     )
     assert "| distortion | method | paper (Caltech101, VGG) | quick, 64 px |\n" in shown.markdown
@@ -40,13 +42,13 @@ def test_text_is_escaped():
 
 def test_a_tidy_frame_in_two_ways():
     won = tables.loss_won_back(results())
-    shown = rendering.wide(won, "Won back.", "won-back", digits=2)
+    shown = render.wide(won, "Won back.", "won-back", digits=2)
     assert "|  | noise | blur |" in shown.markdown
     assert "| RecNet (noise) | 0.70 ± 0.05 | – |" in shown.markdown
     assert "| QRNet | 0.73 ± 0.09 | 0.68 ± 0.02 |" in shown.markdown
     both = {"a": "recnet-multiple", "b": "qrnet"}
     beside = tables.beside_each_other(results(), both, ("clean", "blur"))
-    shown = rendering.wide(beside, "Both.", "both", line="method")
+    shown = render.wide(beside, "Both.", "both", line="method")
     assert "| b | 0.900 | 0.710 |" in shown.markdown
     assert beside["seeds"].iloc[0] == (0, 1)
     assert beside["records"].iloc[3] == ("qrnet-multiple-0.json", "qrnet-multiple-1.json")
@@ -63,7 +65,7 @@ def test_the_list_of_records_leads_to_records_and_notebooks(tmp_path, monkeypatc
     monkeypatch.setenv("QRLIB_RESULTS", str(tmp_path))
     profile = profiles.load("smoke")
     provenance = {
-        "git_commit": "0123456789abcdef", "git_dirty": True, "code": experiments.code("recovery"),
+        "git_commit": "0123456789abcdef", "git_dirty": True, "code": plan.code("recovery"),
         "versions": {}, "device": "a GPU", "seconds": 61.4, "manifest": "f" * 64, "weights": {},
     }  # fmt: skip
     record = {
@@ -73,7 +75,7 @@ def test_the_list_of_records_leads_to_records_and_notebooks(tmp_path, monkeypatc
     }  # fmt: skip
     store.write(record)
     store.write({**record, "name": "another", "provenance": {**provenance, "code": "0"}})
-    shown = origins.table(profile)
+    shown = records_table.table(profile)
     assert "../../records/smoke/qrnet-multiple-small_vgg-seed0.json" in shown.html
     assert "seed0.html" not in shown.html  # its notebook is not there
     assert "| 012345678 + changes | as now | a GPU | 61 | fffffffff |" in shown.markdown
@@ -83,4 +85,4 @@ def test_the_list_of_records_leads_to_records_and_notebooks(tmp_path, monkeypatc
     notebook.touch()
     assert shown.html.startswith("<details><summary>2 records of profile smoke</summary><div")
     link = '<a href="qrnet-multiple-small_vgg-seed0.html">notebook</a>'
-    assert link in origins.table(profile).html
+    assert link in records_table.table(profile).html

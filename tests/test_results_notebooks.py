@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 from frames import record, table2_results
 
-from qrlib import experiments, profiles, rendering, sections, store
-from qrlib.errors import QrlibError
+from qrlib.experiments import coverage, plan, profiles
+from qrlib.records import store
+from qrlib.report import render
+from qrlib.utils.errors import QrlibError
 
 matplotlib.use("agg")
 
@@ -88,7 +90,7 @@ def execute(path: Path, profile: str = "quick") -> None:
 def rendered(monkeypatch):
     """The captions, and before them the headings, of the tables that were rendered."""
     captions: list[str] = []
-    real = rendering.grid
+    real = render.grid
 
     def grid(headings, rows, caption, *file, **more):
         captions.extend([" | ".join(headings), caption])
@@ -105,7 +107,7 @@ def test_there_are_some():
 
 @pytest.mark.parametrize("path", READING, ids=lambda p: p.stem)
 def test_the_line_of_a_figure_follows_it(path):
-    """Tables have theirs from `qrlib.rendering.grid`; a diagram shows no numbers."""
+    """Tables have theirs from `qrlib.report.render.grid`; a diagram shows no numbers."""
     code = [(c["metadata"], "".join(c["source"])) for c in cells(path)]
     for (about, source), (_, after) in zip(code, [*code[1:], ({}, "")], strict=True):
         if "figure" in about.get("mystnb", {}) and "diagrams." not in source:
@@ -141,7 +143,7 @@ FULL = [
     pytest.param(name, page, id=f"{name}-{page}")
     for name in profiles.names()
     if name not in ("quick", "smoke")  # the end-to-end tests run these
-    for page in sections.pages(profiles.load(name), there=False)
+    for page in coverage.pages(profiles.load(name), there=False)
 ]
 
 
@@ -149,7 +151,7 @@ FULL = [
 def test_every_results_page_that_a_profile_plans_can_be_made_from_its_records(name, page, rendered):
     """Else hours of training would end in a page that fails."""
     profile = profiles.load(name)
-    for x in experiments.plan(profile):
+    for x in plan.experiments_of(profile):
         for role in x.judges:
             judge = x.judged_by(role)
             same = {"dataset": profile.data.dataset, "classifier": judge.classifier.name}

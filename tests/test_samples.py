@@ -5,9 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from qrlib import distortions, samples
+from qrlib import distortions
 from qrlib.data.packed import Split
-from qrlib.errors import QrlibError
+from qrlib.experiments import samples
+from qrlib.utils.errors import QrlibError
 
 SIDE = 40
 

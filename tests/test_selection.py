@@ -5,8 +5,10 @@ import pytest
 from frames import cell, record, run, runs
 from frames import table2_results as results
 
-from qrlib import profiles, selection, tables
-from qrlib.errors import QrlibError
+from qrlib.experiments import profiles
+from qrlib.records import selection
+from qrlib.report import tables
+from qrlib.utils.errors import QrlibError
 
 
 @pytest.mark.parametrize("name", ["profile", "dataset", "classifier"])

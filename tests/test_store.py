@@ -10,8 +10,9 @@ import os
 
 import pytest
 
-from qrlib import files, paths, store
-from qrlib.errors import QrlibError
+from qrlib.records import store
+from qrlib.utils import files, paths
+from qrlib.utils.errors import QrlibError
 
 
 def result(**changes):
@@ -255,5 +256,5 @@ def test_reading_results_imports_no_torch():
     import subprocess
     import sys
 
-    code = "import sys, qrlib.store, qrlib.tables; sys.exit('torch' in sys.modules)"
+    code = "import sys, qrlib.records.store, qrlib.report.tables; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

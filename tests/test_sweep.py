@@ -3,8 +3,8 @@
 import pytest
 from frames import record, runs
 
-from qrlib import sweep
-from qrlib.errors import QrlibError
+from qrlib.report import lambda_sweep
+from qrlib.utils.errors import QrlibError
 
 
 def results():
@@ -46,7 +46,7 @@ def records():
 
 
 def test_table_by_hand():
-    found = sweep.table(results(), records())
+    found = lambda_sweep.table(results(), records())
     assert list(found["weight"]) == [0.1, 0.01, 0.001]
     # Only seed 0 was trained with every lambda, so seed 1 counts nowhere.
     assert list(found["seeds"]) == [(0,)] * 3
@@ -64,7 +64,7 @@ def test_table_by_hand():
 def test_means_over_the_seeds_that_all_have():
     more = runs(results(), record("qrnet_lambda_0.1-multiple", 1, 0.9, 0.76, 0.74))
     trained = [*records(), training("qrnet_lambda_0.1-multiple", 0.1, 1, 0.07, 1.6)]
-    found = sweep.table(more, trained)
+    found = lambda_sweep.table(more, trained)
     assert list(found["seeds"]) == [(0, 1)] * 3
     assert found["val_quality"].iloc[0] == pytest.approx(0.06)
     assert found["noise"].iloc[1] == pytest.approx(0.81)
@@ -76,30 +76,30 @@ def test_refusals():
     with pytest.raises(
         QrlibError, match=r"no results of qrnet_lambda_\*.*python -m qrlib run quick"
     ):
-        sweep.table(only, records())
+        lambda_sweep.table(only, records())
     apart = results()
     apart.loc[apart["restorer"] == "qrnet_lambda_0.1-multiple", "seed"] = 5
     with pytest.raises(QrlibError, match=r"no seed that every lambda.*qrnet_lambda_0.1.*\[5\]"):
-        sweep.table(apart, records())
+        lambda_sweep.table(apart, records())
     with pytest.raises(
         QrlibError, match="no training record qrnet_lambda_0.1-multiple-vgg16-seed0"
     ):
-        sweep.table(results(), [r for r in records() if "0.1" not in r["name"]])
+        lambda_sweep.table(results(), [r for r in records() if "0.1" not in r["name"]])
     wrong = [*records()[:2], training("qrnet_lambda_0.1-multiple", 0.01), *records()[3:]]
     with pytest.raises(QrlibError, match="0.1-multiple is not quality .* trained with another lam"):
-        sweep.table(results(), wrong)
+        lambda_sweep.table(results(), wrong)
     del wrong[2]["training"]["epochs"][1]["val_vgg16"]
     with pytest.raises(QrlibError, match="has no val_vgg16 of its best epoch"):
-        sweep.table(results(), wrong)
+        lambda_sweep.table(results(), wrong)
 
 
 def test_other_restorers_are_no_part_of_it():
     more = runs(results(), record("qrnet_unpretrained-multiple", 0, 0.9, 0.1, 0.1))
-    assert len(sweep.table(more, records())) == 3
+    assert len(lambda_sweep.table(more, records())) == 3
 
 
 def test_rendered():
-    text = str(sweep.render(sweep.table(results(), records()), "lambda-quick"))
+    text = str(lambda_sweep.render(lambda_sweep.table(results(), records()), "lambda-quick"))
     assert "| 0.1 | 0.0500 | 1.400 | 0.780 | 0.720 | 0.750 |" in text
     assert "From seed 0. " in text
     assert "400 test images" in text

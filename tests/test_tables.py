@@ -9,8 +9,10 @@ import pytest
 from frames import cell, record, runs
 from frames import table2_results as results
 
-from qrlib import reference, selection, tables
-from qrlib.errors import QrlibError
+from qrlib import paper
+from qrlib.records import selection
+from qrlib.report import tables
+from qrlib.utils.errors import QrlibError
 
 
 def test_table2_cells_by_hand():
@@ -132,7 +134,7 @@ def test_loss_won_back():
 
 
 def test_table1_beside_the_model():
-    same = [row.__dict__ for row in reference.TABLE1]
+    same = [row.__dict__ for row in paper.TABLE1]
     table = tables.table1(same)
     assert len(table) == 34
     assert set(table["agreement"]) == {"same"}
@@ -156,10 +158,10 @@ def test_results_stay_as_they_were():
 
 
 def test_reading_results_imports_neither_torch_nor_plotting():
-    code = "import sys, qrlib.tables, qrlib.claims, qrlib.reference; print(*sys.modules)"
+    code = "import sys, qrlib.report.tables, qrlib.report.claims.check, qrlib.paper; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
-    assert "qrlib.claims" in loaded
+    assert "qrlib.report.claims.check" in loaded
     assert not loaded & {"torch", "matplotlib", "seaborn"}
 
 

@@ -8,8 +8,9 @@ import pytest
 from frames import record, run, runs
 from test_sweep import training
 
-from qrlib import selection, store, timings, uncertainty
-from qrlib.errors import QrlibError
+from qrlib.records import selection, store, uncertainty
+from qrlib.report import timings
+from qrlib.utils.errors import QrlibError
 
 
 def time(restorer, metric, value, seed=0, **columns):

@@ -17,7 +17,6 @@ from torch import nn
 
 from qrlib import classifiers, data, distortions, weights
 from qrlib.distortions import Distortion
-from qrlib.errors import QrlibError
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.training import loop
@@ -25,6 +24,7 @@ from qrlib.training.batches import BatchSampler, mix
 from qrlib.training.classifier import ClassifierTask, _through_backbone, train_classifier
 from qrlib.training.loop import LoopSettings
 from qrlib.training.recovery import RecoveryTask, distort_by_id, train_recovery
+from qrlib.utils.errors import QrlibError
 
 SCALE = 32 / 224
 SETTINGS = LoopSettings(epochs=3, batch_size=8, precision="32-true")

@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from qrlib import classifiers, data, distortions, weights
-from qrlib.errors import QrlibError
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.training.loop import LoopSettings
 from qrlib.training.recovery import RecoveryTask, learning_part, train_recovery
+from qrlib.utils.errors import QrlibError
 
 CHOICES = distortions.levels(blur_scale=32 / 224)
 SETTINGS = LoopSettings(epochs=2, batch_size=8, precision="32-true")

@@ -4,19 +4,19 @@ import re
 
 from test_claims import results
 
-from qrlib import claims, verdicts
-from qrlib.claims import CLOSE, HOLDS, NOT_JUDGED
+from qrlib.report.claims import check, verdict_tables
+from qrlib.report.claims.check import CLOSE, HOLDS, NOT_JUDGED
 
 
 def shown(found, **more):
-    return verdicts.render(found, "verdicts", **more)
+    return verdict_tables.render(found, "verdicts", **more)
 
 
 def test_a_row_a_claim():
-    found = claims.check(results())
+    found = check.check(results())
     table = shown(found, label="caltech101, 1 seed", paper_label="paper's own")
     assert "| verdict | claim | compared: paper's own, caltech101, 1 seed |" in table.markdown
-    assert table.html.count("<tr>") == 1 + len(claims.CLAIMS)
+    assert table.html.count("<tr>") == 1 + len(check.CLAIMS)
     # 0.832 - 0.642 = 0.190, and its error is 0.0146
     said = "| ✓ holds: +13.0 errors, one seed | Restoring with QRNet is better than"
     assert said in table.markdown
@@ -26,7 +26,7 @@ def test_a_row_a_claim():
 
 
 def test_the_caption_counts_what_the_table_has():
-    found = claims.check(results())
+    found = check.check(results())
     kinds = found["verdict"].value_counts()
     caption = f"Verdicts on {len(found)} claims: holds {kinds[HOLDS]}, too close to call "
     assert caption + f"{kinds[CLOSE]}, not judged {kinds[NOT_JUDGED]}." in shown(found).markdown
@@ -36,7 +36,7 @@ def test_the_caption_counts_what_the_table_has():
 
 
 def test_many_comparisons_are_said_once_and_unfold():
-    found = claims.check(results(), ids=["qrnet-beats-none-every-level", "qrnet-beats-none-noise"])
+    found = check.check(results(), ids=["qrnet-beats-none-every-level", "qrnet-beats-none-noise"])
     many, few = re.findall(r"<tr>(.*?)</tr>", shown(found).html)[1:]
     summary = "noise and blur at each of levels 1 to 5: QRNet &gt; no restoration"
     assert f"<details><summary>decides among 10: {summary}</summary>" in many
@@ -50,7 +50,7 @@ def test_many_comparisons_are_said_once_and_unfold():
 
 
 def test_the_comparison_that_decides_is_the_one_to_be_seen():
-    found = claims.check(results(), ids=["recnets-beat-none-noise", "qrnet-improves-quality-blur"])
+    found = check.check(results(), ids=["recnets-beat-none-noise", "qrnet-improves-quality-blur"])
     recnets = found.iloc[0]
     ours = [pair["ours"] for pair in recnets["comparisons"]]
     worst = min(ours, key=lambda pair: pair[0] - pair[1])
@@ -61,7 +61,7 @@ def test_the_comparison_that_decides_is_the_one_to_be_seen():
 
 def test_a_claim_leads_to_the_results():
     some = results().assign(profile="quick")
-    found = claims.check(some, ids=["qrnet-beats-none-high-noise"])
+    found = check.check(some, ids=["qrnet-beats-none-high-noise"])
     page = shown(found, up="../").html
     assert '(Sections <a href="../_executed/quick/recovery.html">IV-B1</a> and ' in page
     assert 'Figures <a href="../_executed/quick/recovery.html#figure-4">4</a> and ' in page
@@ -72,13 +72,13 @@ def test_a_claim_leads_to_the_results():
 
 def test_one_seed_is_said_to_be_one():
     ids = ["qrnet-beats-none-noise", "qrnet-beats-none-blur"]
-    assert "One seed: the error is" in str(shown(claims.check(results(), ids=ids)))
+    assert "One seed: the error is" in str(shown(check.check(results(), ids=ids)))
     two = [(0, 0.9, 0.832, 0.20), (1, 0.9, 0.832, 0.30)]
-    table = str(shown(claims.check(results(qrnet_multiple=two), ids=ids)))
+    table = str(shown(check.check(results(qrnet_multiple=two), ids=ids)))
     assert "| ✓ holds: +13.0 errors, 2 seeds | " in table
     assert "| ≈ too close to call: −0.2 (seeds disagree) errors, 2 seeds | " in table
     assert "One seed" not in table
-    level = claims.check(results(qrnet_multiple=[(0, 0.9, 0.6415, 1.0)]), ids=ids)
+    level = check.check(results(qrnet_multiple=[(0, 0.9, 0.6415, 1.0)]), ids=ids)
     assert "| ≈ too close to call: +0.0 errors, one seed | " in str(shown(level))
-    lacking = claims.check(results(), ids=["lambda-similar"])
+    lacking = check.check(results(), ids=["lambda-similar"])
     assert "Errors:" not in str(shown(lacking))

@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from qrlib import files, weights
-from qrlib.errors import QrlibError
+from qrlib import weights
+from qrlib.utils import files
+from qrlib.utils.errors import QrlibError
 
 
 def test_round_trip_with_metadata(tmp_path):

@@ -8,7 +8,8 @@ from benchmarks.contest import Ready
 from benchmarks.contestants import batch
 from benchmarks.contestants.torch_device import device_of, waiting
 from benchmarks.settings import Settings
-from qrlib import distortions, memory
+from qrlib import distortions
+from qrlib.utils import memory
 
 
 def blur(settings: Settings, *, sigma: float) -> Ready:

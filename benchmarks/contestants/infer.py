@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from benchmarks.contest import Absent, Ready
 from benchmarks.contestants.torch_device import device_of, waiting
 from benchmarks.settings import Settings
-from qrlib import classifiers, export, memory
+from qrlib import classifiers
+from qrlib.inference import onnx_export
 from qrlib.models import QRNet
+from qrlib.utils import memory
 
 CLASSES = 101
 
@@ -98,7 +100,7 @@ def _onnx(settings: Settings, classify: bool, batch: int) -> bytes:
     """QRNet as this project exports it; with a classifier by PyTorch's exporter."""
     network = _network(settings, classify)
     if not classify:
-        model = export.qrnet(network)  # type: ignore[arg-type]
+        model = onnx_export.qrnet(network)  # type: ignore[arg-type]
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_value = batch
         return model.SerializeToString()

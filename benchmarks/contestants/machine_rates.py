@@ -7,8 +7,8 @@ import torch
 from benchmarks.contest import Ready
 from benchmarks.contestants.torch_device import device_of, waiting
 from benchmarks.settings import Settings
-from qrlib import memory
 from qrlib.training.device import resolve_precision
+from qrlib.utils import memory
 
 #: Side of the matrices, and bytes of the copied block.
 SIDES = {"cpu": 3072, "cuda": 8192}

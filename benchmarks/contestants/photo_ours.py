@@ -1,4 +1,4 @@
-"""A large photograph restored by `qrlib.recover`: file to file, and in tiles beside all at once."""
+"""A large photograph restored by `qrlib.inference.recover`: file to file, and in tiles beside all at once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image
 from benchmarks.contest import Ready
 from benchmarks.contestants.torch_device import device_of, waiting
 from benchmarks.settings import Settings
-from qrlib import recover
+from qrlib.inference import recover
 
 
 def _photo(megapixels: float) -> np.ndarray:

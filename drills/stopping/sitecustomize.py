@@ -3,7 +3,7 @@
 Python imports this module at its start, where the drill puts its folder on PYTHONPATH.  QRLIB_DRILL_STOP
 says where: a regular expression for the file's path, "half" (the new file is cut in half and not yet in
 its place) or "after" (it has just come there), how many such moments to let pass, and a folder to count
-them in.  Every file of the project is written by `qrlib.files.replacing`: fsync, then a rename.
+them in.  Every file of the project is written by `qrlib.utils.files.replacing`: fsync, then a rename.
 """
 
 import json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qrlib.data import caltech, photographs
 from qrlib.data.packed import Split, Splits
-from qrlib.errors import choose
+from qrlib.utils.errors import choose
 
 DATASETS = (*caltech.LAYOUTS, "photographs")
 

@@ -9,10 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from qrlib import paths
 from qrlib.data import packed
 from qrlib.data.splits import stratified
-from qrlib.errors import QrlibError
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
 
 #: name -> folder below the data root, class that is no class (clutter), torchvision's downloader.
 LAYOUTS = {

@@ -17,8 +17,8 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
-from qrlib import files, paths
-from qrlib.errors import QrlibError, choose
+from qrlib.utils import files, paths
+from qrlib.utils.errors import QrlibError, choose
 
 FORMAT = 1
 RESIZES = ("squash", "crop")

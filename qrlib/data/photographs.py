@@ -16,7 +16,7 @@ from PIL import Image
 
 from qrlib.data import packed
 from qrlib.data.splits import PARTS
-from qrlib.errors import QrlibError
+from qrlib.utils.errors import QrlibError
 
 VERSION = importlib.metadata.version("scikit-image")
 #: Files in scikit-image's data folder; see that package's README.txt for sources and licences.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from qrlib.errors import QrlibError
+from qrlib.utils.errors import QrlibError
 
 PARTS = ("train", "validation", "test")
 

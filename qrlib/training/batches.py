@@ -13,8 +13,8 @@ import torch.distributed
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from qrlib import memory
-from qrlib.errors import QrlibError
+from qrlib.utils import memory
+from qrlib.utils.errors import QrlibError
 
 
 def mix(*parts: object) -> int:

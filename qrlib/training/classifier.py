@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from qrlib import memory
 from qrlib.classifiers import Classifier
 from qrlib.data import Split, Splits
 from qrlib.losses import classification_loss
 from qrlib.training.device import resolve_precision
 from qrlib.training.loop import History, LoopSettings, Task, fit, restore
-from qrlib.training.parts import in_parts
+from qrlib.training.microbatches import in_parts
+from qrlib.utils import memory
 
 
 class ClassifierTask(Task):

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import torch
 
-from qrlib import memory
-from qrlib.errors import QrlibError
 from qrlib.training.device import device_name
 from qrlib.training.task import Task
+from qrlib.utils import memory
+from qrlib.utils.errors import QrlibError
 
 _T = TypeVar("_T")
 

@@ -24,13 +24,14 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
-from qrlib import files, memory, weights
-from qrlib.errors import QrlibError
+from qrlib import weights
 from qrlib.training import failures
 from qrlib.training.batches import Batches, mix
 from qrlib.training.device import device_name, resolve_precision
 from qrlib.training.progress import Progress
 from qrlib.training.task import Task as Task
+from qrlib.utils import files, memory
+from qrlib.utils.errors import QrlibError
 
 
 @dataclass(frozen=True)

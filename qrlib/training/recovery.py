@@ -13,16 +13,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qrlib import memory
 from qrlib.classifiers import Classifier
 from qrlib.data import Splits
 from qrlib.distortions import Distortion, distort_for_evaluation, sample
-from qrlib.errors import QrlibError, choose
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.training.batches import mix
 from qrlib.training.loop import History, LoopSettings, Task, fit
-from qrlib.training.parts import in_parts
+from qrlib.training.microbatches import in_parts
+from qrlib.utils import memory
+from qrlib.utils.errors import QrlibError, choose
 
 
 class RecoveryTask(Task):

@@ -11,8 +11,8 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from qrlib.errors import QrlibError
 from qrlib.training.batches import mix
+from qrlib.utils.errors import QrlibError
 
 #: A batch that no epoch has.
 NEVER = 2**31 - 1

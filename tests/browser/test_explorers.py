@@ -14,7 +14,11 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page
 
 from browser.conftest import DESKTOP, PHONE, until
-from qrlib import names, paths, profiles, reference, samples, selection, store, tables
+from qrlib import paper
+from qrlib.experiments import profiles, samples
+from qrlib.records import selection, store
+from qrlib.report import labels, tables
+from qrlib.utils import paths
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = "caltech101-cpu"
@@ -149,10 +153,10 @@ def test_restored_images_are_the_tiles_of_the_sheets(visit: Callable, width: int
         )
         shown = qx.locator(f'figure[data-method="{method}"][data-case="{case}"]')
         answer = entry["answers"][2][case]
-        assert names.label(answer["answer"]) in shown.inner_text().replace("\xa0", " ")
+        assert labels.label(answer["answer"]) in shown.inner_text().replace("\xa0", " ")
         assert f"{round(answer['confidence'] * 100)} %" in shown.inner_text()
         assert ("✓" in shown.inner_text()) == (answer["answer"] == entry["labels"][2])
-        assert names.label(answer["answer"]) in says(qx)
+        assert labels.label(answer["answer"]) in says(qx)
         assert shown.locator("img").get_attribute("alt")
         assert_shows(shown.locator(".qx-tile"), entry, 2, case)
 
@@ -183,7 +187,7 @@ def test_restored_images_begin_with_one_that_is_won_back(visit: Callable, media:
         entry = store.read_record(PROFILE, f"evaluation-{name}")["samples"]
         case = int(str(tile.get_attribute("data-case")))
         told = entry["answers"][image][case]["answer"]
-        assert names.label(told) in tile.inner_text().replace("\xa0", " ")
+        assert labels.label(told) in tile.inner_text().replace("\xa0", " ")
         assert_shows(tile.locator(".qx-tile"), entry, image, case)
     bar = qx.locator(".qx-bar span").first
     colours = bar.evaluate("e => [getComputedStyle(e).printColorAdjust, e.clientWidth]")
@@ -315,13 +319,13 @@ def test_printed_numbers_beside_ours(visit: Callable) -> None:
         make = getattr(tables, f"table{number}")
         for cell in make(results, **profiles.load(PROFILE).choice).to_dict("records"):
             row = qx.locator(f'tr[data-row="{cell["row"]}"][data-series="{cell["column"]}"]')
-            paper = reference.printed(number, "Caltech101", cell["row"], cell["column"])
+            printed = paper.printed(number, "Caltech101", cell["row"], cell["column"])
             texts = row.locator("td").all_inner_texts()
-            assert texts[1:] == [f"{paper:.3f}", f"{cell['ours']:.3f} (1)"]
+            assert texts[1:] == [f"{printed:.3f}", f"{cell['ours']:.3f} (1)"]
             row.focus()
-            assert f"paper {paper:.3f}, ours {cell['ours']:.3f}." in says(qx)
+            assert f"paper {printed:.3f}, ours {cell['ours']:.3f}." in says(qx)
             # Where the marks stand is where the numbers say.
-            for mark, value in ((".qx-paper", paper), (".qx-ours", cell["ours"])):
+            for mark, value in ((".qx-paper", printed), (".qx-ours", cell["ours"])):
                 assert position(row, mark) == pytest.approx(value, abs=0.01)
 
 

@@ -17,8 +17,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import PHONE, Visit, until
-from qrlib import evaluation, models, recover, weights
+from qrlib import evaluation, models, weights
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, gaussian_blur
+from qrlib.inference import recover
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Floats go to Python as bytes, each array as base64.

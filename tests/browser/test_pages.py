@@ -17,7 +17,7 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser
 
 from browser.conftest import DESKTOP, PATIENCE, PHONE, Visit, new_page, settle, widen
-from qrlib import sections
+from qrlib.experiments import coverage
 
 ROOT = Path(__file__).resolve().parents[2]
 TOC = (ROOT / "book" / "_toc.yml").read_text()
@@ -298,7 +298,7 @@ class Numbers(HTMLParser):
 
 
 #: Pages of results, and pages of one run.
-RESULTS = [name for name in PAGES if kind(name) in (*sections.PAGES, *STORY)]
+RESULTS = [name for name in PAGES if kind(name) in (*coverage.PAGES, *STORY)]
 RUNS = [name for name in PAGES if re.search(r"-seed\d+$", name)]
 
 

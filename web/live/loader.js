@@ -1,4 +1,4 @@
-// Brings in what `qrlib.live` has packed: gzipped bytes, in base64, cut into scripts.  Scripts, because a
+// Brings in what `qrlib.book.try_it` has packed: gzipped bytes, in base64, cut into scripts.  Scripts, because a
 // page that was opened from a file may load nothing else.
 "use strict";
 
@@ -6,7 +6,7 @@ window.qrLive = (() => {
   const base = new URL(".", document.currentScript.src);
   const waiting = new Map();
 
-  // Called by each part; see qrlib.live.pack.
+  // Called by each part; see qrlib.book.try_it.pack.
   function part(name, number, text) {
     waiting.get(`${name}-${number}`)?.(text);
   }

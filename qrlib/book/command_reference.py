@@ -1,0 +1,190 @@
+"""What can be set, and what runs cost: read from notebooks, settings and records as they are."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from qrlib.classifiers import ARCHITECTURES
+from qrlib.data import DATASETS
+from qrlib.distortions import BLUR_SIGMAS, kernel_size
+from qrlib.experiments import plan, profiles
+from qrlib.records import store
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
+
+
+def bibtex() -> str:
+    """The paper and this software as BibTeX, from CITATION.cff."""
+    software = profiles.read_yaml(paths.root() / "CITATION.cff")
+    paper = software["preferred-citation"]
+    key = paper["authors"][0]["family-names"].lower() + str(paper["year"])
+    own = {"title": software["title"], "version": software["version"]}
+    if address := software.get("repository-code"):
+        own["url"] = address
+    fields = {name: paper[name] for name in ("title", "journal", "volume", "year", "doi")}
+    return "\n\n".join(
+        (
+            _entry("article", key, paper["authors"], fields),
+            _entry("software", "qrlib", software["authors"], own),
+        )
+    )
+
+
+def _entry(
+    kind: str, key: str, authors: Sequence[Mapping[str, str]], fields: Mapping[str, Any]
+) -> str:
+    """An entry of BibTeX; a name that is no person's stands in braces, which keep it whole."""
+    people = [
+        f"{{{a['name']}}}" if "name" in a else f"{a['family-names']}, {a['given-names']}"
+        for a in authors
+    ]
+    fields = {"author": " and ".join(people), **fields}
+    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
+
+
+def _valid() -> dict[str, tuple[str, str]]:
+    """Parameter of a notebook -> its type, and the values it takes."""
+    shown = {"profile": profiles.names(), "dataset": DATASETS, "variant": plan.VARIANTS}
+    shown["classifier"] = ARCHITECTURES
+    shown["distortions"] = [d for v in plan.VARIANTS.values() for d in v.distortions]
+    names = {name: ("text", ", ".join(dict.fromkeys(values))) for name, values in shown.items()}
+    return names | {
+        "profiles": ("list of text", names["profile"][1]),
+        "overrides": ("text", "setting=value ..., the settings below"),
+        "runs": ("text", "what `python -m qrlib train PROFILE --list` shows"),
+        "repository": ("text", "https://..."),
+        "seed": ("integer", "0 and above"),
+        "size": ("integer", f"{kernel_size(BLUR_SIGMAS[-1]) // 2 + 1} and above"),
+        "images": ("integer", "1 and above"),
+        "machine": ("text", "a file of benchmarks/results/ without its ending"),
+    }
+
+
+def parameters(folder: Path | None = None) -> pd.DataFrame:
+    """The parameters of every notebook, as papermill sees them.
+
+    Args:
+        folder: of the notebooks; None is the project's.
+
+    Returns:
+        Columns notebook, parameter, type, default, valid, meaning; one row a parameter, none for a
+        notebook that has no parameters.
+
+    Raises:
+        QrlibError: a parameter whose type and values are not known here.
+    """
+    import papermill
+
+    valid = _valid()
+    rows = []
+    for path in sorted((folder or paths.root() / "notebooks").glob("*.ipynb")):
+        for found in papermill.inspect_notebook(str(path)).values():
+            name = found["name"]
+            if name not in valid:
+                raise QrlibError(
+                    f"parameter {name} of {path.name} has no type; add it to qrlib.book.command_reference._valid"
+                )
+            kind, values = valid[name]
+            rows.append(
+                {
+                    "notebook": path.stem,
+                    "parameter": name,
+                    "type": f"{kind} or None" if found["default"] == "None" else kind,
+                    "default": found["default"],
+                    "valid": values,
+                    "meaning": found["help"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def settings(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
+    """Every setting of a profile, and what some profiles have.
+
+    Returns:
+        Columns setting (dotted, as `overrides` takes it), type, default ("" where a profile must say),
+        and one by the name of each profile.
+    """
+    shown = list(shown)
+    return pd.DataFrame(
+        {
+            "setting": name,
+            "type": kind,
+            "default": default,
+            **{profile.name: str(_value(profile, name)) for profile in shown},
+        }
+        for name, kind, default in _fields(profiles.Profile)
+        if name != "name"
+    )
+
+
+def costs(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
+    """What the recorded runs of some profiles took, wherever they ran.
+
+    Returns:
+        Columns profile, planned (networks that the profile trains), device, trained (networks), runs
+        (records), hours (of all runs one after another), longest (hours of the longest one), memory
+        (GB, the most that one process held), records.  A row a profile and device; a profile without
+        records has one without a device.
+    """
+    rows = []
+    for profile in shown:
+        there = any(paths.results(profile.name).glob("records/*.json"))
+        records = store.read_records(profile.name) if there else []
+        row = {"profile": profile.name, "planned": len(plan.experiments_of(profile))}
+        for device in dict.fromkeys(_device(record) for record in records):
+            here = [record for record in records if _device(record) == device]
+            sources = [record["provenance"] for record in here]
+            seconds = [source["seconds"] for source in sources]
+            memory = [source.get("peak_memory_mb") or float("nan") for source in sources]
+            rows.append(
+                row
+                | {
+                    "device": device,
+                    "trained": sum(r["kind"] in ("classifier", "recovery") for r in here),
+                    "runs": len(sources),
+                    "hours": sum(seconds) / 3600,
+                    "longest": max(seconds) / 3600,
+                    "memory": pd.Series(memory).max() / 1000,
+                    "records": tuple(f"{r['name']}.json" for r in here),
+                }
+            )
+        if not records:
+            rows.append(row | {"device": "", "trained": 0, "runs": 0, "records": ()})
+    columns = "profile planned device trained runs hours longest memory records".split()
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _device(record: Mapping[str, Any]) -> str:
+    return record["provenance"]["device"].replace("(1 threads)", "(1 thread)")  # as once written
+
+
+def _fields(cls: Any, before: str = "") -> Iterable[tuple[str, str, str]]:
+    """Dotted name, type and default of each setting of a dataclass."""
+    hints = typing.get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        kind = hints[field.name]
+        if dataclasses.is_dataclass(kind):
+            yield from _fields(kind, f"{before}{field.name}.")
+            continue
+        text = kind.__name__ if isinstance(kind, type) else str(kind)
+        default = ""
+        if field.default is not dataclasses.MISSING:
+            default = str(field.default)
+        elif field.default_factory is not dataclasses.MISSING:
+            default = str(field.default_factory())
+        yield before + field.name, text.replace("typing.", ""), default
+
+
+def _value(profile: profiles.Profile, name: str) -> Any:
+    value: Any = profile
+    for part in name.split("."):
+        value = getattr(value, part)
+    return value

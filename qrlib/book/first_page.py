@@ -1,0 +1,232 @@
+"""The first screen of the first page: the claim, one image, the headline, where to go."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from qrlib.experiments import profiles, samples
+from qrlib.report import labels, render, sheets, sources
+from qrlib.report.figures.image_grids import RIGHT, WRONG
+from qrlib.report.render import Rendered
+from qrlib.utils import paths
+
+#: The columns of the picture, and of the table.
+METHODS = ("none", "recnet-multiple", "qrnet")
+DISTORTIONS = {"noise": "Noise", "blur": "Blur"}
+#: Images are shown at this level, the middle one.
+LEVEL = 3
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An image as the classifier got it, and what it said."""
+
+    pixels: np.ndarray  # (S, S, 3), float32 in [0, 1]
+    answer: str
+    confidence: float
+    right: bool
+
+
+class Sheets:
+    """The test images that a profile's evaluations kept, under each method of `METHODS`.
+
+    Args:
+        told: what the records say of them, by method.
+
+    Raises:
+        QrlibError: a file is not the record's.
+    """
+
+    def __init__(self, profile: profiles.Profile, told: Mapping[str, dict[str, Any]]) -> None:
+        folder = paths.results(profile.name)
+        self.told = told
+        self.tiles = {method: samples.read(entry, folder) for method, entry in told.items()}
+        self.labels: list[str] = told["none"]["labels"]
+
+    def tile(self, method: str, image: int, distortion: str) -> Tile:
+        """One image; "clean" as a distortion is the image as it is in the data set."""
+        cases = [(case["distortion"], case["level"]) for case in self.told[method]["cases"]]
+        column = cases.index((distortion, 0 if distortion == "clean" else LEVEL))
+        found = self.told[method]["answers"][image][column]
+        right = found["answer"] == self.labels[image]
+        return Tile(self.tiles[method][image][column], found["answer"], found["confidence"], right)
+
+    def lost(self) -> list[int]:
+        """Images that are recognised clean and no longer under noise."""
+        return [
+            i
+            for i in range(len(self.labels))
+            if self.tile("none", i, "clean").right and not self.tile("none", i, "noise").right
+        ]
+
+    def won(self) -> list[int]:
+        """Those among them that QRNet gives back."""
+        return [i for i in self.lost() if self.tile("qrnet", i, "noise").right]
+
+    def strength(self, distortion: str) -> str:
+        """Sigma of the level that is shown."""
+        cases = self.told["none"]["cases"]
+        (sigma,) = (
+            c["strength"] for c in cases if (c["distortion"], c["level"]) == (distortion, LEVEL)
+        )
+        return f"σ = {sigma:.2g}"
+
+
+def kept(profile: profiles.Profile) -> Sheets | None:
+    """The sheets of a profile; None where not every method has one."""
+    told = {method: sheets.described(profile, method) for method in METHODS}
+    there = {method: entry for method, entry in told.items() if entry is not None}
+    return Sheets(profile, there) if len(there) == len(METHODS) else None
+
+
+def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
+    """One test image: clean, distorted, and as RecNet and QRNet restore it, with the answers.
+
+    It is the one that `told` tells of.
+    """
+    image = _chosen(images)
+    label = labels.label(images.labels[image])
+    heads = ("distorted", *map(render.name, METHODS[1:]))
+    head = "".join(f"<span>{html.escape(text)}</span>" for text in heads)
+    rows = ""
+    for distortion, name in DISTORTIONS.items():
+        tiles = [images.tile(method, image, distortion) for method in METHODS]
+        shown = [_tile(t, f"{label}, {w}") for t, w in zip(tiles, _states(distortion), strict=True)]
+        what = f"<span><b>{name}</b><br>{images.strength(distortion)}</span>"
+        rows += f'<div class="qr-row">{what}{"".join(shown)}</div>'
+    clean = _tile(images.tile("none", image, "clean"), f"{label}, clean test image")
+    markup = (
+        f'<div class="qr-tiles"><div class="qr-clean"><span>clean</span>{clean}</div>'
+        f'<div class="qr-rows"><div class="qr-row qr-head"><span></span>{head}</div>{rows}</div></div>'
+    )
+    return Rendered(f"{label}, {profile.title}\n", markup)
+
+
+def _chosen(images: Sheets) -> int:
+    """The first image that noise takes away and QRNet gives back, if there is one."""
+    return (images.won() or images.lost() or [0])[0]
+
+
+def told(profile: profiles.Profile, images: Sheets) -> str:
+    """What `picture` shows, and of how many it is one, so that it is not taken for the rule."""
+    lost, won = images.lost(), images.won()
+    label = labels.label(images.labels[_chosen(images)])
+    return (
+        f"A test image ({label}) of {profile.title}, and what "
+        f"{labels.classifier(profile.classifier.name)} takes it for. Of {len(images.labels)} test "
+        f"images kept, noise takes {len(lost)} away from the classifier, and QRNet gives {len(won)} "
+        "back" + ("; this is the first of these." if won else "; none of these is shown.")
+    )
+
+
+def _states(distortion: str) -> tuple[str, str, str]:
+    return (
+        f"under {distortion}",
+        f"{distortion} removed by RecNet",
+        f"{distortion} removed by QRNet",
+    )
+
+
+def _tile(tile: Tile, what: str) -> str:
+    sign, _ = RIGHT if tile.right else WRONG
+    verdict = "right" if tile.right else "wrong"
+    answer = labels.label(tile.answer)
+    spoken = f"{what}: classified as {answer}, {tile.confidence:.0%} sure, {verdict}"
+    src = sheets.encode(tile.pixels, "webp", lossless=True)  # every pixel as it is
+    return (
+        f'<span class="qr-tile qr-{verdict}"><img src="{src}" '
+        f'alt="{html.escape(spoken)}"><span>{sign} {html.escape(answer)} {tile.confidence:.0%}'
+        "</span></span>"
+    )
+
+
+def claim(table: pd.DataFrame, verdicts: pd.DataFrame, profile: profiles.Profile) -> str:
+    """What the paper says, and what this profile says to it, in two sentences of Markdown.
+
+    Args:
+        table: of `qrlib.report.tables.table2`.
+        verdicts: of `qrlib.report.claims.check.of_profile`.
+    """
+    said = verdicts.set_index("id")["verdict"]
+    cells = table.set_index(["row", "column"])
+    paper, ours = [], []
+    for distortion in DISTORTIONS:
+        none, qrnet = (cells.loc[(distortion, method)] for method in ("none", "qrnet"))
+        verdict = said[f"qrnet-beats-none-{distortion}"]
+        paper.append(f"under {distortion} from {none.paper:.3f} to {qrnet.paper:.3f}")
+        ours.append(f"under {distortion} from {none.ours:.3f} to {qrnet.ours:.3f}, *{verdict}*")
+    setting = "" if profile.comparable else "; not the paper's setting"
+    return (
+        f"**The claim** of {_paper()}: a classifier that knows only clean photographs fails on noisy "
+        "and blurred ones. QRNet, a network put in front of it that learns from its verdicts, repairs "
+        f"the image first, and the accuracy of VGG16 rises {' and '.join(paper)}.\n\n"
+        f"**Rerun** ({profile.label}{setting}): {'; '.join(ours)}."
+    )
+
+
+def _paper() -> str:
+    """Authors, journal and year, as a link; from CITATION.cff."""
+    paper = profiles.read_yaml(paths.root() / "CITATION.cff")["preferred-citation"]
+    *others, last = (author["family-names"] for author in paper["authors"])
+    authors = f"{', '.join(others)} and {last}" if others else last
+    return f"[{authors}, {paper['journal']} {paper['year']}](https://doi.org/{paper['doi']})"
+
+
+def headline(table: pd.DataFrame) -> Rendered:
+    """Table 2 in brief: noise and blur, the paper's accuracies above ours.
+
+    Args:
+        table: of `qrlib.report.tables.table2`.
+    """
+    cells = table.set_index(["row", "column"])
+    rows = []
+    for distortion, name in DISTORTIONS.items():
+        for whose in ("paper", "ours"):
+            values = (f"{cells.loc[(distortion, m)][whose]:.3f}" for m in METHODS)
+            rows.append([f"{name}, {whose}", *values])
+    headings = ["accuracy", *map(render.name, METHODS)]
+    return render.grid(
+        headings,
+        rows,
+        "Means over five levels (Table 2); all of it is below.",
+        f"table-2-{table['profile'].iloc[0]}",
+        data=table,
+        up=sources.OF_ALL,
+    )
+
+
+def ways(pages: Sequence[tuple[str, str]]) -> str:
+    """Links that look like buttons, to those pages that the book has: (name of the page, text)."""
+    toc = (paths.root() / "book" / "_toc.yml").read_text("utf-8")
+    there = {file.removeprefix("_executed/"): file for file in re.findall(r"file: (\S+)", toc)}
+    links = (f'<a href="../{there[n]}.html">{html.escape(t)}</a>' for n, t in pages if n in there)
+    return f'<p class="qr-ways">{"".join(links)}</p>'
+
+
+TRY = ("try", "Try it on your own photo")
+
+
+def first_way() -> Rendered:
+    """The way to the live page, which a phone shows above the picture."""
+    return Rendered("", ways([TRY]).replace("qr-ways", "qr-ways qr-first"))
+
+
+def brief(table: pd.DataFrame) -> Rendered:
+    """`headline`, and beside it where to go; `table` of `qrlib.report.tables.table2`."""
+    shown = headline(table)
+    pages = [
+        ("does_it_hold", "Does it hold?"),
+        ("method", "How it works"),
+        ("rerun", "Run it again"),
+    ]
+    return Rendered(
+        shown.markdown,
+        f'<div class="qr-brief"><div>{shown.html}</div>{ways([TRY, *pages])}</div>',
+    )

@@ -1,0 +1,209 @@
+"""What the book's pages get while they are built: buttons that run their notebook elsewhere, and less.
+
+A Sphinx extension, named in `_config.yml`.  Where the project lives is known to whoever publishes it:
+QRLIB_REPOSITORY, or repository-code in CITATION.cff.  Without either there are no buttons, and so none
+that leads nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from qrlib.book.sphinx_ext import dark_figures
+from qrlib.experiments import coverage, profiles
+from qrlib.records import store
+from qrlib.report import sources
+from qrlib.utils import files, paths
+from qrlib.utils.errors import QrlibError
+
+BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
+#: Only there can Binder and Colab both find a notebook.
+HOSTS = {"github.com": "gh", "gitlab.com": "gl"}
+#: Extensions that do not say whether pages may be read in several processes.  They may, since none keeps
+#: anything of a page, and chapters are numbered when all are read.
+SILENT = {"sphinx-mathjax-offline", "sphinx_jupyterbook_latex", "sphinx_multitoc_numbering"}
+#: How a page asks for a font before its style sheet does.
+FONT_AHEAD = re.compile(r'<link rel="preload" as="font" [^>]*>\n?')
+#: Runs by the beginning of their names -> the notebook that makes them; the rest train a restorer.
+MAKERS = {"classifier-": "train_classifier", "timing-": "timings"}
+
+
+def repository() -> str | None:
+    """Address of the public repository: QRLIB_REPOSITORY, else CITATION.cff's, else None.
+
+    Raises:
+        QrlibError: an address that is not of the form https://github.com/owner/name.
+    """
+    address = os.environ.get("QRLIB_REPOSITORY")
+    address = address or profiles.read_yaml(paths.root() / "CITATION.cff").get("repository-code")
+    if not address:
+        return None
+    address = str(address).removesuffix("/").removesuffix(".git")
+    if not re.fullmatch(rf"https://({'|'.join(map(re.escape, HOSTS))})/[\w.-]+/[\w.-]+", address):
+        raise QrlibError(
+            f"QRLIB_REPOSITORY or repository-code of CITATION.cff is {address!r}; it must be like "
+            "https://github.com/owner/name"
+        )
+    return address
+
+
+def branch() -> str:
+    """What of the repository is opened: QRLIB_BRANCH, else main."""
+    return os.environ.get("QRLIB_BRANCH") or "main"
+
+
+def notebook(page: str) -> str | None:
+    """The notebook of this project that made a page and runs in a fresh clone, without its ending.
+
+    None for prose, and for pages of results, which need records that a clone does not have.
+
+    >>> notebook("_executed/method"), notebook("_executed/quick/recnet-noise-seed0")
+    ('method', 'train_recovery')
+    >>> notebook("rerun"), notebook("_executed/quick/recovery")
+    (None, None)
+    """
+    parts = Path(page).parts
+    if parts[0] != "_executed" or parts[-1] in coverage.PAGES:
+        return None
+    if (paths.root() / "notebooks" / f"{parts[-1]}.ipynb").is_file():
+        return parts[-1]
+    makers = (made for start, made in MAKERS.items() if parts[-1].startswith(start))
+    return next(makers, "train_recovery")
+
+
+def launchers(page: str) -> list[dict[str, str]]:
+    """Binder for a page's notebook, Colab for training: links as the theme's header takes them."""
+    address, name = repository(), notebook(page)
+    if address is None or name is None:
+        return []
+    host, project = address.removeprefix("https://").split("/", 1)
+    place = (
+        f"{BINDER}/v2/{HOSTS[host]}/{project.replace('/', '/' if host == 'github.com' else '%2F')}"
+    )
+    found = [_link("Binder", "svg", f"{place}/{branch()}?urlpath=lab/tree/notebooks/{name}.ipynb")]
+    if name.startswith("train_") and host == "github.com":
+        target = f"{COLAB}/github/{project}/blob/{branch()}/notebooks/colab.ipynb"
+        found.append(_link("Colab", "png", target))
+    return found
+
+
+def _link(name: str, ending: str, target: str) -> dict[str, str]:
+    return {
+        "type": "link",
+        "text": name,
+        "tooltip": f"Run this on {name}",
+        "icon": f"_static/images/logo_{name.lower()}.{ending}",
+        "url": target,
+    }
+
+
+def add_launchers(
+    app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Put the buttons of a page into its header."""
+    links = launchers(pagename) if doctree is not None else []
+    if links:
+        group = {"type": "group", "tooltip": "Run this elsewhere", "icon": "fas fa-rocket"}
+        context["header_buttons"].append(group | {"buttons": links, "label": "launch-buttons"})
+
+
+def title(page: str, own: str) -> str:
+    """The title of a page that other profiles or runs have as well, with what tells it apart.
+
+    >>> title("_executed/method", "The method")
+    'The method'
+    >>> title("_executed/quick/recovery", "Table 2")
+    'Table 2 (Quick)'
+    >>> title("_executed/quick/recnet-noise-seed0", "Training a restorer")
+    'Training a restorer: recnet-noise-seed0 (Quick)'
+    """
+    parts = Path(page).parts
+    if parts[0] != "_executed" or len(parts) < 3:
+        return own
+    run = "" if parts[-1] in coverage.PAGES or parts[-1] == "conventions" else f": {parts[-1]}"
+    return f"{own}{run} ({profiles.load(parts[1]).title})"
+
+
+def source(page: str) -> str:
+    """For the page of a run: its numbers and its records (`qrlib.report.sources`); "" for other pages."""
+    parts = Path(page).parts
+    if len(parts) != 3 or parts[0] != "_executed" or parts[1] not in profiles.names():
+        return ""
+    _, profile, run = parts
+    made = coverage.notebooks(profiles.load(profile))
+    names = [name for name, by in made.items() if by == run and store.path(profile, name).is_file()]
+    if run not in names:
+        return ""
+    record = store.read_record(profile, run)
+    epochs = (record["training"] or {}).get("epochs")
+    data = pd.DataFrame(epochs or record.get("conventions") or record["results"])
+    data = data.assign(profile=profile, records=[tuple(names)] * len(data))
+    return sources.line(data, f"{run}-{profile}", notebooks=False) if len(data) else ""
+
+
+def add_source(app: Any, doctree: Any, docname: str) -> None:
+    """Put the line of `source` under the title of a run's page."""
+    from docutils import nodes
+
+    line = source(docname)
+    title = next(doctree.findall(nodes.title), None)
+    if line and title is not None:
+        title.parent.insert(title.parent.index(title) + 1, nodes.raw("", line, format="html"))
+
+
+def name_profile(app: Any, doctree: Any) -> None:
+    """Let the heading of a page, and so its links and its place in a search, say whose it is."""
+    from docutils import nodes
+
+    heading = next(doctree.findall(nodes.title), None)
+    if heading is not None:
+        named = title(app.env.docname, heading.astext())
+        if named != heading.astext():
+            heading += nodes.Text(named.removeprefix(heading.astext()))
+
+
+def drop_icons(app: Any, exception: Exception | None) -> None:
+    """Leave icons to the font that the theme's style sheet names.
+
+    Its script of all icons, 1.5 MB a page, is emptied.  The theme for Python 3.10 has pages ask for the
+    font ahead too, as one does of another site, and a page that was opened from a disk is refused that.
+    """
+    static = Path(app.outdir) / "_static"
+    for script in (
+        static / "scripts" / "fontawesome.js",
+        *static.glob("vendor/fontawesome/*/js/all.min.js"),
+    ):
+        if script.is_file():
+            script.write_text(
+                "// The icons come from the font that the style sheet names.\n", "utf-8"
+            )
+    if exception is None and app.builder.format == "html":
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_bytes().decode()
+            if (without := FONT_AHEAD.sub("", text)) != text:
+                with files.replacing(page) as temporary:
+                    temporary.write_bytes(without.encode())
+
+
+def share_work(app: Any) -> None:
+    """Read and write pages in QRLIB_JOBS processes, for which jupyter-book's command has no option."""
+    app.parallel = int(os.environ.get("QRLIB_JOBS", "1"))
+    for name in SILENT & app.extensions.keys():
+        app.extensions[name].parallel_read_safe = True
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Called by Sphinx."""
+    app.connect("builder-inited", share_work)
+    app.connect("html-page-context", add_launchers, priority=502)  # after the theme made the list
+    app.connect("doctree-read", name_profile, priority=400)  # before Sphinx collects the titles
+    app.connect("doctree-resolved", dark_figures.mark_pictures)
+    app.connect("html-page-context", dark_figures.lay_out)
+    app.connect("doctree-resolved", add_source)
+    app.connect("build-finished", drop_icons)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

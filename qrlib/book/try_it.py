@@ -1,0 +1,292 @@
+"""What the book's page "Try it" loads: networks, pictures and the runtime, as files of the book.
+
+A page that was opened from a file may neither fetch nor import what lies beside it.  It may add script
+elements, so everything heavy is cut into parts, each a script that hands over a piece of base64 of the
+gzipped bytes.  The same files serve a page that came over http, and tell a progress bar how far it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import gzip
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import skimage.data
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from qrlib import classifiers, data, weights
+from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
+from qrlib.experiments import plan, profiles
+from qrlib.inference import onnx_export
+from qrlib.inference.recover import BEST
+from qrlib.models import QRNet, open_qrnet
+from qrlib.report import sheets
+from qrlib.utils import files, paths
+from qrlib.utils.errors import QrlibError
+
+#: Bytes of a part before base64; some ten of them make a network.
+PART = 384 * 1024
+VARIANTS = {"qrnet": "QRNet", "mqrnet": "MQRNet"}
+#: Whole photographs of scikit-image that look well small, and what they show.
+PHOTOGRAPHS = {"chelsea": "Cat", "astronaut": "Astronaut", "coffee": "Coffee", "rocket": "Rocket"}
+#: The longest side of a picture in the page; a phone restores that in seconds.
+LARGEST = 512
+#: The level at the start and in the still picture, the middle one.
+SHOWN_LEVEL = 3
+#: Files of onnxruntime-web that need no graphics card, and run in one thread too.
+RUNTIME = {"ort": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.wasm"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """A trained network: whose, where its weights lie, which record tells of its training."""
+
+    variant: str
+    profile: profiles.Profile
+    path: Path
+    record: str
+
+    def load(self) -> QRNet:
+        """In evaluation mode."""
+        return open_qrnet(self.path)
+
+    @property
+    def entry(self) -> dict[str, Any]:
+        """What the page says of it."""
+        side = self.profile.data.image_size
+        return {
+            "key": f"{self.variant}-{self.profile.name}",
+            "title": f"{VARIANTS[self.variant]}, {self.profile.title}",
+            "label": self.profile.label,
+            "photographs": self.profile.data.dataset == "photographs",
+            "side": side,
+            "blurScale": self.profile.data.blur_scale,
+            "record": f"records/{self.profile.name}/{self.record}.json",
+        }
+
+
+def of(profile: profiles.Profile) -> list[plan.Experiment]:
+    """What the page needs of a profile's own runs: its classifier, its first QRNet and MQRNet."""
+    runs = plan.experiments_of(profile)
+    found = [next(x for x in runs if x.variant == "none")]
+    for variant in VARIANTS:
+        found += [x for x in runs if (x.variant, x.distortions) == (variant, "multiple")][:1]
+    return found
+
+
+def networks(name: str) -> list[Network]:
+    """Those that come with the repository, of the best profile first, then those of the profile `name`.
+
+    Of each profile and variant the first seed.
+    """
+    found = []
+    shipped = {path.parent.parent.name for path in paths.results().glob("*/weights/*.safetensors")}
+    for other in [*(p for p in BEST if p in shipped), *sorted(shipped - {name, *BEST})]:
+        for variant in VARIANTS:
+            folder = paths.results(other) / "weights"
+            for path in sorted(folder.glob(f"{variant}-seed*.safetensors"))[:1]:
+                _, metadata = weights.read(path)
+                found.append(Network(variant, profiles.load(other), path, metadata["record"]))
+    profile = profiles.load(name)
+    for x in of(profile)[1:]:
+        path = paths.runs(name) / x.recovery_run / "best.safetensors"
+        found.append(Network(x.variant, profile, path, x.recovery_run))
+    return found
+
+
+def make(name: str, folder: Path | None = None) -> Path:
+    """Write all that the page needs, from the trained networks of a profile and of the repository.
+
+    Args:
+        name: the profile whose classifier and test images the page has; its data are "photographs",
+            whose licences allow that.
+        folder: where to; None is where the book takes it from.
+
+    Returns:
+        the manifest.
+
+    Raises:
+        QrlibError: a network is not trained, onnxruntime-web is not installed, other data.
+    """
+    folder = folder or paths.root() / "book" / "_executed" / "_files" / "live"
+    with files.replacing(folder) as temporary:
+        temporary.mkdir()
+        _write(name, temporary)
+        shutil.rmtree(folder, ignore_errors=True)
+    return folder / "manifest.js"
+
+
+def _write(name: str, folder: Path) -> None:
+    profile = profiles.load(name)
+    if profile.data.dataset != "photographs":
+        raise QrlibError(f"the live page shows test images of photographs; {name} has others")
+    web = paths.root() / "web"
+    for source in sorted((web / "live").glob("*.*")):
+        shutil.copyfile(source, folder / source.name)
+    payloads = {}
+
+    def add(key: str, content: bytes) -> None:
+        payloads[key] = pack(key, content, folder)
+
+    for key, file in RUNTIME.items():
+        path = web / "node_modules" / "onnxruntime-web" / "dist" / file
+        if not path.is_file():
+            raise QrlibError(
+                f"onnxruntime-web's {file} is not in web/node_modules; run `make setup`, or "
+                "`npm ci` in web"
+            )
+        add(key, path.read_bytes())
+    worker = [web / "live" / "worker" / file for file in ("pixels.js", "worker.js")]
+    add("worker", b"\n".join(path.read_bytes() for path in worker))
+    found = networks(name)
+    for network in found:
+        model = onnx_export.qrnet(network.load(), half=True)
+        add(network.entry["key"], model.SerializeToString())
+    splits = data.load(**dataclasses.asdict(profile.data))
+    judge = of(profile)[0]
+    classifier = _classifier(judge, splits)
+    model = onnx_export.classifier(classifier, profile.data.image_size, half=True)
+    add("classifier", model.SerializeToString())
+    crops = [_liveliest(splits.test, label) for label in range(len(splits.classes))]
+    content = json.dumps([*_crops(crops, splits), *_photographs()])
+    (folder / "samples.js").write_text(f"qrLive.samples = {content};\n", encoding="utf-8")
+    own = next(n for n in found if n.profile.name == name and n.variant == "qrnet")
+    net = own.load()
+    first = _telling(crops, splits.test, classifier, net)
+    shown = [crops[first], crops[len(crops) // 4]]
+    _poster(net, splits.test[shown], profile).save(folder / "poster.png", optimize=True)
+    manifest = {
+        "payloads": payloads,
+        "samples": (folder / "samples.js").stat().st_size,
+        "networks": [network.entry for network in found],
+        "side": profile.data.image_size,
+        "crops": own.entry["key"],
+        "classifier": {
+            "name": judge.classifier.name,
+            "classes": [_name(label) for label in splits.classes],
+            "record": f"records/{name}/{judge.classifier_run}.json",
+        },
+        "levels": {"noise": NOISE_SIGMAS, "blur": BLUR_SIGMAS},
+        "shownLevel": SHOWN_LEVEL,
+        "first": first,
+        "largest": LARGEST,
+    }
+    text = json.dumps(manifest, indent=1)
+    (folder / "manifest.js").write_text(f"qrLive.manifest = {text};\n", encoding="utf-8")
+
+
+def pack(key: str, content: bytes, folder: Path) -> dict[str, Any]:
+    """Write bytes as scripts ``<key>-<hash>-<part>.js``; returns what the page must know of them.
+
+    The hash keeps a browser from mixing parts of this build with those it kept of an earlier one.
+
+    Returns:
+        name (without part), parts (how many), bytes (of all the scripts together).
+    """
+    squeezed = gzip.compress(content, 9, mtime=0)
+    name = f"{key}-{hashlib.sha256(squeezed).hexdigest()[:8]}"
+    pieces = [squeezed[start : start + PART] for start in range(0, len(squeezed), PART)]
+    total = 0
+    for number, piece in enumerate(pieces):
+        code = f'qrLive.part("{name}", {number}, "{base64.b64encode(piece).decode()}");\n'
+        total += (folder / f"{name}-{number}.js").write_text(code, encoding="ascii")
+    return {"name": name, "parts": len(pieces), "bytes": total}
+
+
+def _classifier(judge: plan.Experiment, splits: data.Splits) -> classifiers.Classifier:
+    """The profile's trained classifier, in evaluation mode."""
+    settings = judge.classifier
+    net = classifiers.build(
+        settings.name,
+        len(splits.classes),
+        weights=None,
+        image_size=judge.profile.data.image_size,
+        head_width=settings.head_width,
+        input_size=settings.input_size,
+    )
+    path = paths.runs(judge.profile.name) / judge.classifier_run / "best.safetensors"
+    net.load_state_dict(weights.read(path)[0])
+    return net.eval()
+
+
+def _crops(positions: list[int], splits: data.Splits) -> list[dict[str, Any]]:
+    """Test images, exactly."""
+    entries = []
+    for image, label, name in zip(*splits.test[positions], strict=True):
+        picture = Image.fromarray(image.permute(1, 2, 0).numpy())
+        entries.append(
+            {
+                "id": name,
+                "kind": "crop",
+                "label": _name(splits.classes[label]),
+                "answer": int(label),
+            }
+            | {"src": sheets.encode(picture, "png", optimize=True)}
+        )
+    return entries
+
+
+def _name(label: str) -> str:
+    return label.replace("_", " ")
+
+
+def _liveliest(split: data.Split, label: int) -> int:
+    """The position of a class's image in which most changes from one 4x4 square to the next.
+
+    Many a crop of a photograph shows nothing but sky.  What networks make of it plays no part.
+    """
+    positions = torch.nonzero(split.labels == label).flatten().tolist()
+    images, _, _ = split[positions]
+    coarse = F.avg_pool2d(images.float(), 4)  # (N, 3, S/4, S/4)
+    change = sum(coarse.diff(dim=d).abs().mean((1, 2, 3)) for d in (2, 3))
+    return positions[int(torch.as_tensor(change).argmax())]
+
+
+@torch.no_grad()
+def _telling(positions: list[int], split: data.Split, judge: nn.Module, net: QRNet) -> int:
+    """Which of some test images shows what the paper is about; the first where none does.
+
+    Recognised when clean, not with noise of `SHOWN_LEVEL`, and again when that is restored.
+    """
+    images, labels, ids = split[positions]
+    clean = images.float() / 255  # (N, 3, S, S)
+    noisy = distort_for_evaluation(clean, ids, levels()["noise"][SHOWN_LEVEL - 1])
+    before, distorted, after = (judge(x).argmax(1) == labels for x in (clean, noisy, net(noisy)))
+    return int((before & ~distorted & after).float().argmax())
+
+
+def _photographs() -> list[dict[str, Any]]:
+    """Whole photographs, their longer side `LARGEST` at most."""
+    entries = []
+    for name, label in PHOTOGRAPHS.items():
+        picture = Image.fromarray(getattr(skimage.data, name)())
+        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
+        src = sheets.encode(picture, "jpeg", quality=88)
+        entries.append({"id": name, "kind": "photo", "label": label, "src": src})
+    return entries
+
+
+@torch.no_grad()
+def _poster(
+    net: QRNet, batch: tuple[Tensor, Tensor, list[str]], profile: profiles.Profile
+) -> Image.Image:
+    """Test images as they are, noisy, restored, blurred, restored; three pixels for each of theirs."""
+    images, _, ids = batch
+    clean = images.float() / 255  # (N, 3, S, S)
+    columns = [clean]
+    for each in levels(blur_scale=profile.data.blur_scale).values():
+        distorted = distort_for_evaluation(clean, ids, each[SHOWN_LEVEL - 1])
+        columns += [distorted, net(distorted)]
+    rows = torch.cat(columns, dim=3)  # (N, 3, S, 5 S)
+    sheet = torch.cat(list(rows), dim=1).permute(1, 2, 0)  # (N S, 5 S, 3)
+    pixels = (sheet * 255).round().to(torch.uint8).numpy()
+    return Image.fromarray(np.repeat(np.repeat(pixels, 3, axis=0), 3, axis=1))

@@ -1,0 +1,79 @@
+"""What of the paper there are records for: parts, results pages, profiles to show."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from qrlib.experiments import profiles
+from qrlib.experiments.plan import PARTS, experiments_of, timed
+from qrlib.records import store
+from qrlib.utils import paths
+from qrlib.utils.errors import choose
+
+#: The results notebooks, and the part whose records each is made from.
+PAGES = {
+    "recovery": "table2",
+    "end_to_end": "table4",
+    "classifier_change": "figure6",
+    "image_quality": "table2",
+}
+
+
+def missing(profile: profiles.Profile, part: str) -> list[str]:
+    """Names of the records that a part of the paper needs and the profile does not have.
+
+    A part that the profile leaves out counts as missing.
+    """
+    choose("part", part, PARTS)
+    if part not in profile.parts:
+        return [f"{part} of profile {profile.name}"]
+    role = "unseen_classifier" if part == "figure6" else "classifier"
+    wanted = []
+    for x in experiments_of(profile):
+        shown = (
+            x.variant == "none" or (x.variant, x.distortions) in PARTS[part] or part == "figure6"
+        )
+        if shown and role in x.judges:
+            wanted.append(x.judged_by(role).evaluation_run)
+    return [name for name in wanted if not store.path(profile.name, name).is_file()]
+
+
+def pages(profile: profiles.Profile, *, there: bool) -> list[str]:
+    """Results notebooks of a profile: those whose records are all there, or all that it plans."""
+    if there:
+        return [page for page, part in PAGES.items() if not missing(profile, part)]
+    return [page for page, part in PAGES.items() if part in profile.parts]
+
+
+def with_records(
+    names: Sequence[str] | None = None, *, part: str = "table2"
+) -> list[profiles.Profile]:
+    """The profiles to show: the paper's setting first, the quick one last.
+
+    Args:
+        names: which ones; None means QRLIB_PROFILE, else all but smoke.
+        part: a profile without all records of this part is left out.
+    """
+    if not names:
+        named = os.environ.get("QRLIB_PROFILE")
+        names = [named] if named else [name for name in profiles.names() if name != "smoke"]
+    loaded = [profiles.load(name) for name in names]
+    there = [p for p in loaded if not missing(p, part)]
+    return sorted(there, key=lambda p: (not p.comparable, p.data.dataset == "photographs", p.name))
+
+
+def notebooks(profile: profiles.Profile) -> dict[str, str]:
+    """Record -> the notebook that wrote it, both by name without their endings."""
+    found = {}
+    for x in experiments_of(profile):
+        notebook = x.classifier_run if x.variant == "none" else x.recovery_run
+        found[notebook] = notebook
+        found.update({x.judged_by(role).evaluation_run: notebook for role in x.judges})
+    run = timed(profile).timing_run
+    return {**found, run: run, "conventions": "conventions"}
+
+
+def recorded() -> list[str]:
+    """Profiles whose evaluations are there, by name."""
+    return [p for p in profiles.names() if any(paths.results(p).glob("records/evaluation-*.json"))]

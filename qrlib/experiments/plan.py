@@ -1,0 +1,335 @@
+"""Which runs there are: the experiments of a profile, by name and with what decides each.
+
+Imports no torch, so that the graph of all runs is planned in an instant; `qrlib.experiments.train` does the work.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from qrlib.experiments import profiles
+from qrlib.records import provenance
+from qrlib.utils.errors import QrlibError, choose
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A way to train (Sections III-B to III-D and IV).
+
+    Attributes:
+        meaning: one line for people.
+        distortions: what it can be trained on; "clean" is no distortion.
+        learns: what an optimiser changes: "restorer" (the network of Table 1) and "head" (the
+            classifier's fully connected layers).
+        losses: roles of the classifiers whose loss takes part (equation 4 or 5).
+        start: the variant whose network it starts from; None is a random initialisation.
+        convs_per_block: 2 is QRNet, 1 small QRNet.
+        classification_weight: lambda, in place of the profile's.
+    """
+
+    meaning: str
+    distortions: tuple[str, ...]
+    learns: tuple[str, ...] = ("restorer",)
+    losses: tuple[str, ...] = ()
+    start: str | None = None
+    convs_per_block: int = 2
+    classification_weight: float | None = None
+
+
+_KINDS = ("multiple", "noise", "blur")
+_QRNET = Variant(
+    "L1 loss and classification loss", _KINDS, losses=("classifier",), start="pretrained"
+)
+
+VARIANTS = {
+    "none": Variant("no restorer: the classifier sees the distorted image", ("clean",), learns=()),
+    "pretrained": Variant("clean images only, L1 loss: where the others start", ("clean",)),
+    "recnet": Variant("L1 loss alone", _KINDS, start="pretrained"),
+    "qrnet": _QRNET,
+    "small_pretrained": Variant(
+        "small QRNet on clean images only, L1 loss", ("clean",), convs_per_block=1
+    ),
+    "small_qrnet": dataclasses.replace(
+        _QRNET,
+        meaning="QRNet with one convolution a block (Table 3)",
+        start="small_pretrained",
+        convs_per_block=1,
+    ),
+    "mqrnet": dataclasses.replace(
+        _QRNET,
+        meaning="L1 loss and the classification losses of two classifiers (equation 5)",
+        losses=("classifier", "second_classifier"),
+    ),
+    "finetuned": Variant(
+        "no restorer: the classifier's fully connected layers learn distorted images",
+        _KINDS,
+        learns=("head",),
+        losses=("classifier",),
+    ),
+    "end_to_end": dataclasses.replace(
+        _QRNET,
+        meaning="QRNet and the classifier's fully connected layers learn together",
+        learns=("restorer", "head"),
+    ),
+    **{
+        f"qrnet_lambda_{weight:g}": dataclasses.replace(
+            _QRNET,
+            meaning=f"QRNet with lambda = {weight:g} (Section IV-A)",
+            classification_weight=weight,
+        )
+        for weight in (0.1, 0.001)
+    },
+    "qrnet_unpretrained": dataclasses.replace(
+        _QRNET, meaning="QRNet without the pretraining on clean images", start=None
+    ),
+}
+
+#: The networks of each part of the paper, as pairs of variant and distortions; what they start from
+#: comes along.
+PARTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "table2": (
+        ("recnet", "noise"), ("recnet", "blur"), ("recnet", "multiple"), ("qrnet", "multiple"),
+    ),
+    "table3": (("small_qrnet", "multiple"),),
+    "table4": (
+        ("finetuned", "noise"), ("finetuned", "blur"), ("finetuned", "multiple"),
+        ("end_to_end", "multiple"),
+    ),
+    "figure6": (("mqrnet", "multiple"),),
+    "lambda": (("qrnet_lambda_0.1", "multiple"), ("qrnet_lambda_0.001", "multiple")),
+    "pretraining": (("qrnet_unpretrained", "multiple"),),
+}  # fmt: skip
+assert tuple(PARTS) == profiles.PARTS
+
+#: Settings of the profile that a classifier has, by the part it plays.
+ROLES = ("classifier", "second_classifier", "unseen_classifier")
+#: Restorers that the unseen classifier judges as well (Figure 6).
+FIGURE6 = ("qrnet-multiple", "mqrnet-multiple")
+#: Restorers of which a sheet of test images is kept, for Figures 1 and 8.
+SAMPLED = ("none", "recnet-multiple", "qrnet-multiple")
+
+#: The modules whose code decides a result, with all that they import.
+CODE = {
+    "classifier": ("training.classifier", "classifiers", "data"),
+    "recovery": ("training.recovery", "models", "classifiers", "data"),
+    "evaluation": ("evaluation", "experiments.samples", "models", "classifiers", "data"),
+    "timing": ("experiments.latency", "models", "classifiers", "data"),
+    "conventions": ("experiments.conventions",),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """One restorer of a profile, or a classifier alone; make it with `open_experiment`.
+
+    Attributes:
+        role: which of the profile's classifiers judges it, one of `ROLES`.
+    """
+
+    profile: profiles.Profile
+    variant: str
+    distortions: str
+    seed: int
+    role: str = "classifier"
+
+    @property
+    def what(self) -> Variant:
+        return VARIANTS[self.variant]
+
+    @property
+    def restorer(self) -> str:
+        """The name in tables and records, such as "none", "recnet-noise" or "qrnet-multiple"."""
+        if self.distortions == "clean":
+            return self.variant
+        return f"{self.variant}-{self.distortions}"
+
+    @property
+    def classifier(self) -> profiles.Classifier:
+        """The settings of the classifier that judges."""
+        settings: profiles.Classifier = getattr(self.profile, self.role)
+        return settings
+
+    @property
+    def classifier_run(self) -> str:
+        return f"classifier-{self.classifier.name}-seed{self.classifier.seed}"
+
+    @property
+    def recovery_run(self) -> str:
+        names = [self.judged_by(role).classifier.name for role in self.what.losses]
+        return "-".join([self.restorer, *names, f"seed{self.seed}"])
+
+    @property
+    def evaluation_run(self) -> str:
+        seed = "" if self.variant == "none" else f"-seed{self.seed}"
+        return f"evaluation-{self.restorer}-{self.classifier.name}{seed}"
+
+    @property
+    def timing_run(self) -> str:
+        return f"timing-{self.recovery_run}"
+
+    @property
+    def judges(self) -> tuple[str, ...]:
+        """Roles of all classifiers that judge this restorer; none for a mere starting point."""
+        if self.variant == "none":
+            return (self.role,)
+        if self.distortions == "clean":
+            return ()
+        unseen = self.restorer in FIGURE6 and "figure6" in self.profile.parts
+        return ("classifier", "unseen_classifier") if unseen else ("classifier",)
+
+    @property
+    def start(self) -> Experiment | None:
+        """The experiment whose network this one starts from."""
+        if self.what.start is None:
+            return None
+        return dataclasses.replace(self, variant=self.what.start, distortions="clean")
+
+    @property
+    def classification_weight(self) -> float:
+        """Lambda of equations 4 and 5."""
+        own = self.what.classification_weight
+        return self.profile.recovery.classification_weight if own is None else own
+
+    def judged_by(self, role: str) -> Experiment:
+        return dataclasses.replace(self, role=role)
+
+    def config(self, kind: str) -> dict[str, Any]:
+        """The settings that decide one kind of run, as JSON values."""
+        settings = self.profile.config()
+        shared = {"data": settings["data"], "precision": self.profile.precision}
+        if kind == "classifier":
+            return {**shared, "classifier": dataclasses.asdict(self.classifier)}
+        mine = {"variant": self.variant, "distortions": self.distortions, "seed": self.seed}
+        config = {**shared, **mine, "recovery": settings["recovery"]}
+        config |= {role: settings[role] for role in self.what.losses}
+        if kind == "evaluation":
+            config["judge"] = dataclasses.asdict(self.classifier)
+        recovery = config["recovery"]
+        recovery["classification_weight"] = self.classification_weight
+        if not self.what.losses or "restorer" not in self.what.learns:
+            del recovery["classification_weight"]
+        # Records from before there was a choice have no such setting.
+        if recovery["schedule"] == "constant":
+            del recovery["schedule"]
+        unused = "epochs" if self.distortions == "clean" else "pretrain_epochs"
+        if self.distortions == "clean" or self.what.start is None:
+            del recovery[unused]
+        return config
+
+
+def open_experiment(
+    profile: str | None = None,
+    *,
+    dataset: str | None = None,
+    variant: str = "qrnet",
+    distortions: str | None = None,
+    classifier: str | None = None,
+    seed: int = 0,
+    overrides: Mapping[str, Any] | str | None = None,
+) -> Experiment:
+    """Check a notebook's parameters and return the experiment they name.
+
+    Args:
+        profile: None means QRLIB_PROFILE, else "quick".
+        variant: one of `VARIANTS`.
+        distortions: what it is trained on; None is the variant's usual choice, the first.
+        seed: of initialisation, batches and distortions.
+        dataset, classifier, overrides: see `qrlib.experiments.profiles.load`.
+
+    Raises:
+        QrlibError: an unknown or mistyped value; the message lists the valid ones.
+    """
+    chosen = profiles.load(profile, dataset=dataset, classifier=classifier, overrides=overrides)
+    valid = VARIANTS[choose("variant", variant, VARIANTS)].distortions
+    if distortions is None:
+        distortions = valid[0]
+    choose(f"distortions of variant {variant!r}", distortions, valid)
+    return Experiment(chosen, variant, distortions, _seed(seed))
+
+
+def _seed(seed: object) -> int:
+    if type(seed) is not int or seed < 0:
+        raise QrlibError(f"seed must be a whole number of at least 0, not {seed!r}")
+    return seed
+
+
+def open_classifier(
+    profile: str | None = None,
+    *,
+    dataset: str | None = None,
+    classifier: str | None = None,
+    seed: int | None = None,
+    overrides: Mapping[str, Any] | str | None = None,
+) -> Experiment:
+    """As `open_experiment`, for training a classifier; `seed` None is the profile's.
+
+    `classifier` may name any that the profile has; another one makes a changed profile.
+    """
+    experiment = open_experiment(profile, dataset=dataset, variant="none", overrides=overrides)
+    roles = {getattr(experiment.profile, r).name: r for r in reversed(roles_of(experiment.profile))}
+    if classifier in roles:
+        experiment = experiment.judged_by(roles[classifier])
+    elif classifier is not None:
+        experiment = open_experiment(
+            profile, dataset=dataset, variant="none", classifier=classifier, overrides=overrides
+        )
+    seed = experiment.classifier.seed if seed is None else _seed(seed)
+    changed = dataclasses.replace(experiment.classifier, seed=seed)
+    with_seed: Any = {experiment.role: changed}
+    return dataclasses.replace(
+        experiment, seed=seed, profile=dataclasses.replace(experiment.profile, **with_seed)
+    )
+
+
+def roles_of(profile: profiles.Profile) -> list[str]:
+    """The roles of the classifiers that a profile trains."""
+    return list(ROLES) if "figure6" in profile.parts else ["classifier"]
+
+
+def summary(experiment: Experiment, kind: str) -> dict[str, Any]:
+    """The settings of a run, flat, for showing: "recovery.epochs" -> 5, ..."""
+    flat: dict[str, Any] = {"profile": experiment.profile.name}
+    for key, value in experiment.config(kind).items():
+        parts = value.items() if isinstance(value, dict) else [(None, value)]
+        flat.update({key if name is None else f"{key}.{name}": part for name, part in parts})
+    return flat
+
+
+def code(kind: str) -> str:
+    """Hash of the code that a kind of run depends on: a change of it makes the run outdated."""
+    return provenance.code_hash(CODE[kind])
+
+
+def experiments_of(profile: profiles.Profile) -> list[Experiment]:
+    """All runs of a profile: the classifiers ("none"), the pretrained networks, the restorers.
+
+    Each stands after what it needs.
+    """
+    runs: list[Experiment] = []
+    for role in roles_of(profile):
+        runs.append(Experiment(profile, "none", "clean", getattr(profile, role).seed, role))
+    for part in profile.parts:
+        for seed in profile.seeds if part == "table2" else profile.other_seeds:
+            for variant, distortions in PARTS[part]:
+                experiment = Experiment(profile, variant, distortions, seed)
+                needed = [experiment.start] if experiment.start else []
+                runs += [x for x in (*needed, experiment) if x not in runs]
+    return runs
+
+
+def timed(profile: profiles.Profile) -> Experiment:
+    """The QRNet whose training and use are timed (Section IV-B1)."""
+    return Experiment(profile, "qrnet", "multiple", profile.seeds[0])
+
+
+def timed_beside(experiment: Experiment) -> Experiment | None:
+    """QRNet trained end to end with the seed of `experiment`, timed in turns with it (Section IV-B2).
+
+    None where the profile trains none with this seed.
+    """
+    profile = experiment.profile
+    if "table4" not in profile.parts or experiment.seed not in profile.other_seeds:
+        return None
+    return dataclasses.replace(experiment, variant="end_to_end", distortions="multiple")

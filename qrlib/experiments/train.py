@@ -1,0 +1,241 @@
+"""Doing what an experiment says: data, training, records.  The notebooks call these.
+
+Each function makes what is missing before it (data, classifier, pretrained network), so that each
+notebook also runs alone, and uses what is there already.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from qrlib import classifiers, data, distortions, weights
+from qrlib.experiments import plan
+from qrlib.experiments.plan import Experiment
+from qrlib.losses import RecoveryLoss
+from qrlib.models import QRNet
+from qrlib.records import provenance, store
+from qrlib.training.classifier import train_classifier as _train_classifier
+from qrlib.training.loop import History, LoopSettings
+from qrlib.training.recovery import learning_part, train_recovery
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
+
+
+def choices(experiment: Experiment) -> dict[str, list[distortions.Distortion]]:
+    """D and P_d of Algorithm 1 for this experiment; empty where it trains on clean images."""
+    if experiment.distortions == "clean":
+        return {}
+    return distortions.levels(experiment.distortions, blur_scale=experiment.profile.data.blur_scale)
+
+
+def load_data(experiment: Experiment) -> data.Splits:
+    """The profile's images; their manifest is kept beside the records."""
+    splits = data.load(**dataclasses.asdict(experiment.profile.data))
+    splits.write_manifest(paths.results(experiment.profile.name))
+    return splits
+
+
+def train_classifier(
+    experiment: Experiment, splits: data.Splits
+) -> tuple[classifiers.Classifier, History, Path]:
+    """The classifier that judges, trained on clean images or loaded, its history, its record's path."""
+    settings = experiment.classifier
+    torch.manual_seed(settings.seed)
+    classifier = classifiers.build(
+        settings.name,
+        len(splits.classes),
+        weights=settings.weights,
+        image_size=experiment.profile.data.image_size,
+        head_width=settings.head_width,
+        input_size=settings.input_size,
+    ).set_trainable(settings.trainable)
+    name = experiment.classifier_run
+    config = experiment.config("classifier")
+    history = _train_classifier(
+        classifier,
+        splits,
+        paths.runs(experiment.profile.name) / name,
+        _loop(experiment, settings, settings.epochs),
+        seed=settings.seed,
+        name=name,
+        fingerprint=_fingerprint("classifier", config, splits, {"backbone": classifier.source}),
+    )
+    record = _record(
+        experiment, "classifier", name, config, splits, classifier, history,
+        {"weights": classifier.source, "trainable": settings.trainable},
+    )  # fmt: skip
+    return classifier.set_trainable("frozen"), history, record
+
+
+def open_classifiers(
+    experiment: Experiment, splits: data.Splits
+) -> dict[str, classifiers.Classifier]:
+    """The classifiers that an experiment learns from or is judged by, by role."""
+    roles = dict.fromkeys((*experiment.what.losses, *experiment.judges))
+    return {role: train_classifier(experiment.judged_by(role), splits)[0] for role in roles}
+
+
+def train(
+    experiment: Experiment,
+    splits: data.Splits,
+    judges: Mapping[str, classifiers.Classifier] | None = None,
+) -> tuple[QRNet | None, History, Path]:
+    """The experiment's network, trained or loaded, its history, and its record's path.
+
+    Args:
+        judges: what `open_classifiers` returns.  Where the classifier's fully connected layers learn
+            too, they are left tuned in it.
+
+    Returns:
+        None in place of a network where the classifier alone learned.
+    """
+    settings, what = experiment.profile.recovery, experiment.what
+    if not what.learns:
+        raise QrlibError(f"variant {experiment.variant!r} has no network to train; choose another")
+    torch.manual_seed(experiment.seed)
+    restorer, parts = None, {}
+    if experiment.start is not None:
+        restorer = train(experiment.start, splits)[0]
+        assert restorer is not None
+        parts["start"] = weights.state_hash(restorer)
+    elif "restorer" in what.learns:
+        restorer = QRNet(what.convs_per_block, dropout=settings.dropout)
+    judges = judges if judges is not None else open_classifiers(experiment, splits)
+    used = {judges[role].name: judges[role] for role in what.losses}
+    parts |= {name: weights.state_hash(classifier) for name, classifier in used.items()}
+    head = judges["classifier"].head if "head" in what.learns else None
+    name = experiment.recovery_run
+    config = experiment.config("recovery")
+    epochs = settings.pretrain_epochs if experiment.distortions == "clean" else settings.epochs
+    tuning: dict[str, Any] = {}
+    if head is not None:
+        tuning["tuned"] = experiment.classifier.name
+        tuning["tuning_rate"] = experiment.classifier.learning_rate
+    history = train_recovery(
+        restorer,
+        splits,
+        paths.runs(experiment.profile.name) / name,
+        dataclasses.replace(_loop(experiment, settings, epochs), schedule=settings.schedule),
+        loss=loss(experiment),
+        classifiers=used,
+        choices=choices(experiment),
+        seed=experiment.seed,
+        name=name,
+        fingerprint=_fingerprint("recovery", config, splits, parts),
+        **tuning,
+    )
+    record = _record(
+        experiment, "recovery", name, config, splits, learning_part(restorer, head), history,
+        {"variant": experiment.variant, "meaning": what.meaning},
+    )  # fmt: skip
+    if experiment.profile.ship_weights and restorer is not None and _is_shipped(experiment):
+        ship_weights(experiment, restorer)
+    return restorer, history, record
+
+
+def loss(experiment: Experiment) -> RecoveryLoss:
+    """Equation 4 or 5; without a restorer the cross-entropy alone."""
+    if "restorer" not in experiment.what.learns:
+        return RecoveryLoss({experiment.classifier.name: 1.0}, quality_weight=0.0)
+    names = [experiment.judged_by(role).classifier.name for role in experiment.what.losses]
+    return RecoveryLoss(dict.fromkeys(names, experiment.classification_weight))
+
+
+def _is_shipped(experiment: Experiment) -> bool:
+    """One network of each kind that `qrlib.load_qrnet` offers: that of the first seed."""
+    seeds = {"qrnet": experiment.profile.seeds, "mqrnet": experiment.profile.other_seeds}
+    shipped = experiment.variant in seeds and experiment.distortions == "multiple"
+    return shipped and experiment.seed == seeds[experiment.variant][0]
+
+
+def ship_weights(experiment: Experiment, net: QRNet) -> Path:
+    """Copy a restorer's weights to where `qrlib.load_qrnet` looks for them."""
+    folder = paths.results(experiment.profile.name) / "weights"
+    path = folder / f"{experiment.variant}-seed{experiment.seed}.safetensors"
+    weights.write(
+        net.state_dict(),
+        path,
+        {"profile": experiment.profile.name, "record": experiment.recovery_run},
+    )
+    return path
+
+
+def _fingerprint(
+    kind: str, config: dict[str, Any], splits: data.Splits, parts: dict[str, str]
+) -> dict[str, Any]:
+    return {
+        "config": config,
+        "code": plan.code(kind),
+        "manifest": splits.manifest_hash,
+        **parts,
+    }
+
+
+def provenance_of(
+    kind: str, splits: data.Splits, hashes: dict[str, str], seconds: float, device: str
+) -> dict[str, Any]:
+    """Where a record comes from: code, machine, data and weights."""
+    return {
+        **provenance.describe(device),
+        "code": plan.code(kind),
+        "seconds": round(seconds, 2),
+        "peak_memory_mb": provenance.peak_memory_mb(),
+        "manifest": splits.manifest_hash,
+        "weights": hashes,
+    }
+
+
+def _record(
+    experiment: Experiment,
+    kind: str,
+    name: str,
+    config: dict[str, Any],
+    splits: data.Splits,
+    net: torch.nn.Module,
+    history: History,
+    extra: dict[str, Any],
+) -> Path:
+    target = store.path(experiment.profile.name, name)
+    hashes = {name: weights.state_hash(net)}
+    if target.exists():
+        there = store.read_record(experiment.profile.name, name)
+        if there["provenance"]["weights"] == hashes and there["config"] == config:
+            return target  # the run that trained these weights wrote it
+    return store.write(
+        {
+            "schema": store.SCHEMA,
+            "kind": kind,
+            "name": name,
+            "profile": experiment.profile.name,
+            "config": config,
+            "provenance": provenance_of(kind, splits, hashes, history.seconds, history.device),
+            "results": [],
+            "training": {
+                **extra,
+                "epochs": history.rows,
+                "best_epoch": history.best_epoch,
+                "precision": history.precision,
+                "resumed": history.resumed,
+                # Where a device's memory was too small for a whole batch; the optimiser saw one.
+                **({"parts_of_a_batch": history.parts} if history.parts > 1 else {}),
+                "parameters": sum(p.numel() for p in net.parameters()),
+                "images": {p: len(getattr(splits, p)) for p in ("train", "validation", "test")},
+            },
+        }
+    )
+
+
+def _loop(experiment: Experiment, settings: Any, epochs: int) -> LoopSettings:
+    return LoopSettings(
+        epochs=epochs,
+        patience=settings.patience,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        precision=experiment.profile.precision,
+        devices=experiment.profile.devices,
+    )

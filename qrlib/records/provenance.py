@@ -1,0 +1,137 @@
+"""Where a result comes from: code, versions, machine."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).resolve().parent.parent
+VERSIONS = (
+    "qrlib torch torchvision pytorch-lightning torchmetrics numpy pillow scikit-image safetensors"
+).split()
+
+
+@functools.cache
+def imports(module: str) -> frozenset[str]:
+    """The qrlib modules that a qrlib module names in its imports, those inside functions included."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "qrlib":
+            base = node.module or ""
+            found.add(base)
+            found.update(f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            found.update(a.name for a in node.names if a.name.split(".")[0] == "qrlib")
+    return frozenset(name for name in found if name != "qrlib" and _exists(name))
+
+
+def closure(modules: Iterable[str]) -> list[str]:
+    """The qrlib modules, and all qrlib modules they import, directly or not; sorted."""
+    seen: set[str] = set()
+    todo = [f"qrlib.{m}" if not m.startswith("qrlib") else m for m in modules]
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        parent = name.rpartition(".")[0]
+        if parent != "qrlib":
+            todo.append(parent)
+        todo.extend(imports(name))
+    return sorted(seen)
+
+
+def code_hash(modules: Iterable[str]) -> str:
+    """SHA-256 (16 digits) of what the modules and all they import do.
+
+    Comments, docstrings and layout do not count, so that prose may change without retraining.
+    """
+    digest = hashlib.sha256()
+    for module in closure(modules):
+        tree = ast.parse(_file(module).read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            body = getattr(node, "body", None)
+            if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+                first = body[0].value
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    del body[0]
+        digest.update(f"{module}\n{ast.dump(tree)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def config_hash(config: Any) -> str:
+    """SHA-256 (16 digits) of JSON values."""
+    return hashlib.sha256(json.dumps(config, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def describe(device: str) -> dict[str, Any]:
+    """Git commit, package versions, platform and device, as stored in each record."""
+    commit, dirty = _git()
+    versions = {}
+    for name in VERSIONS:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed as a package"
+    return {
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "versions": versions,
+        "device": device,
+        "cpus": os.cpu_count(),
+    }
+
+
+def peak_memory_mb() -> int:
+    """Peak resident memory of this process so far, in MB; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 if platform.system() != "Darwin" else 1024 * 1024))
+
+
+def _git() -> tuple[str | None, bool | None]:
+    """Commit and whether tracked files differ from it; (None, None) outside a git checkout.
+
+    Results do not count: a run that repeats a committed one replaces them as it goes.
+    """
+    try:
+        options = {"cwd": PACKAGE, "capture_output": True, "text": True, "check": True}
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], **options).stdout.strip()  # type: ignore[call-overload]
+        changes = subprocess.run(
+            [
+                "git",
+                "status",
+                "--porcelain",
+                "--untracked-files=no",
+                "--",
+                ":/",
+                ":(top,exclude)results",
+            ],
+            **options,
+        ).stdout  # type: ignore[call-overload]
+    except (OSError, subprocess.CalledProcessError):
+        return None, None
+    return commit, bool(changes.strip())
+
+
+def _file(module: str) -> Path:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _exists(module: str) -> bool:
+    return _file(module).is_file()

@@ -1,0 +1,246 @@
+"""Which results enter a table, and their means over levels and seeds.
+
+`results` is the tidy frame of `qrlib.records.store.read(profile)`, one measured number a row: profile,
+dataset, restorer, classifier, distortion ("clean", "noise", "blur"), level (0 for clean, 1 to 5),
+strength (sigma), seed, metric, value, n (test images), record (the file it comes from).  What a
+table may not mix (profiles, data sets, classifiers) is refused unless an argument of the same name
+chooses one.  Only this module averages results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from qrlib import paper
+from qrlib.utils.errors import QrlibError
+
+LEVELS = (1, 2, 3, 4, 5)
+FIELDS = "profile dataset classifier restorer distortion level strength seed metric value n record"
+
+
+def restorer_of(method: str, distortion: str) -> str:
+    """Our restorer for a method of the paper; any other name stands for itself.
+
+    >>> restorer_of("recnet-single", "blur"), restorer_of("mqrnet-multiple", "blur")
+    ('recnet-blur', 'mqrnet-multiple')
+    """
+    return paper.METHODS.get(method, {}).get(distortion, method)
+
+
+def restorers_of(methods: Iterable[str]) -> tuple[str, ...]:
+    """Our restorers for methods, on noise and on blur.
+
+    >>> restorers_of(["none", "recnet-single", "qrnet"])
+    ('none', 'recnet-noise', 'recnet-blur', 'qrnet-multiple')
+    """
+    names = [restorer_of(method, d) for method in methods for d in ("noise", "blur")]
+    return tuple(dict.fromkeys(names))
+
+
+def select(
+    results: pd.DataFrame,
+    *,
+    metric: str = "accuracy",
+    profile: str | None = None,
+    dataset: str | None = None,
+    classifier: str | None = None,
+    restorers: Iterable[str] = (),
+) -> pd.DataFrame:
+    """The rows of one metric, profile, data set and classifier, checked.
+
+    Args:
+        profile, dataset, classifier: which one; needed only where `results` hold several.  A results
+            notebook passes `qrlib.experiments.profiles.Profile.choice`, which is all three.
+        restorers: names that must be there.
+
+    Raises:
+        QrlibError: columns lack; nothing is left; several profiles, data sets or classifiers; a
+            restorer lacks; a number stands twice; test sets or strengths differ between rows.
+    """
+    lacking = [name for name in FIELDS.split() if name not in results.columns]
+    if lacking:
+        raise QrlibError(
+            f"results lack the column(s) {', '.join(lacking)}: pass what qrlib.records.store.read returns"
+        )
+    rows = results[results["metric"] == metric]
+    for name, wanted in (("profile", profile), ("dataset", dataset), ("classifier", classifier)):
+        found = sorted(map(str, rows[name].unique()))
+        if wanted is not None:
+            rows = rows[rows[name] == wanted]
+            if rows.empty:
+                there = ", ".join(found) or "none"
+                raise QrlibError(f"no {metric} results with {name} {wanted!r}; there are: {there}")
+        elif len(found) > 1:
+            raise QrlibError(
+                f"results mix {name}s, and one table shows one: choose {name}= from "
+                f"{', '.join(found)}"
+            )
+    if rows.empty:
+        raise QrlibError(f"no {metric} results: make them with `python -m qrlib run PROFILE`")
+    absent = [name for name in restorers if name not in set(rows["restorer"])]
+    if absent:
+        judge = rows["classifier"].iloc[0]
+        raise QrlibError(
+            f"no {metric} results of {', '.join(absent)}, judged by {judge}: {how_to_make(rows)}"
+        )
+    twice = rows[rows.duplicated(["restorer", "distortion", "level", "seed"], keep=False)]
+    if not twice.empty:
+        first = twice.iloc[0]
+        raise QrlibError(
+            f"{metric} of {first['restorer']} on {first['distortion']} level {first['level']}, "
+            f"seed {first['seed']} is there more than once: remove the outdated record of "
+            f"{', '.join(sorted(set(twice['record'])))}"
+        )
+    for field, keys in (("n", ["metric"]), ("strength", ["distortion", "level"])):
+        for where, group in rows.groupby(keys):
+            found = sorted(map(str, group[field].unique()))
+            if len(found) > 1:
+                raise QrlibError(
+                    f"results of {' '.join(map(str, where))} differ in {field} "
+                    f"({', '.join(found)}): evaluate all restorers again in one setting"
+                )
+    return rows
+
+
+def how_to_make(rows: pd.DataFrame) -> str:
+    """The command that makes what lacks among selected rows."""
+    return f"make them with `python -m qrlib run {rows['profile'].iloc[0]}`"
+
+
+def rows_of(
+    selected: pd.DataFrame, method: str, distortion: str, levels: Sequence[int]
+) -> pd.DataFrame:
+    """The rows of one method on one distortion at some levels; level 0 is the clean images."""
+    wanted = selected["distortion"].isin([distortion, "clean"]) & selected["level"].isin(levels)
+    return selected[(selected["restorer"] == restorer_of(method, distortion)) & wanted]
+
+
+def by_seed(
+    selected: pd.DataFrame, method: str, distortion: str, levels: Sequence[int] = LEVELS
+) -> pd.DataFrame:
+    """The values of one method on one distortion, one row a seed and one column a level.
+
+    Level 0 is the clean images, whatever the distortion.
+
+    Raises:
+        QrlibError: a level lacks for some seed; the message names restorer, seed and levels.
+    """
+    restorer = restorer_of(method, distortion)
+    rows = rows_of(selected, method, distortion, levels)
+    if rows.empty:
+        which = "" if levels in (LEVELS, (0,)) else f" at level {', '.join(map(str, levels))}"
+        raise QrlibError(
+            f"no results of {restorer} on {distortion}{which}: {how_to_make(selected)}"
+        )
+    wide = rows.pivot(index="seed", columns="level", values="value").reindex(columns=list(levels))
+    for seed, row in wide.iterrows():
+        gaps = [str(level) for level in levels if pd.isna(row[level])]
+        if gaps:
+            raise QrlibError(
+                f"results of {restorer} on {distortion}, seed {seed} lack level {', '.join(gaps)}, "
+                f"and a mean is taken over all of {', '.join(map(str, levels))}: {how_to_make(selected)}"
+            )
+    return wide
+
+
+def seed_means(
+    selected: pd.DataFrame, method: str, distortion: str, levels: Sequence[int] = LEVELS
+) -> pd.Series:
+    """Mean over levels, one value a seed.  "average" is the mean of noise and blur of one seed.
+
+    "clean" takes the clean images.  Of RecNet (single) the two networks of one seed make a pair; a
+    seed that only one of them has is left out.
+    """
+    if distortion == "clean":
+        return by_seed(selected, method, "clean", (0,)).mean(axis=1)
+    if distortion != "average":
+        return by_seed(selected, method, distortion, levels).mean(axis=1)
+    noise, blur = (seed_means(selected, method, name, levels) for name in ("noise", "blur"))
+    both = noise.index.intersection(blur.index)
+    if both.empty:
+        raise QrlibError(
+            f"{method} has no seed with results on noise and on blur (noise: {list(noise.index)}, "
+            f"blur: {list(blur.index)}), which its average needs: {how_to_make(selected)}"
+        )
+    return (noise[both] + blur[both]) / 2
+
+
+def summary(values: pd.Series) -> dict[str, Any]:
+    """Mean and sample standard deviation (NaN for one) over seeds, number of seeds, the values."""
+    return {
+        "ours": values.mean(),
+        "spread": values.std(ddof=1),
+        "seeds": len(values),
+        "values": tuple(values),
+    }
+
+
+def sources(selected: pd.DataFrame, restorers: Sequence[str]) -> dict[str, Any]:
+    """What a number of some restorers was made from: n (test images), profile, records (files)."""
+    mine = selected[selected["restorer"].isin(restorers)]
+    return {
+        "n": int(selected["n"].iloc[0]),
+        "profile": str(selected["profile"].iloc[0]),
+        "records": tuple(sorted(set(mine["record"]))),
+    }
+
+
+def common_means(
+    results: pd.DataFrame,
+    methods: Mapping[str, str],
+    distortions: Sequence[str] = ("noise", "blur", "average"),
+    **choice: Any,
+) -> tuple[pd.DataFrame, list[int]]:
+    """Methods side by side, over the seeds that all of them have.
+
+    Args:
+        methods: label -> method.  Without a restorer there is one seed, which stands for all.
+        distortions: as in `seed_means`.
+        choice: profile, dataset, classifier, metric, as in `select`.
+
+    Returns:
+        A row a label, a column a distortion; and the seeds.
+
+    Raises:
+        QrlibError: the methods have no seed in common.
+    """
+    restorers = [restorer_of(m, d) for m in methods.values() for d in ("noise", "blur")]
+    selected = select(results, restorers=restorers, **choice)
+    means = {
+        label: pd.DataFrame({d: seed_means(selected, method, d) for d in distortions}).dropna()
+        for label, method in methods.items()
+    }
+    trained = [set(found.index) for label, found in means.items() if methods[label] != "none"]
+    seeds = sorted(set.intersection(*trained)) if trained else [0]
+    if not seeds:
+        has = "; ".join(f"{label}: {list(found.index)}" for label, found in means.items())
+        raise QrlibError(f"no seed in common ({has}): {how_to_make(selected)}")
+    rows = {
+        label: found.mean() if methods[label] == "none" else found.loc[seeds].mean()
+        for label, found in means.items()
+    }
+    return pd.DataFrame(rows).T, seeds
+
+
+def training_of(
+    records: Sequence[Mapping[str, Any]], restorer: str, classifier: str, seed: int
+) -> Mapping[str, Any]:
+    """The training record of a restorer that learned from a classifier, by the run's name.
+
+    Args:
+        records: ``qrlib.records.store.read_records(profile, "recovery")``.
+
+    Raises:
+        QrlibError: it is not among them.
+    """
+    name = f"{restorer}-{classifier}-seed{seed}"
+    for record in records:
+        if record["name"] == name:
+            return record
+    raise QrlibError(
+        f"no training record {name}: its losses and times stand in no other; train it with "
+        "`python -m qrlib run PROFILE`"
+    )

@@ -1,0 +1,177 @@
+"""Records: every result with its provenance, one JSON file a run.  Nothing else writes results."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pandas as pd
+
+from qrlib.records.schema import KINDS as KINDS
+from qrlib.records.schema import METRICS as METRICS
+from qrlib.records.schema import RECORD
+from qrlib.records.schema import SCHEMA as SCHEMA
+from qrlib.utils import files, paths
+from qrlib.utils.errors import QrlibError, choose
+
+
+@functools.cache
+def _validator() -> Any:
+    return jsonschema.Draft202012Validator(RECORD)
+
+
+def path(profile: str, name: str) -> Path:
+    """Where the record of a run lies."""
+    return paths.results(profile) / "records" / f"{name}.json"
+
+
+def write(record: dict[str, Any]) -> Path:
+    """Check a record against the schema and write it atomically, in place of an older one.
+
+    Raises:
+        QrlibError: a record that breaks the schema, or a disk that is full or read-only; an older
+            record then stays as it was.
+    """
+    _check(record, f"record {record.get('name')!r}")
+    target = path(record["profile"], record["name"])
+    files.write_json(target, record)
+    return target
+
+
+def read_record(profile: str, name: str) -> dict[str, Any]:
+    """One record, checked.
+
+    Raises:
+        QrlibError: missing, cut short, or of another schema; the message names the file.
+    """
+    return _read(path(profile, name))
+
+
+def read_records(profile: str, kind: str | None = None) -> list[dict[str, Any]]:
+    """All records of a profile, sorted by name."""
+    if kind is not None:
+        choose("record kind", kind, KINDS)
+    folder = paths.results(profile) / "records"
+    found = sorted(folder.glob("*.json"))
+    records = [_read(file) for file in found]
+    for file, record in zip(found, records, strict=True):
+        if record["profile"] != profile:
+            raise QrlibError(
+                f"record {file} is of profile {record['profile']!r}, not of {profile!r}: results of "
+                "profiles do not mix, so move it to its own folder"
+            )
+    if not records:
+        raise QrlibError(
+            f"no records of profile {profile!r} in {folder}; make them with "
+            f"`python -m qrlib run {profile}`"
+        )
+    return [r for r in records if kind is None or r["kind"] == kind]
+
+
+def read(profile: str, kind: str = "evaluation", *, images: bool = False) -> pd.DataFrame:
+    """All results of a profile as a tidy table: one row a number.
+
+    Args:
+        kind: "evaluation" (accuracy, PSNR in dB, SSIM) or "timing" (milliseconds an image, the median
+            of repeats; seconds an epoch).  The two never share a frame.
+        images: of accuracies, the column right as well: which images were recognised, as
+            `qrlib.records.bitmask.unpack` takes it; missing in records from before it was kept.
+
+    Columns: profile, dataset, restorer, classifier, distortion, level, strength, seed, metric, value,
+    n, record (its file's name), device (the machine's, in words; of the seconds of an epoch that of the
+    training).  Timings have the column error as well, the standard error, unless their records are old.
+
+    Raises:
+        QrlibError: no records of this kind; the message says how to make them.
+    """
+    choose("kind of results", kind, METRICS)
+    rows = [
+        {
+            "profile": record["profile"],
+            **result,
+            "record": f"{record['name']}.json",
+            "device": str(_measured_on(record["provenance"], result["metric"])),
+        }
+        for record in read_records(profile, kind)
+        for result in record["results"]
+    ]
+    if not rows:
+        raise QrlibError(
+            f"profile {profile!r} has no {kind} yet; run `python -m qrlib run {profile}`"
+        )
+    frame = pd.DataFrame(rows)
+    if not images:
+        return frame.drop(columns="right", errors="ignore")
+    return frame if "right" in frame else frame.assign(right=None)
+
+
+def _measured_on(provenance: dict[str, Any], metric: str) -> Any:
+    """The device of a number; a timing record takes an epoch's seconds from a training elsewhere."""
+    device = provenance["device"]
+    return provenance.get("epochs_on", device) if metric == "seconds_per_epoch" else device
+
+
+def read_conventions(profile: str) -> pd.DataFrame:
+    """What `qrlib.experiments.conventions.measure` found for a profile, one row a number.
+
+    Raises:
+        QrlibError: not measured yet.
+    """
+    found = read_records(profile, "conventions")
+    if not found:
+        raise QrlibError(
+            f"profile {profile!r} has no measured conventions yet; run "
+            f"`papermill notebooks/conventions.ipynb out.ipynb -p profile {profile}`"
+        )
+    named = {"profile": profile, "record": f"{found[0]['name']}.json"}
+    return pd.DataFrame(found[0]["conventions"]).assign(**named)
+
+
+#: Files that were read and found good, as they were then: a page reads the same records many times.
+_good: set[tuple[str, int, int, int]] = set()
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = file.stat()
+        version = (str(file), found.st_ino, found.st_mtime_ns, found.st_size)
+    except OSError:
+        version = None
+    record = files.read_json(file, "record")
+    if version not in _good:
+        _check(record, f"record {file}")
+        if version:
+            _good.add(version)
+    if record["name"] != file.stem:
+        raise QrlibError(
+            f"record {file} holds the record {record['name']!r}: two of them would be counted twice, "
+            "so delete it or give it its own name again"
+        )
+    return record
+
+
+def _check(record: Any, what: str) -> None:
+    error = next(iter(_validator().iter_errors(record)), None)
+    if error is not None:
+        where = "/".join(map(str, error.absolute_path)) or "top level"
+        message = error.message.splitlines()[0][:200]
+    elif "samples" in record and (uneven := _uneven(record["samples"])):
+        where, message = "samples", uneven
+    else:
+        return
+    raise QrlibError(
+        f"{what} breaks the schema at {where}: {message}; "
+        "delete it and run the step that made it again"
+    )
+
+
+def _uneven(samples: dict[str, Any]) -> str:
+    """What a schema cannot say: one label and one row of answers an image, one answer a case."""
+    images, cases = len(samples["ids"]), len(samples["cases"])
+    if len(samples["labels"]) != images or len(samples["answers"]) != images:
+        return f"{images} ids need as many labels and rows of answers"
+    if any(len(row) != cases for row in samples["answers"]):
+        return f"{cases} cases need as many answers an image"
+    return ""

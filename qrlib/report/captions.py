@@ -1,0 +1,238 @@
+"""What a figure of results shows, in a sentence made from its numbers.
+
+A notebook calls `say` in the cell of a figure; `qrlib.book.notebooks.tidy` puts it at the head of the
+figure's caption in the book.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from qrlib.experiments.profiles import Profile
+from qrlib.records import selection
+from qrlib.report import labels, tables
+from qrlib.report.render import name
+
+#: The types of output that hold a sentence for the head of a caption, and one for its end.
+MIME = "application/vnd.qrlib.finding"
+NOTE = "application/vnd.qrlib.note"
+_KINDS = ("noise", "blur")
+
+
+def say(sentence: str, note: str = "") -> None:
+    """Show a sentence under the cell, and in the book at the head of the figure's caption.
+
+    Args:
+        note: at the caption's end.
+    """
+    from IPython.display import display
+
+    text = " ".join(filter(None, [sentence, note]))
+    display({MIME: sentence, "text/plain": text} | ({NOTE: note} if note else {}), raw=True)
+
+
+def dots(counts: Iterable[int], mark: str = "small dot") -> str:
+    """What single seeds look like in a figure of cells with so many seeds; "" where each has one.
+
+    >>> dots([3, 1]), dots([1, 1])
+    ('Each small dot is one seed.', '')
+    """
+    return f"Each {mark} is one seed." if max(counts, default=1) > 1 else ""
+
+
+def _list(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
+def levels(results: pd.DataFrame, methods: Sequence[str], **choice: Any) -> str:
+    """Which method is the most accurate at how many levels; for Figures 4, 5 and 6.
+
+    Args:
+        results, methods, choice: as of `qrlib.report.figures.plots.level_curves`.
+    """
+    data = tables.levels(results, restorers=selection.restorers_of(methods), **choice)
+    parts = []
+    for kind in _KINDS:
+        of = {selection.restorer_of(method, kind): name(method) for method in methods}
+        here = data[(data["distortion"] == kind) & (data["level"] > 0) & data["restorer"].isin(of)]
+        best = here.loc[here.groupby("level")["ours"].idxmax(), "restorer"]
+        counts = Counter(best.map(of)).most_common()
+        of_all = [f"{who} at {n} of {len(best)} levels" for who, n in counts]
+        parts.append(f"under {kind} {_list(of_all)}")
+    return f"Highest accuracy, however narrowly: {'; '.join(parts)}."
+
+
+def beside(table: pd.DataFrame) -> str:
+    """Which method leads in the paper and in ours; for Tables 2 and 4 as a picture.
+
+    Args:
+        table: frame of `qrlib.report.tables.table2` or `table4`.
+    """
+    parts = []
+    for kind in _KINDS:
+        cells = table[table["row"] == kind].set_index("column")
+        theirs, mine = (name(str(cells[whose].idxmax())) for whose in ("paper", "ours"))
+        agree = f"{mine} here too" if theirs == mine else f"{mine} here"
+        parts.append(f"under {kind} {theirs} in the paper, {agree}")
+    return f"Highest accuracy, however narrowly: {'; '.join(parts)}."
+
+
+def quality(data: pd.DataFrame) -> str:
+    """What QRNet does to PSNR and accuracy at the strongest level; for Figure 7.
+
+    Args:
+        data: frame of `qrlib.report.tables.quality`.
+    """
+    parts = []
+    for kind in _KINDS:
+        cells = data[(data["distortion"] == kind) & (data["level"] == max(data["level"]))]
+        none, qrnet = (cells.set_index("method").loc[method] for method in ("none", "qrnet"))
+        parts.append(
+            f"under {kind} from {none.psnr:.1f} to {qrnet.psnr:.1f} dB and from {none.accuracy:.3f} "
+            f"to {qrnet.accuracy:.3f}"
+        )
+    return f"At the strongest level QRNet takes PSNR and accuracy {', '.join(parts)}."
+
+
+def average(table: pd.DataFrame) -> str:
+    """Which method is best on average, in print and here.
+
+    Args:
+        table: frame of `qrlib.report.tables.table2`, `table3` or `table4`.
+    """
+    cells = table[table["row"] == "average"]
+    printed, ours = (cells.loc[cells[whose].idxmax()] for whose in ("paper", "ours"))
+    if len(cells) == 1:
+        return f"On average: paper {printed['paper']:.3f}, ours {ours['ours']:.3f}."
+    return (
+        f"Highest on average: in the paper {name(printed['column'])} with "
+        f"{printed['paper']:.3f}, here {name(ours['column'])} with {ours['ours']:.3f}."
+    )
+
+
+def sweep(table: pd.DataFrame) -> str:
+    """What became of both parts of the validation loss, and of accuracy, as lambda rose.
+
+    Args:
+        table: frame of `qrlib.report.lambda_sweep.table`.
+    """
+    rows = table.sort_values("weight")
+    quality, entropy = (
+        f"{' → '.join(f'{value:.{digits}f}' for value in rows[key])} ({_course(rows[key])})"
+        for key, digits in (("val_quality", 4), ("val_classification", 3))
+    )
+    accuracy = " → ".join(f"{value:.3f}" for value in rows["average"])
+    return (
+        f"λ = {' → '.join(f'{weight:g}' for weight in rows['weight'])}: L1 on validation images "
+        f"{quality}, where a rise was to be expected; cross entropy {entropy}, where a fall was; "
+        f"average accuracy on test images {accuracy}."
+    )
+
+
+def _course(values: Iterable[float]) -> str:
+    """
+    >>> _course([1, 2, 3]), _course([3, 2, 1]), _course([1, 0, 2])
+    ('rises', 'falls', 'neither only rises nor only falls')
+    """
+    steps = pd.Series(list(values)).diff().dropna()
+    if (steps > 0).all():
+        return "rises"
+    return "falls" if (steps < 0).all() else "neither only rises nor only falls"
+
+
+def curves(history: pd.DataFrame) -> str:
+    """When the validation loss was lowest; for `qrlib.report.figures.plots.learning_curves`, whose data it takes."""
+    stages = history.groupby("stage", sort=False) if "stage" in history.columns else [("", history)]
+    parts = []
+    for stage, rows in stages:
+        losses = rows.set_index("epoch")["val_loss"].dropna()
+        if len(losses):
+            name_of = f"{stage}: " if stage else ""
+            parts.append(f"{name_of}epoch {losses.idxmin():g} of {rows['epoch'].max():g}")
+    return f"The validation loss is lowest in {_list(parts)}." if parts else ""
+
+
+def learning(epochs: pd.DataFrame) -> str:
+    """Who was lowest at the end of training; for the validation curves.
+
+    Args:
+        epochs: as `qrlib.book.explorers.Learning.frame`.
+    """
+    kept = epochs[epochs["kept"].astype(bool) & (epochs["distortions"] == "multiple")]
+    parts = []
+    for column, words in (("val_quality", "L1"), ("val_entropy", "cross entropy")):
+        means = kept.dropna(subset=[column]).groupby("variant", sort=False)[column].mean()
+        if len(means):
+            parts.append(f"{words} {name(str(means.idxmin()))} with {means.min():.4f}")
+    if not parts:
+        return ""
+    return f"Lowest in the kept epoch, of what was trained on both distortions: {_list(parts)}."
+
+
+def kept(told: Mapping[str, Any]) -> str:
+    """How many images of a sheet the classifier recognises.
+
+    Args:
+        told: the `samples` entry of a record.
+    """
+    strongest = max(case["level"] for case in told["cases"])
+    wanted = {
+        "clean": ("clean", 0),
+        "under the strongest noise": ("noise", strongest),
+        "under the strongest blur": ("blur", strongest),
+    }
+    cases = [(case["distortion"], case["level"]) for case in told["cases"]]
+    parts = []
+    for words, case in wanted.items():
+        if case in cases:
+            column = [answers[cases.index(case)]["answer"] for answers in told["answers"]]
+            right = sum(a == label for a, label in zip(column, told["labels"], strict=True))
+            parts.append(f"{right} {words}")
+    return f"Of {len(told['labels'])} test images, the classifier recognises {_list(parts)}."
+
+
+def won(plain: Mapping[str, Any], restored: Mapping[str, Any], method: str) -> str:
+    """What a restorer changes in the answers on the sheets.
+
+    Args:
+        plain, restored: the `samples` entries of records, without and with the restorer.
+        method: which one.
+    """
+    lost = back = harmed = 0
+    distorted = [i for i, case in enumerate(plain["cases"]) if case["level"]]
+    for i, label in enumerate(plain["labels"]):
+        for case in distorted:
+            before, after = (t["answers"][i][case]["answer"] == label for t in (plain, restored))
+            lost += not before
+            back += after and not before
+            harmed += before and not after
+    return (
+        f"Of {len(plain['labels']) * len(distorted)} distorted images on the sheets {lost} are not "
+        f"recognised; {name(method)} makes {back} of these right, and {harmed} of the others wrong."
+    )
+
+
+def introduction(profile: Profile, page: str, images: int) -> str:
+    """Markdown at the head of a results page: whose results these are, and how they are made again.
+
+    Args:
+        page: one of `qrlib.experiments.coverage.PAGES`.
+        images: how many were tested.
+    """
+    seeds = labels.seeds(profile.seeds)
+    if page == "recovery" and profile.other_seeds != profile.seeds:
+        seeds += f" ({labels.seeds(profile.other_seeds)} for small QRNet)"
+    elif page not in ("recovery", "image_quality"):
+        seeds = labels.seeds(profile.other_seeds)
+    lines = [f"**Results of the {profile.label}**: {images:,} test images, {seeds}."]
+    if not profile.comparable:
+        lines.append(
+            "This is not the paper's setting: compare orders and gaps, not single numbers."
+        )
+    command = f"papermill notebooks/{page}.ipynb out.ipynb -p profile {profile.name}"
+    lines.append(f"Made from records alone, and made again by `{command}`.")
+    return " ".join(lines)

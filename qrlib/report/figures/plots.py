@@ -1,0 +1,295 @@
+"""Figures: accuracy by level (4 to 6), image quality and accuracy (7), tables, learning curves.
+
+Each function returns a matplotlib Figure.  Only numbers of the results are drawn: the paper's figures
+print curves without numbers, so none of their points appear here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from qrlib.records import selection
+from qrlib.report import labels, render, tables
+from qrlib.report.figures.image_grids import (
+    image_strip as image_strip,  # all that draws can be called from here
+)
+from qrlib.report.figures.image_grids import samples as samples
+from qrlib.report.figures.style import LOOKS, SPARE, canvas, looks_of
+from qrlib.report.figures.style import set_style as set_style
+from qrlib.utils.errors import QrlibError
+
+AXES = {"noise": "noise σ (of 255)", "blur": "blur σ (pixels)"}
+TITLES = {"noise": "Gaussian noise", "blur": "Gaussian blur"}
+QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
+
+
+def level_curves(
+    results: pd.DataFrame,
+    *,
+    methods: Sequence[str],
+    profile_label: str = "",
+    ylabel: str = "accuracy",
+    **choice: Any,
+) -> Figure:
+    """Accuracy at each level of noise (left) and blur (right), one line a method.
+
+    Lines join means over seeds, faint dots are single seeds.  x is sigma, and 0 stands for clean
+    images; the dotted level line is the classifier's accuracy on clean images, unrestored.
+
+    Args:
+        results: frame of `qrlib.records.store.read`.
+        methods: keys of `qrlib.paper.METHODS`, or names of restorers.
+        profile_label: title, which names the profile and its setting.
+        choice: profile, dataset, classifier, as in `qrlib.records.selection.select`.
+
+    Raises:
+        QrlibError: as `qrlib.records.selection.select`; a method lacks a level.
+    """
+    wanted = dict.fromkeys(["none", *selection.restorers_of(methods)])
+    selected = selection.select(results, restorers=wanted, **choice)
+    for method in methods:
+        for distortion in TITLES:  # a line that lacks a point is refused, not drawn shorter
+            selection.by_seed(selected, method, distortion, (0, *selection.LEVELS))
+    data = tables.levels(results, restorers=wanted, **choice)
+    looks = looks_of(methods)
+    with canvas(1, 2, (7.0, 4.8), sharey=True) as (figure, axes):
+        for ax, distortion in zip(axes[0], ("noise", "blur"), strict=True):
+            here = data[data["distortion"] == distortion]
+            clean = here[(here["restorer"] == "none") & (here["level"] == 0)]["ours"].iloc[0]
+            ax.axhline(
+                clean, color="black", linestyle=":", linewidth=1.2, label="clean, unrestored"
+            )
+            for method in methods:
+                restorer = selection.restorer_of(method, distortion)
+                line = here[here["restorer"] == restorer].sort_values("level")
+                ax.plot(line["strength"], line["ours"], label=render.name(method), **looks[method])
+                for x, values in zip(line["strength"], line["values"], strict=True):
+                    _seeds(ax, [x] * len(values), values, looks[method])
+            sigmas = sorted(set(here["strength"]))
+            ax.set_xticks(sigmas, ["0"] + [f"{round(sigma, 1):g}" for sigma in sigmas[1:]])
+            ax.set(title=TITLES[distortion], xlabel=AXES[distortion], ylim=(0, 1))
+        axes[0, 0].set_ylabel(ylabel)
+        _legend(figure, axes[0, 0])
+        if profile_label:
+            figure.suptitle(profile_label)
+    return figure
+
+
+def _seeds(ax: Axes, xs: Sequence[float], ys: Sequence[float], look: dict[str, Any]) -> None:
+    """Faint dots, one a seed, where there are several."""
+    if len(ys) > 1:
+        ax.scatter(xs, ys, s=18, linewidths=0, color=look["color"], alpha=0.35, zorder=1.5)
+
+
+def _legend(figure: Figure, ax: Axes, *, entries: int | None = None) -> None:
+    """A legend under the panels, in as many columns as their width has room for.
+
+    A wider one would make the picture wider, and its letters smaller where that is shown.
+    """
+    handles, texts = ax.get_legend_handles_labels()
+    width = figure.get_window_extent().width
+    for columns in range(min(3, len(texts)), 0, -1):
+        legend = figure.legend(
+            handles[:entries],
+            texts[:entries],
+            loc="outside lower center",
+            ncols=columns,
+            handlelength=2.4,
+            columnspacing=1.2,
+        )
+        if columns == 1 or legend.get_window_extent().width <= width:
+            return
+        legend.remove()
+
+
+def figure4(
+    results: pd.DataFrame, *, methods: Sequence[str] = tuple(tables.METHODS), **options: Any
+) -> Figure:
+    """Figure 4: the restorers of Table 2, level by level; `options` of `level_curves`."""
+    return level_curves(results, methods=methods, **options)
+
+
+def figure5(results: pd.DataFrame, **options: Any) -> Figure:
+    """Figure 5: fine-tuned classifiers, and QRNet trained end to end; `options` of `level_curves`."""
+    return level_curves(results, methods=tuple(tables.METHODS4), **options)
+
+
+def figure6(results: pd.DataFrame, *, classifier: str, **options: Any) -> Figure:
+    """Figure 6: QRNet and MQRNet before a classifier that neither was trained with.
+
+    Args:
+        classifier: that unseen one; it stands beside the axis.
+        options: profile_label, profile, dataset, as in `level_curves`.
+    """
+    options |= {"classifier": classifier, "ylabel": f"accuracy of {labels.classifier(classifier)}"}
+    return level_curves(results, methods=tuple(tables.METHODS6), **options)
+
+
+def figure7(
+    results: pd.DataFrame,
+    *,
+    methods: Sequence[str] = tuple(tables.METHODS7),
+    profile_label: str = "",
+    **choice: Any,
+) -> Figure:
+    """Figure 7: image quality against accuracy, one line a method from level 1 to level 5.
+
+    Noise is above and blur below, PSNR left and SSIM right.  The ends of a line bear the numbers of
+    their levels; faint dots are single seeds.
+
+    Args:
+        results, methods, choice: as in `qrlib.report.tables.quality`.
+        profile_label: title, which names the profile and its setting.
+    """
+    data = tables.quality(results, methods=methods, **choice)
+    looks = looks_of(methods)
+    with canvas(2, 2, (7.0, 7.6), sharey=True) as (figure, axes):
+        for row, distortion in zip(axes, TITLES, strict=True):
+            here = data[data["distortion"] == distortion]
+            for ax, (metric, xlabel) in zip(row, QUALITY.items(), strict=True):
+                for i, method in enumerate(methods):
+                    line = here[here["method"] == method].sort_values("level")
+                    name, look = render.name(method), looks[method]
+                    ax.plot(line[metric], line["accuracy"], label=name, **look)
+                    for point in line.to_dict("records"):
+                        _seeds(ax, point[f"{metric}_values"], point["accuracy_values"], look)
+                    for point, aside in ((line.iloc[0], 5), (line.iloc[-1], -11)):
+                        # Lines may end on one point: below is another place, if the axis leaves one.
+                        places = (5, 27, 16) if point["accuracy"] < 0.08 else (5, -14, 16)
+                        ax.annotate(
+                            str(point["level"]),
+                            (point[metric], point["accuracy"]),
+                            (aside, places[i % 3]),
+                            textcoords="offset points",
+                            color=look["color"],
+                        )
+                ax.margins(x=0.12)
+                ax.set(title=TITLES[distortion], xlabel=xlabel, ylim=(0, 1))
+            row[0].set_ylabel("accuracy")
+        _legend(figure, axes[0, 0])
+        if profile_label:
+            figure.suptitle(profile_label)
+    return figure
+
+
+def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """What lambda changes: test accuracy (left), and the two parts of the validation loss (right).
+
+    Args:
+        tables: frames of `qrlib.report.lambda_sweep.table` by name; a row of panels each.
+    """
+    looks = {"noise": LOOKS["recnet-single"], "blur": LOOKS["qrnet"], "average": LOOKS["none"]}
+    with canvas(len(tables), 2, (7.0, 0.6 + 3.6 * len(tables))) as (figure, axes):
+        for (label, table), (left, right) in zip(tables.items(), axes, strict=True):
+            rows = table.sort_values("weight")
+            for kind, look in looks.items():
+                left.plot(rows["weight"], rows[kind], label=kind, **look)
+                for x, values in zip(rows["weight"], rows[f"{kind}_values"], strict=True):
+                    _seeds(left, [x] * len(values), values, look)
+            left.set_xscale("log")
+            left.set_xticks(list(rows["weight"]), [f"{weight:g}" for weight in rows["weight"]])
+            left.minorticks_off()
+            left.set(title=f"{label}:\ntest images", xlabel="λ", ylabel="accuracy", ylim=(0, 1))
+            right.plot(
+                rows["val_quality"], rows["val_classification"], color="#4d4d4d", ls=":", marker="o"
+            )
+            for point in rows.to_dict("records"):
+                at = (point["val_quality"], point["val_classification"])
+                right.annotate(f"λ={point['weight']:g}", at, (6, 6), textcoords="offset points")
+            right.margins(x=0.4, y=0.2)
+            right.xaxis.set_major_locator(MaxNLocator(nbins=4))
+            right.set(title=f"{label}:\nvalidation images", xlabel="L1", ylabel="cross entropy")
+        _legend(figure, axes[0, 0])
+    return figure
+
+
+def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
+    """The cells of `qrlib.report.tables.table2`, `table3` or `table4`: the printed number, ours, seeds faint.
+
+    Where the frame was made without comparable=True, the legend says so.
+    """
+    differ = bool(table["difference"].notna().any())
+    groups = list(dict.fromkeys(table["row"]))
+    paper_label = f"paper ({table['paper_dataset'].iloc[0]})"
+    paper_label += "" if differ else ", another setting"
+    size = (7.0, 1.2 + 0.36 * len(table) + 0.3 * len(groups))
+    with canvas(len(groups), 1, size, sharex=True) as (figure, axes):
+        for ax, group in zip(axes[:, 0], groups, strict=True):
+            cells = table[table["row"] == group].to_dict("records")
+            for y, cell in enumerate(cells):
+                look = LOOKS.get(cell["column"], SPARE[0])
+                # Side by side: numbers that agree would hide one another on one height.
+                seeds = cell["values"] if len(cell["values"]) > 1 else ()
+                low = y + 0.17
+                ax.scatter(seeds, [low] * len(seeds), s=18, color=look["color"], alpha=0.35, lw=0)
+                ax.scatter(cell["ours"], low, s=50, color=look["color"], label=label, zorder=3)
+                hollow = {"facecolors": "white", "edgecolors": "black", "marker": "D"}
+                ax.scatter(cell["paper"], y - 0.17, s=36, label=paper_label, zorder=4, **hollow)
+            names = [render.name(cell["column"]) for cell in cells]
+            ax.set_yticks(range(len(cells)), names)
+            ax.set(title=TITLES.get(group, group), xlim=(0, 1), ylim=(len(cells) - 0.5, -0.5))
+        axes[-1, 0].set_xlabel("accuracy")
+        _legend(figure, axes[0, 0], entries=2)
+    return figure
+
+
+def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
+    """Training and validation loss by epoch, the epoch of the lowest validation loss marked.
+
+    Args:
+        history: columns epoch, train_loss, val_loss, one row an epoch; with a column stage, each
+            stage gets a panel of its own, because stages have different data and losses.
+
+    Raises:
+        QrlibError: a column lacks, or there is no row.
+    """
+    lacking = [name for name in ("epoch", "train_loss", "val_loss") if name not in history.columns]
+    if lacking or history.empty:
+        what = f"lacks the column(s) {', '.join(lacking)}" if lacking else "has no rows"
+        raise QrlibError(
+            f"the history {what}: learning curves need one row an epoch with both losses"
+        )
+    stages = list(dict.fromkeys(history["stage"])) if "stage" in history.columns else [None]
+    with canvas(1, len(stages), (7.0, 4.0)) as (figure, axes):
+        for ax, stage in zip(axes[0], stages, strict=True):
+            rows = history if stage is None else history[history["stage"] == stage]
+            rows = rows.sort_values("epoch")
+            # One epoch makes a point, and no line.
+            look = {"marker": "s", "markersize": 4} if len(rows) == 1 else {}
+            training = rows["epoch"], rows["train_loss"]
+            ax.plot(*training, label="training", color="#E69F00", ls="--", **look)
+            ax.plot(rows["epoch"], rows["val_loss"], label="validation", color="#0072B2", **look)
+            if len(rows) == 1:
+                ax.set_xlim(rows["epoch"].iloc[0] - 0.5, rows["epoch"].iloc[0] + 0.5)
+                ax.margins(y=0.2)
+            _mark_best(ax, rows.dropna(subset=["val_loss"]))
+            ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+            ax.set(xlabel="epoch", title="" if stage is None else str(stage))
+        axes[0, 0].set_ylabel("loss")
+        _legend(figure, axes[0, 0])
+        if title:
+            figure.suptitle(title)
+    return figure
+
+
+def _mark_best(ax: Axes, rows: pd.DataFrame) -> None:
+    """A marker at the first epoch with the lowest validation loss, which early stopping keeps."""
+    if rows.empty:
+        return
+    best = rows.loc[rows["val_loss"].idxmin()]
+    ax.plot(
+        [best["epoch"]], [best["val_loss"]], "o", color="#0072B2", markersize=9, label="best epoch"
+    )
+    ax.annotate(
+        f"epoch {best['epoch']:g}",
+        (best["epoch"], best["val_loss"]),
+        xytext=(0, 12),
+        textcoords="offset points",
+        ha="center",
+    )

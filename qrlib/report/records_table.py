@@ -1,0 +1,41 @@
+"""Where the numbers of a page come from: every record, with the notebook that made it."""
+
+from __future__ import annotations
+
+from qrlib.experiments import coverage, plan, profiles
+from qrlib.records import store
+from qrlib.report import render
+from qrlib.utils import paths
+
+
+def table(profile: profiles.Profile) -> render.Rendered:
+    """The records of a profile, linked from a page of results in the book.
+
+    *Code* compares the hash of the code that decided a run with that of today's code.
+    """
+    notebooks = coverage.notebooks(profile)
+    records = store.read_records(profile.name)
+    current = {kind: plan.code(kind) for kind in {record["kind"] for record in records}}
+    rows = []
+    for record in records:
+        source = record["provenance"]
+        notebook = notebooks.get(record["name"], "")
+        there = (paths.results(profile.name) / "notebooks" / f"{notebook}.ipynb").is_file()
+        changed = " + changes" if source["git_dirty"] else ""
+        rows.append(
+            [
+                render.record(profile.name, f"{record['name']}.json"),
+                render.Link("notebook", f"{notebook}.html") if there else "",
+                (source["git_commit"] or "none")[:9] + changed,
+                "as now" if source["code"] == current[record["kind"]] else "earlier",
+                source["device"],
+                f"{source['seconds']:.0f}",
+                source["manifest"][:9],
+            ]
+        )
+    count = f"{len(rows)} records of profile {profile.name}"
+    headings = ["record", "made by", "commit", "code", "device", "seconds", "data"]
+    caption = f"{count}; each holds all of this and more."
+    shown = render.grid(headings, rows, caption, f"records-{profile.name}")
+    folded = f"<details><summary>{count}</summary>{shown.html}</details>"  # many rows, seldom read
+    return render.Rendered(shown.markdown, folded)

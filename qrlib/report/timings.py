@@ -1,0 +1,217 @@
+"""What QRNet costs in time, paper and ours (Section IV-B1).
+
+The paper timed a GeForce GTX TITAN X; seconds on another machine are other seconds.  What may rather
+be compared is the ratio of two times of one machine, how much longer classifying takes with QRNet in
+front of the classifier; and only if the classifier and the size of the images are the paper's.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from qrlib import paper
+from qrlib.experiments.profiles import PAPER_SIZE
+from qrlib.records import selection, uncertainty
+from qrlib.report.render import Rendered, grid
+from qrlib.utils.errors import QrlibError
+
+#: What is timed -> metric, our restorer, and the name of the printed number in `qrlib.paper`, ""
+#: where the paper prints none: end to end it is "almost the same time" (Section IV-B2).
+TIMED = {
+    "training epoch with QRNet": (
+        "seconds_per_epoch",
+        "qrnet-multiple",
+        "training epoch, QRNet with VGG16, Caltech101",
+    ),
+    "classify an image, QRNet in front": (
+        "milliseconds_per_image",
+        "qrnet-multiple",
+        "classify a distorted image, QRNet with VGG16",
+    ),
+    "classify an image, QRNet in front, trained end to end": (
+        "milliseconds_per_image",
+        "end_to_end-multiple",
+        "",
+    ),
+    "classify an image, no restoration": (
+        "milliseconds_per_image",
+        "none",
+        "classify a distorted image, VGG16",
+    ),
+}
+#: The paper's classifier, by our name.
+PAPER_CLASSIFIER = "vgg16"
+UNITS = {"seconds_per_epoch": "s", "milliseconds_per_image": "ms"}
+
+
+def table(results: pd.DataFrame, **choice: Any) -> pd.DataFrame:
+    """The printed times beside ours, and the ratio of classifying with QRNet to without.
+
+    Args:
+        results: frame of ``qrlib.records.store.read(profile, kind="timing")``.
+        choice: profile, dataset, classifier, as in `qrlib.records.selection.select`.
+
+    Returns:
+        One quantity a row: what, unit ("s", "ms" or "times"), paper (NaN where it prints none), ours
+        (mean over seeds), device, classifier, profile, paper_device, n (images timed, or images of an
+        epoch), records.  What the profile does not train has no row, if the paper prints no number of
+        it.
+
+    Raises:
+        QrlibError: as `qrlib.records.selection.select`; times of several devices, whose ratio means nothing.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    for what, (metric, restorer, printed) in TIMED.items():
+        if not printed:
+            there = selection.select(results, metric=metric, **choice)["restorer"]
+            if restorer not in set(there):
+                continue
+        mine = of(results, metric, restorer, **choice)
+        rows[what] = {
+            "what": what,
+            "unit": UNITS[metric],
+            "paper": float(paper.setting(printed)) if printed else math.nan,
+            "ours": mine["value"].mean(),
+            "device": mine["device"].iloc[0],
+            "classifier": mine["classifier"].iloc[0],
+            "profile": mine["profile"].iloc[0],
+            "n": int(mine["n"].iloc[0]),
+            "records": tuple(sorted(set(mine["record"]))),
+        }
+    with_qrnet = rows["classify an image, QRNet in front"]
+    without = rows["classify an image, no restoration"]
+    if with_qrnet["device"] != without["device"]:
+        raise QrlibError(
+            f"classifying was timed on {with_qrnet['device']} with QRNet and on {without['device']} "
+            "without: a ratio needs one device, so time both again on one"
+        )
+    ratio = {**without, "what": "ratio of classifying with QRNet to without", "unit": "times"}
+    ratio |= {side: with_qrnet[side] / without[side] for side in ("paper", "ours")}
+    ratio["records"] = tuple(sorted({*with_qrnet["records"], *without["records"]}))
+    return pd.DataFrame([*rows.values(), ratio]).assign(paper_device=paper.setting("GPU"))
+
+
+def of(results: pd.DataFrame, metric: str, restorer: str, **choice: Any) -> pd.DataFrame:
+    """The times of one restorer, one row a seed, all measured on one device.
+
+    Raises:
+        QrlibError: as `qrlib.records.selection.select`; there is no column device, or several devices.
+    """
+    if "device" not in results.columns:
+        raise QrlibError("times lack the column device: pass what qrlib.records.store.read returns")
+    selected = selection.select(results, metric=metric, restorers=[restorer], **choice)
+    mine = selected[selected["restorer"] == restorer]
+    devices = sorted(set(mine["device"]))
+    if len(devices) > 1:
+        raise QrlibError(
+            f"{metric} of {restorer} was measured on {', '.join(devices)}: times of several devices "
+            "have no mean, so remove the record of one"
+        )
+    return mine if "error" in mine.columns else mine.assign(error=math.nan)
+
+
+def hindrance(rows: pd.DataFrame, metric: str, restorers: Iterable[str]) -> str:
+    """Why times of these restorers cannot be compared; "" if they can.
+
+    Args:
+        rows: of one metric, with the column device, which on a CPU names the threads as well.
+    """
+    mine = rows[rows["restorer"].isin(list(restorers))]
+    if "device" not in mine.columns or mine["device"].nunique() > 1:
+        devices = ", ".join(sorted(map(str, set(mine.get("device", ())))))
+        return f"times of several devices ({devices or 'which are not named'})"
+    if "error" in mine.columns and mine["error"].notna().all():
+        return ""
+    if metric == "seconds_per_epoch":
+        return f"a training of fewer than {uncertainty.ENOUGH} epochs, which show no spread"
+    return "times whose record keeps no error: measure them again"
+
+
+def of_training(
+    records: Sequence[Mapping[str, Any]], restorers: Iterable[str], results: pd.DataFrame
+) -> pd.DataFrame:
+    """Seconds an epoch as training itself took them, in the shape of a timing: medians over epochs,
+    with their errors.
+
+    Args:
+        records: the training records, ``qrlib.records.store.read_records(profile, "recovery")``.
+        restorers: which ones.
+        results: rows of one profile and classifier (`qrlib.records.selection.select`), whose seeds of each
+            restorer are looked up among the records.
+
+    Raises:
+        QrlibError: a training record lacks.
+    """
+    judge, profile = str(results["classifier"].iloc[0]), str(results["profile"].iloc[0])
+    rows = []
+    for restorer in restorers:
+        for seed in sorted(set(results.loc[results["restorer"] == restorer, "seed"])):
+            record = selection.training_of(records, restorer, judge, seed)
+            training = record["training"]
+            seconds = [row["seconds"] for row in training["epochs"]]
+            rows.append(
+                {
+                    "profile": profile,
+                    "dataset": str(results["dataset"].iloc[0]),
+                    "restorer": restorer,
+                    "classifier": judge,
+                    "distortion": "noise",  # as timing records have it; training draws both
+                    "level": 3,
+                    "strength": 0.0,
+                    "seed": seed,
+                    "metric": "seconds_per_epoch",
+                    "value": statistics.median(seconds),
+                    "error": uncertainty.error_of_median(seconds),
+                    "n": training["images"]["train"],
+                    "record": f"{record['name']}.json",
+                    "device": str(record["provenance"]["device"]),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def render(found: pd.DataFrame, file: str, *, image_size: int, label: str = "ours") -> Rendered:
+    """A frame of `table` for reading, with the devices, and with what of it may be compared.
+
+    Args:
+        file: what its CSV is called.
+        image_size: the side of the profile's images, in pixels.
+    """
+    rows = []
+    for row in found.to_dict("records"):
+        digits = 0 if row["unit"] == "s" else 2
+        ours = f"{row['ours']:.{1 if row['unit'] == 's' and row['ours'] < 100 else digits}f}"
+        printed = "" if math.isnan(row["paper"]) else f"{row['paper']:.{digits}f}"
+        rows.append([row["what"], row["unit"], printed, ours])
+    theirs = f"paper ({found['paper_device'].iloc[0]})"
+    caption = (
+        f"Ours: {_devices(found)}; medians over repeats. Times of different machines are not "
+        f"comparable. {_of_ratio(found['classifier'].iloc[0], image_size)}"
+    )
+    return grid(["what", "unit", theirs, label], rows, caption, file, data=found)
+
+
+def _devices(found: pd.DataFrame) -> str:
+    training = found["unit"] == "s"
+    devices = {
+        part: ", ".join(dict.fromkeys(found.loc[rows, "device"]))
+        for part, rows in (("trained", training), ("classified", ~training))
+    }
+    if len(set(devices.values())) == 1:
+        return devices["trained"]
+    return ", ".join(f"{part} on {device}" for part, device in devices.items())
+
+
+def _of_ratio(classifier: str, image_size: int) -> str:
+    """What the ratio of two times of one machine can be held against."""
+    if (classifier, image_size) == (PAPER_CLASSIFIER, PAPER_SIZE):
+        return "The ratio is rather: classifier and image size are the paper's."
+    return (
+        f"Nor is the ratio, which here is of {classifier} at {image_size} pixels and in the paper of "
+        f"VGG16 at {PAPER_SIZE}: how much QRNet adds depends on both."
+    )

@@ -1,0 +1,183 @@
+"""One file for a deposit: code, manifests of the data, records, weights and the built book.
+
+The file is a zipped Research Object Crate (RO-Crate 1.1): `ro-crate-metadata.json` says what each part
+is, which paper it is about, and under which licence it stands.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import subprocess
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from qrlib.utils import files, paths
+from qrlib.utils.errors import QrlibError
+
+METADATA = "ro-crate-metadata.json"
+#: What metadata of another form, and members packed in other ways, lead to.
+_ODD = (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError)
+#: Bytes of metadata that `check` reads.
+LARGEST = 1 << 24
+MIT = "https://spdx.org/licenses/MIT"
+#: The profiles that a book runs, so that their records are in no commit.
+RUN_HERE = ("quick",)
+
+
+def make(target: str | Path, overwrite: bool = False) -> Path:
+    """Write the archive of the commit that is checked out, with the book built from it.
+
+    Args:
+        target: file to write; its name ends in .zip.
+        overwrite: whether to replace a file of this name.
+
+    Raises:
+        QrlibError: no .zip; the file is there; not a git checkout, or one with changes that no commit
+            has; no built book; a disk that is full or read-only.
+    """
+    target, root = Path(target), paths.root()
+    if target.suffix != ".zip":
+        raise QrlibError(f"{target}: an archive is a .zip file; name it so")
+    if target.exists() and not overwrite:
+        raise QrlibError(f"{target} is there already: name another file, or pass --overwrite")
+    book = root / "_build" / "html"
+    if not (book / "index.html").is_file():
+        raise QrlibError(f"no built book in {book}: run `make book` first")
+    commit = _commit(root)
+    with tempfile.TemporaryDirectory(prefix="qrlib-archive-") as folder:
+        code = Path(folder) / "code"
+        _check_out(root, commit, code)
+        with files.replacing(target) as temporary:
+            _crate(root, code, book, commit).write_zip(temporary)
+    return target
+
+
+def _git(root: Path, *arguments: str) -> bytes:
+    command = ["git", "-C", str(root), *arguments]
+    try:
+        return subprocess.run(command, check=True, capture_output=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise QrlibError(
+            f"{root} is no git checkout ({error}): an archive names the commit that it was made from"
+        ) from error
+
+
+def _commit(root: Path) -> str:
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no").decode().splitlines()
+    if changed:
+        raise QrlibError(
+            f"{len(changed)} file(s) differ from the commit, first {changed[0][3:]}: commit or undo the "
+            "changes, so that the archive is of one commit"
+        )
+    return _git(root, "rev-parse", "HEAD").decode().strip()
+
+
+def _check_out(root: Path, commit: str, folder: Path) -> None:
+    """The files of a commit, without its history."""
+    content = io.BytesIO(_git(root, "archive", "--format=zip", commit))
+    with zipfile.ZipFile(content) as archive:
+        archive.extractall(folder)
+
+
+def _crate(root: Path, code: Path, book: Path, commit: str) -> Any:
+    from rocrate.model.contextentity import ContextEntity
+    from rocrate.model.data_entity import DataEntity
+    from rocrate.rocrate import ROCrate
+
+    cited = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    paper = cited["preferred-citation"]
+    crate = ROCrate()
+    crate.name = cited["title"]
+    crate.description = " ".join(cited["abstract"].split())
+    crate.license = crate.add(ContextEntity(crate, MIT, {"@type": "CreativeWork", "name": "MIT"}))
+    article = crate.add(
+        ContextEntity(
+            crate,
+            f"https://doi.org/{paper['doi']}",
+            {
+                "@type": "ScholarlyArticle",
+                "name": paper["title"],
+                "author": [f"{a['given-names']} {a['family-names']}" for a in paper["authors"]],
+                "isPartOf": paper["journal"],
+                "datePublished": str(paper["year"]),
+            },
+        )
+    )
+    crate.root_dataset["about"] = article
+    crate.add_dataset(
+        code,
+        "code",
+        properties={
+            "@type": ["Dataset", "SoftwareSourceCode"],
+            "name": "Code, profiles, notebooks, committed results",
+            "version": cited["version"],
+            "identifier": commit,
+            "programmingLanguage": "Python",
+        },
+    )
+    crate.add_dataset(book, "book", properties={"name": "The built book; open book/index.html"})
+    for profile in RUN_HERE:
+        if (paths.results(profile) / "records").is_dir():
+            crate.add_dataset(
+                paths.results(profile),
+                f"code/results/{profile}",
+                properties={"name": f"Records of the {profile} profile, run for the book"},
+            )
+    # Singled out among the files of the code, which are there already.
+    for file in sorted((code / "results").rglob("*")):
+        if described := _described(file):
+            crate.add(DataEntity(crate, f"code/{file.relative_to(code).as_posix()}", described))
+    return crate
+
+
+def _described(file: Path) -> dict[str, Any] | None:
+    """Properties of trained weights and of manifests; None for other files."""
+    if file.suffix == ".safetensors":
+        name = f"Trained weights: {file.parent.parent.name}, {file.stem}"
+        form = "application/octet-stream"
+    elif file.name.startswith("split-"):
+        name, form = f"Which image is in which split: {file.parent.name}", "application/json"
+    else:
+        return None
+    return {"@type": "File", "name": name, "encodingFormat": form, "sha256": files.file_hash(file)}
+
+
+def check(archive: str | Path) -> dict[str, Any]:
+    """The metadata of an archive, after making sure that what it names is in it, unchanged.
+
+    Raises:
+        QrlibError: no readable zip, no metadata, a part that lacks or differs; the message names it.
+    """
+    try:
+        with zipfile.ZipFile(archive) as content:
+            names = content.namelist()
+            if len(set(names)) < len(names):
+                raise QrlibError(f"{archive}: two parts have the same name")
+            if content.getinfo(METADATA).file_size > LARGEST:
+                raise QrlibError(f"{archive}: {METADATA} has more than {LARGEST:,} bytes")
+            metadata: dict[str, Any] = json.loads(content.read(METADATA))
+            for entity in metadata["@graph"]:
+                name, stated = entity["@id"], entity.get("sha256")
+                if stated and _hash(content, name) != stated:
+                    raise QrlibError(f"{archive}: {name} differs from its hash in the metadata")
+                folder = name.endswith("/") and name != "./"
+                if folder and not any(part.startswith(name) for part in names):
+                    raise QrlibError(f"{archive}: {name} is named in the metadata and lacks")
+    except (zipfile.BadZipFile, zlib.error, *_ODD) as error:
+        raise QrlibError(f"{archive} is no archive of this project ({error})") from error
+    return metadata
+
+
+def _hash(content: zipfile.ZipFile, name: str) -> str:
+    digest = hashlib.sha256()
+    with content.open(name) as part:
+        while chunk := part.read(1 << 22):
+            digest.update(chunk)
+    return digest.hexdigest()
