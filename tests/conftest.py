@@ -11,7 +11,7 @@ import pytest
 import torch
 from filelock import FileLock
 from hypothesis import settings
-from project import Project
+from support.project import Project
 from xdist.scheduler import LoadScopeScheduling
 
 from qrlib.workflow import kernel_server
@@ -31,7 +31,7 @@ def pytest_xdist_make_scheduler(config, log):
 
 def pytest_collection_modifyitems(items):
     """The built project is begun first; the browser's tests come last, when it is there."""
-    ranks = {"tests/test_end_to_end.py": 0, "tests/browser": 2}
+    ranks = {"tests/workflow/test_end_to_end.py": 0, "tests/browser": 2}
     items.sort(key=lambda item: next((r for p, r in ranks.items() if item.nodeid.startswith(p)), 1))
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from corpus import MARK, PROFILE, Bad, corpus, picture, tarred
 from PIL import Image
+from support.corpus import MARK, PROFILE, Bad, corpus, picture, tarred
 
 from qrlib import data, models, weights
 from qrlib.__main__ import main
@@ -288,7 +288,7 @@ def test_records(folders, bad):
 )
 @pytest.mark.parametrize("key", ["name", "profile"])
 def test_records_are_written_nowhere_else(folders, name, key):
-    from corpus import RECORD
+    from support.corpus import RECORD
 
     before = files(folders)
     with pytest.raises(QrlibError, match=f"breaks the schema at {key}"):
@@ -297,7 +297,7 @@ def test_records_are_written_nowhere_else(folders, name, key):
 
 
 def test_two_records_of_one_name(folders):
-    from corpus import RECORD
+    from support.corpus import RECORD
 
     path = store.write(RECORD)
     path.with_name("y.json").write_bytes(path.read_bytes())

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from corpus import MARK, Runs
-from project import ROOT
+from support.corpus import MARK, Runs
+from support.project import ROOT
 
 from qrlib.data import caltech
 from qrlib.experiments import profiles

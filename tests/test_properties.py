@@ -1,4 +1,4 @@
-"""What holds for any input: distortions, splits, records.  Tiles: tests/test_recover.py."""
+"""What holds for any input: distortions, splits, records.  Tiles: tests/inference/test_recover.py."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from fractions import Fraction
 
 import numpy as np
 import torch
-from corpus import RECORD, RESULT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from support.corpus import RECORD, RESULT
 
 from qrlib.data.splits import PARTS, stratified
 from qrlib.distortions import (

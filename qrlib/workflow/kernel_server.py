@@ -38,8 +38,9 @@ SOCKET = "QRLIB_KERNELS"
 #: What the notebooks import, and what runs and tidies them; but not matplotlib's inline backend, which
 #: binds itself to the kernel that imports it.
 PRELOAD = (
-    "ipykernel.kernelapp matplotlib.pyplot nbformat pandas papermill.cli qrlib.report.figures.diagrams qrlib.workflow.run "
-    "qrlib.experiments.evaluate qrlib.report.figures.plots qrlib.report.render qrlib.experiments.train qrlib.report.tables seaborn"
+    "ipykernel.kernelapp matplotlib.pyplot nbformat pandas papermill.cli "
+    "qrlib.report.figures.diagrams qrlib.workflow.run qrlib.experiments.evaluate "
+    "qrlib.report.figures.plots qrlib.report.render qrlib.experiments.train qrlib.report.tables seaborn"
 ).split()
 _LENGTH = struct.Struct("!Q")
 

@@ -1,0 +1,114 @@
+"""The manual says what code, notebooks and records say."""
+
+import ast
+import json
+from pathlib import Path
+
+import pytest
+
+from qrlib.book import command_reference
+from qrlib.experiments import plan, profiles
+from qrlib.records import store
+from qrlib.utils.errors import QrlibError
+
+NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
+
+
+def assigned(path):
+    """Names that the parameters cell of a notebook assigns."""
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    (cell,) = (c for c in cells if "parameters" in c["metadata"].get("tags", []))
+    return [node.targets[0].id for node in ast.parse("".join(cell["source"])).body]
+
+
+def test_every_parameter_of_every_notebook_is_listed_and_explained():
+    found = command_reference.parameters()
+    for path in NOTEBOOKS:
+        rows = found[found["notebook"] == path.stem]
+        assert list(rows["parameter"]) == assigned(path), path.stem
+        assert rows["meaning"].str.len().gt(5).all(), path.stem
+
+
+def test_every_parameter_has_a_type_and_values():
+    found = command_reference.parameters().set_index(["notebook", "parameter"])
+    assert found["valid"].str.len().gt(3).all()
+    assert found.loc[("train_recovery", "seed"), ["type", "valid"]].tolist() == [
+        "integer", "0 and above",
+    ]  # fmt: skip
+    assert found.loc[("train_recovery", "distortions"), "type"] == "text or None"
+
+
+def test_a_parameter_that_nobody_described_is_refused(tmp_path):
+    cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "outputs": []}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"name": "python3"}}}
+    notebook["cells"] = [cell | {"id": "a", "execution_count": None, "source": "colour = 1"}]
+    notebook["metadata"]["kernelspec"] |= {"language": "python"}
+    (tmp_path / "x.ipynb").write_text(json.dumps(notebook))
+    with pytest.raises(QrlibError, match=r"parameter colour of x.ipynb has no type"):
+        command_reference.parameters(tmp_path)
+
+
+def test_valid_values_are_those_that_the_code_accepts():
+    found = command_reference.parameters()
+    row = found[(found["notebook"] == "train_recovery") & (found["parameter"] == "variant")]
+    (variants,) = row["valid"]
+    for variant in variants.split(", "):
+        assert plan.open_experiment("smoke", variant=variant).variant == variant
+    row = found[(found["notebook"] == "train_recovery") & (found["parameter"] == "dataset")]
+    for dataset in row["valid"].item().split(", "):
+        assert profiles.load("smoke", dataset=dataset).data.dataset == dataset
+
+
+def test_every_setting_is_listed_and_can_be_overridden():
+    quick = profiles.load("quick")
+    found = command_reference.settings([quick]).set_index("setting")
+    assert found.loc["recovery.epochs", "quick"] == str(quick.recovery.epochs)
+    assert found.loc["classifier.head_width", ["type", "default"]].tolist() == ["int", "4096"]
+    assert found.loc["data.dataset", "default"] == ""
+    changed = {"int": 7, "float": 0.5, "str": "another", "bool": True, "list[int]": [7, 8]}
+    for setting, kind in found["type"].items():
+        if kind in changed and setting not in ("comparable", "label"):
+            valid = {"precision": "32-true", "recovery.schedule": "cosine"}
+            override = {setting: valid.get(setting, changed[kind])}
+            name = profiles.load("quick", overrides=override).name
+            assert name.startswith("quick+") or str(changed[kind]) == found.loc[setting, "quick"]
+
+
+def test_costs_are_sums_over_the_records(tmp_path, monkeypatch):
+    monkeypatch.setenv("QRLIB_RESULTS", str(tmp_path))
+    provenance = {
+        "git_commit": None, "git_dirty": None, "code": "0", "versions": {}, "device": "a GPU",
+        "manifest": "0", "weights": {},
+    }  # fmt: skip
+    record = {
+        "schema": store.SCHEMA, "kind": "recovery", "profile": "smoke", "config": {}, "results": [],
+        "training": {"epochs": []},
+    }  # fmt: skip
+    for name, seconds, device, memory in (
+        ("a", 1800.0, "a GPU", 2000), ("b", 5400.0, "a GPU", None), ("c", 36.0, "CPU", 500),
+    ):  # fmt: skip
+        more = {"seconds": seconds, "device": device, "peak_memory_mb": memory}
+        store.write({**record, "name": name, "provenance": {**provenance, **more}})
+    found = command_reference.costs([profiles.load("smoke")]).set_index("device")
+    assert found.loc["a GPU", ["runs", "hours", "longest", "memory"]].tolist() == [2, 2.0, 1.5, 2.0]
+    assert found.loc["CPU", "hours"] == pytest.approx(0.01)
+    assert found.loc["a GPU", ["trained", "planned"]].tolist() == [
+        2, len(plan.experiments_of(profiles.load("smoke"))),
+    ]  # fmt: skip
+    assert command_reference.costs([]).empty
+
+
+def test_a_profile_that_was_not_run_says_so(folders):
+    (row,) = command_reference.costs([profiles.load("caltech256")]).to_dict("records")
+    assert (row["profile"], row["device"], row["trained"], row["runs"]) == ("caltech256", "", 0, 0)
+    assert row["planned"] > 10
+
+
+def test_paper_and_software_are_cited_as_in_the_citation_file():
+    text = command_reference.bibtex()
+    assert text.startswith(
+        "@article{takagi2019,\n  author = {Takagi, Motohiro and Sakurai, Akito and"
+    )
+    assert "  doi = {10.1109/ACCESS.2019.2932726},\n}" in text
+    assert "@software{qrlib,\n  author = {{The qrlib authors}},\n" in text
+    assert text.count("{") == text.count("}")

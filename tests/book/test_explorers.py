@@ -1,0 +1,340 @@
+"""Explorers hold what records and reference say, within bounds, and say what lacks."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import inspect
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from test_store import record as stored
+
+from qrlib import distortions, evaluation, paper
+from qrlib.book import explorers, notebooks
+from qrlib.book.explorers.markup import looks_of, methods
+from qrlib.experiments import profiles
+from qrlib.records import selection, store
+from qrlib.report import tables
+from qrlib.report.figures import style
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILE = "caltech101-cpu"
+
+
+@pytest.fixture
+def profile(monkeypatch):
+    """A profile whose records come with the project."""
+    monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
+    return profiles.load(PROFILE)
+
+
+def made(kind, profile):
+    """An explorer of a profile's records."""
+    if kind is explorers.Levels:
+        return kind(store.read(profile.name), **profile.choice)
+    return kind([profile] if kind is explorers.Printed else profile)
+
+
+def picture(uri):
+    """The bytes of a data URI."""
+    head, content = uri.split(",")
+    assert re.fullmatch(r"data:image/(webp|jpeg);base64", head)
+    return base64.b64decode(content)
+
+
+OF_RECORDS = [explorers.Levels, explorers.Learning, explorers.Printed, explorers.Recovered]
+
+
+@pytest.mark.parametrize("kind", OF_RECORDS)
+def test_all_that_is_shown_is_synchronised_plain_and_small(kind, profile):
+    widget = made(kind, profile)
+    state = widget.get_state()
+    assert {"data", "_esm", "_css"} <= set(state)
+    assert len(json.dumps(state["data"], allow_nan=False)) < 1_500_000
+    assert len(state["_esm"]) + len(state["_css"]) < 40_000
+    assert state["_esm"].count("export default") == 1
+    assert not re.search(r"https?://(?!www\.w3\.org/)|^import ", state["_esm"], re.MULTILINE)
+    assert state["data"]["missing"] == []
+
+
+def test_arguments_are_shown_in_help():
+    assert list(inspect.signature(explorers.Levels).parameters) == ["results", "shown", "choice"]
+
+
+def test_levels_are_those_of_the_records(profile):
+    results = store.read(PROFILE)
+    widget = made(explorers.Levels, profile)
+    view = widget.data["views"][0]
+    data = tables.levels(results, **profile.choice)
+    assert {"none", "qrnet", "recnet-single"} <= {one["key"] for one in view["series"]}
+    for one in view["series"]:
+        for kind, line in one["lines"].items():
+            restorer = selection.restorer_of(one["key"], kind)
+            rows = data[(data["restorer"] == restorer) & (data["distortion"] == kind)]
+            rows = rows.sort_values("level")
+            assert line["values"] == pytest.approx(rows["ours"].tolist())
+            assert np.transpose(line["seeds"]).tolist() == [list(v) for v in rows["values"]]
+            assert line["texts"][0].startswith(f"{rows['ours'].iloc[0]:.3f}")
+    assert widget.shown == list(tables.METHODS)
+    noise = view["panels"][0]
+    assert noise["xs"] == [0, *distortions.NOISE_SIGMAS]
+
+
+def test_levels_say_which_methods_lack(profile):
+    results = store.read(PROFILE)
+    some = results[results["restorer"].isin(["none", "recnet-multiple"])]
+    widget = explorers.Levels(some, **profile.choice)
+    assert widget.shown == ["none", "recnet-multiple"]
+    assert widget.data["missing"] == ["RecNet (single)", "QRNet"]
+
+
+def test_learning_curves_are_those_of_the_records(profile):
+    widget = made(explorers.Learning, profile)
+    views = {view["key"]: view for view in widget.data["views"]}
+    record = store.read_record(PROFILE, "qrnet-multiple-vgg16-seed0")
+    for view, column in (
+        ("quality", "val_quality"),
+        ("entropy", "val_vgg16"),
+        ("loss", "val_loss"),
+    ):
+        one = next(s for s in views[view]["series"] if s["key"] == "qrnet")
+        expected = [epoch[column] for epoch in record["training"]["epochs"]]
+        assert one["lines"]["epochs"]["values"] == expected
+        assert one["lines"]["epochs"]["kept"] == [record["training"]["best_epoch"] - 1]
+    vgg = next(s for s in views["accuracy"]["series"] if s["key"] == "vgg16")["lines"]["epochs"]
+    trained = store.read_record(PROFILE, "classifier-vgg16-seed0")["training"]["epochs"]
+    assert vgg["values"][: len(trained)] == [epoch["val_accuracy"] for epoch in trained]
+    assert set(vgg["values"][len(trained) :]) == {None}  # it stopped before another one did
+    assert all("recnet" not in one["key"] for one in views["entropy"]["series"])
+    assert {one["key"] for one in views["pretraining"]["series"]} == {
+        "pretrained-clean", "small_pretrained-clean"
+    }  # fmt: skip
+
+
+def test_a_variant_looks_the_same_in_every_measure(profile):
+    looks = {}
+    for view in made(explorers.Learning, profile).data["views"]:
+        for one in view["series"]:
+            assert looks.setdefault(one["key"], one["look"]) == one["look"]
+
+
+def test_a_method_looks_the_same_in_every_explorer(profile):
+    by_level = made(explorers.Levels, profile).data["views"][0]["series"]
+    looks = {one["key"]: one["look"] for one in by_level}
+    for view in made(explorers.Learning, profile).data["views"]:
+        for one in view["series"]:
+            assert looks.setdefault(one["key"], one["look"]) == one["look"]
+    assert {"qrnet_lambda_0.001-multiple", "small_qrnet", "mqrnet"} <= set(looks)
+    markers = [look["marker"] for look in looks.values()]
+    assert max(map(markers.count, markers)) <= 3
+
+
+def test_learning_without_training_records_says_so(monkeypatch):
+    profile = profiles.load("smoke")
+    store.write(stored(profile="smoke"))
+    widget = explorers.Learning(profile)
+    assert widget.data["views"] == []
+    assert "L1 to the clean image" in widget.data["missing"]
+
+
+def test_seeds_of_different_length_have_a_mean_while_all_go_on():
+    def run(seed, values):
+        config = {"variant": "qrnet", "distortions": "multiple"}
+        epochs = [{"epoch": i, "val_quality": v} for i, v in enumerate(values, 1)]
+        training = {"epochs": epochs, "best_epoch": len(values)}
+        return {"kind": "recovery", "name": f"q-{seed}", "config": config, "training": training}
+
+    view = explorers.learning._view(
+        "quality", "", "", [run(0, [0.4, 0.2]), run(1, [0.2])], "val_quality"
+    )
+    line = view["series"][0]["lines"]["epochs"]
+    assert line["mean"] == [pytest.approx(0.3), None]
+    assert line["values"] == [pytest.approx(0.3), 0.2]
+    assert line["texts"] == ["0.3000 ± 0.1414 (2)", "0.2000 (1)"]
+    assert line["kept"] == [1, 0]
+
+
+def test_printed_numbers_and_ours_stand_together(profile):
+    widget = made(explorers.Printed, profile)
+    setting = widget.data["settings"][0]
+    assert widget.setting == PROFILE
+    assert [key for key, _ in widget.data["tables"]] == ["table2", "table3", "table4"]
+    for number, name in ((2, "table2"), (4, "table4")):
+        table = getattr(tables, name)(store.read(PROFILE), **profile.choice)
+        for group in setting["tables"][name]["groups"]:
+            for cell in group["cells"]:
+                row = table[(table["row"] == group["key"]) & (table["column"] == cell["key"])]
+                printed = paper.printed(number, "Caltech101", group["key"], cell["key"])
+                assert cell["paper"] == printed
+                assert cell["ours"] == row["ours"].item()
+                assert tuple(cell["values"]) == row["values"].item()
+                assert f"paper {printed:.3f}, ours {row['ours'].item():.3f}" in cell["says"]
+    assert "another setting" in setting["paper"]
+
+
+def test_printed_without_records_says_so():
+    widget = explorers.Printed([])
+    assert widget.data["settings"] == []
+    assert widget.data["missing"]
+
+
+def test_a_sheet_is_the_file_of_the_record(profile):
+    widget = made(explorers.Recovered, profile)
+    assert widget.data["methods"] == ["recnet-multiple", "qrnet"]
+    for restorer, method in (("none-vgg16", "none"), ("qrnet-multiple-vgg16-seed0", "qrnet")):
+        entry = store.read_record(PROFILE, f"evaluation-{restorer}")["samples"]
+        sheet = widget.data["sheets"][method]
+        assert hashlib.sha256(picture(sheet["src"])).hexdigest() == entry["sha256"]
+        assert sheet["answers"] == entry["answers"]
+        assert widget.data["labels"] == entry["labels"]
+        assert widget.data["cases"] == entry["cases"]
+
+
+def sheets_of(right):
+    """Data of an explorer whose classifier is right about images (rows) and cases as said, by method."""
+    answers = {
+        method: [[{"answer": "a" if there else "b"} for there in row] for row in rows]
+        for method, rows in right.items()
+    }
+    cases = [{"distortion": "clean", "level": 0}] + [
+        {"distortion": kind, "level": level} for kind in ("noise", "blur") for level in (1, 3)
+    ]
+    sheets = {method: {"answers": rows} for method, rows in answers.items()}
+    return {"sheets": sheets, "labels": ["a"] * len(right["none"]), "cases": cases}
+
+
+@pytest.mark.parametrize(
+    ("none", "qrnet", "start"),
+    [
+        # Won back: the second image under noise; what is wrong when clean does not count.
+        (["00000", "11011"], ["01111", "11111"], (1, "noise", 3)),
+        (["11111", "10101"], ["11111", "10010"], (1, "blur", 1)),
+        # Rather at the middle level than at another one.
+        (["11111", "10110"], ["11111", "11111"], (1, "blur", 3)),
+        # Nothing won back: an image that is known; no such: the first.
+        (["01111", "10000"], ["01111", "10000"], (1, "noise", 3)),
+        (["00000", "00000"], ["11111", "11111"], (0, "noise", 3)),
+    ],
+)
+def test_restored_images_begin_with_one_that_teaches(none, qrnet, start):
+    right = {"none": none, "qrnet": qrnet}
+    data = sheets_of({m: [[c == "1" for c in row] for row in rows] for m, rows in right.items()})
+    found = explorers.recovered._start(data, "qrnet")
+    assert tuple(found[name] for name in ("image", "distortion", "level")) == start
+    assert explorers.recovered._start(data, "") == {}
+
+
+def test_classes_and_classifiers_have_readable_names(profile):
+    data = made(explorers.Recovered, profile).data
+    assert data["classifier"] == "VGG16"
+    assert set(data["labels"]) <= set(data["words"])
+    assert len(set(data["words"].values())) == len(data["words"])
+    assert not any("_" in word for word in data["words"].values())
+
+
+def test_a_large_sheet_is_compressed_and_keeps_its_size(profile, monkeypatch):
+    monkeypatch.setattr(explorers.recovered, "MOST", 100_000)
+    data = made(explorers.Recovered, profile).data
+    content = picture(data["sheets"]["qrnet"]["src"])
+    assert len(content) < 100_000
+    assert Image.open(io.BytesIO(content)).size == (len(data["cases"]) * 64, 6 * 64)
+
+
+def test_a_method_without_a_sheet_is_named(profile, monkeypatch):
+    real = store.read_record
+
+    def without(profile, name):
+        record = real(profile, name)
+        return {k: v for k, v in record.items() if k != "samples" or "recnet" not in name}
+
+    monkeypatch.setattr(store, "read_record", without)
+    data = made(explorers.Recovered, profile).data
+    assert data["methods"] == ["qrnet"]
+    assert data["missing"] == ["images restored by RecNet (multiple)"]
+
+
+def test_no_sheet_at_all_is_no_error():
+    widget = explorers.Recovered(profiles.load("quick"))
+    assert widget.data["sheets"] == {}
+    assert len(widget.data["missing"]) == 3
+
+
+def test_distorted_photographs_are_those_of_the_library(photograph):
+    clean = photograph[None, :, :64, :64]
+    widget = explorers.Distorted({"astronaut": clean}, ["A face"], seed=3)
+    shown = widget.data["images"][0]
+    levels = distortions.levels()
+    assert [kind["key"] for kind in widget.data["kinds"]] == ["noise", "blur"]
+    for kind in widget.data["kinds"]:
+        assert kind["sigmas"] == [level.sigma for level in levels[kind["key"]]]
+        for i, level in enumerate(levels[kind["key"]]):
+            image = level(clean, torch.Generator().manual_seed(3))
+            entry = shown[kind["key"]]
+            assert entry["psnr"][i] == pytest.approx(evaluation.psnr(image, clean).item())
+            assert entry["ssim"][i] == pytest.approx(evaluation.ssim(image, clean).item())
+            seen = np.asarray(Image.open(io.BytesIO(picture(entry["shown"][i]))), dtype=float)
+            exact = image[0].permute(1, 2, 0).numpy() * 255
+            # Compression may not take the noise away that the picture is about.
+            assert seen.std() == pytest.approx(exact.std(), rel=0.08)
+
+
+def test_no_two_lines_look_alike_and_the_house_style_is_kept():
+    names = methods([*selection.restorers_of(paper.METHODS), *(f"another-{i}" for i in range(12))])
+    looks = looks_of(names)
+    assert len({(look["color"], look["marker"]) for look in looks.values()}) == len(names)
+    for method in tables.METHODS:
+        assert looks[method]["color"] == style.LOOKS[method]["color"]
+        assert looks[method]["marker"] == style.LOOKS[method]["marker"]
+
+
+def test_colours_have_contrast_on_a_dark_page():
+    def luminance(colour):
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+        return np.dot(linear, [0.2126, 0.7152, 0.0722])
+
+    for look in looks_of([*paper.METHODS, *map(str, range(10))]).values():
+        assert (luminance(look["dark"]) + 0.05) / (luminance("#14181e") + 0.05) > 4.5
+
+
+def test_only_widgets_that_are_shown_are_kept():
+    import nbformat
+
+    def model(**state):
+        return {"model_name": "M", "model_module": "m", "state": state}
+
+    content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell()])
+    view = {"model_id": "shown", "version_major": 2, "version_minor": 1}
+    data = {f"{notebooks.WIDGETS}view+json": view}
+    content.cells[0].outputs = [nbformat.v4.new_output("display_data", data)]
+    state = {
+        "shown": model(layout="IPY_MODEL_layout", data={"a": 1}),
+        "layout": model(),
+        "bar": model(),
+    }
+    content.metadata.widgets = {
+        f"{notebooks.WIDGETS}state+json": {"state": state, "version_major": 2}
+    }
+    notebooks.tidy(content)
+    saved = content.metadata.widgets[f"{notebooks.WIDGETS}state+json"]
+    assert set(saved["state"]) == {"shown", "layout"}
+    assert saved["version_major"] == 2
+    content.cells[0].outputs = []
+    notebooks.tidy(content)
+    assert "widgets" not in content.metadata
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda p: p.stem)
+def test_an_explorer_has_a_caption_and_something_for_readers_without_scripts(path):
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    for cell, after in zip(cells, [*cells[1:], None], strict=True):
+        if re.search(r"^explorers\.", "".join(cell["source"]), re.MULTILINE):
+            assert cell["metadata"]["mystnb"]["figure"]["caption"].endswith(".")
+            assert "<noscript>" in "".join(after["source"])

@@ -1,0 +1,140 @@
+"""Buttons that open a notebook elsewhere: right where the project is published, else none."""
+
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from docutils import nodes
+from support.project import ROOT
+
+from qrlib.book.sphinx_ext import launch_buttons
+from qrlib.experiments import profiles
+from qrlib.utils.errors import QrlibError
+
+
+@pytest.fixture(autouse=True)
+def unset(monkeypatch):
+    for name in ("QRLIB_REPOSITORY", "QRLIB_BRANCH"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def links(page):
+    return {link["text"]: link["url"] for link in launch_buttons.launchers(page)}
+
+
+def test_without_an_address_there_is_no_button():
+    assert "repository-code" not in profiles.read_yaml(ROOT / "CITATION.cff")
+    assert links("_executed/method") == {}
+
+
+@pytest.mark.parametrize("address", ["https://github.com/a/b", "https://github.com/a/b.git"])
+def test_binder_opens_the_notebook_behind_a_page(monkeypatch, address):
+    monkeypatch.setenv("QRLIB_REPOSITORY", address)
+    binder = "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/notebooks"
+    assert links("_executed/method") == {"Binder": f"{binder}/method.ipynb"}
+    assert links("rerun") == links("_executed/quick/recovery") == {}
+    assert links("_executed/quick/classifier-small_vgg-seed0") == {
+        "Binder": f"{binder}/train_classifier.ipynb",
+        "Colab": "https://colab.research.google.com/github/a/b/blob/main/notebooks/colab.ipynb",
+    }
+
+
+def test_gitlab_and_a_branch(monkeypatch):
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://gitlab.com/a/b")
+    monkeypatch.setenv("QRLIB_BRANCH", "dev")
+    assert links("_executed/quick/qrnet-multiple-small_vgg-seed0") == {
+        "Binder": "https://mybinder.org/v2/gl/a%2Fb/dev?urlpath=lab/tree/notebooks/train_recovery.ipynb"
+    }
+
+
+def test_every_page_that_was_run_leads_to_a_notebook_that_exists(monkeypatch):
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/a/b")
+    toc = (ROOT / "book" / "_toc.yml").read_text("utf-8")
+    found = {
+        launch_buttons.notebook(line.split()[-1]) for line in toc.splitlines() if "file:" in line
+    }
+    assert {"train_recovery", "train_classifier", "timings", "conventions", "method"} <= found
+    names = [*(found - {None}), "colab"]
+    assert all((ROOT / "notebooks" / f"{name}.ipynb").is_file() for name in names)
+
+
+def test_the_citation_names_the_repository(monkeypatch, folders):
+    (folders / "CITATION.cff").write_text(
+        yaml.safe_dump({"repository-code": "https://github.com/c/d"})
+    )
+    monkeypatch.setenv("QRLIB_ROOT", str(folders))
+    assert launch_buttons.repository() == "https://github.com/c/d"
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/e/f")
+    assert launch_buttons.repository() == "https://github.com/e/f"
+
+
+@pytest.mark.parametrize(
+    "address", ["github.com/a/b", "https://example.org/a/b", "https://github.com/a"]
+)
+def test_an_address_that_leads_nowhere_is_refused(monkeypatch, address):
+    monkeypatch.setenv("QRLIB_REPOSITORY", address)
+    with pytest.raises(QrlibError, match="must be like https://github.com/owner/name"):
+        launch_buttons.launchers("_executed/method")
+
+
+def test_the_build_takes_the_processes_that_it_was_given(monkeypatch):
+    monkeypatch.setenv("QRLIB_JOBS", "3")
+    silent, other = (
+        SimpleNamespace(parallel_read_safe=None),
+        SimpleNamespace(parallel_read_safe=None),
+    )
+    known = {"sphinx_multitoc_numbering": silent, "other": other}
+    app = SimpleNamespace(parallel=1, extensions=known)
+    launch_buttons.share_work(app)
+    assert app.parallel == 3
+    assert silent.parallel_read_safe
+    assert other.parallel_read_safe is None  # Sphinx warns of it, and the strict build fails
+
+
+#: The theme's, on Python 3.10 the second.
+SCRIPTS = ["scripts/fontawesome.js", "vendor/fontawesome/6.5.2/js/all.min.js"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders, name):
+    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
+    launch_buttons.drop_icons(app, None)
+    script = folders / "_static" / name
+    script.parent.mkdir(parents=True)
+    script.write_text("x" * 1000)
+    launch_buttons.drop_icons(app, ValueError())
+    assert script.read_text().startswith("//")
+    assert script.stat().st_size < 100
+
+
+def test_no_page_asks_for_the_font_of_icons_ahead(folders):
+    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
+    page = folders / "api" / "page.html"
+    page.parent.mkdir()
+    rest = '  <link rel="preload" as="script" href="a.js" />\r\né'
+    font = '<link rel="preload" as="font" type="font/woff2" crossorigin href="a.woff2" />\n'
+    page.write_bytes((font + rest).encode())
+    launch_buttons.drop_icons(app, None)
+    assert page.read_bytes().decode() == rest
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [
+        ("_executed/quick/recovery", "Table 2 and C (Quick)"),
+        ("_executed/quick/recnet-noise-seed0", "Table 2 and C: recnet-noise-seed0 (Quick)"),
+        ("_executed/method", "Table 2 and C"),
+        ("rerun", "Table 2 and C"),
+    ],
+)
+def test_a_heading_says_whose_results_a_page_has(page, heading):
+    title = nodes.title("", "", nodes.Text("Table 2 and "), nodes.emphasis("", "C"))
+    doctree = nodes.section("", title, nodes.section("", nodes.title("", "Another")))
+    launch_buttons.name_profile(SimpleNamespace(env=SimpleNamespace(docname=page)), doctree)
+    assert [found.astext() for found in doctree.findall(nodes.title)] == [heading, "Another"]
+
+
+def test_without_a_heading_nothing_is_named():
+    launch_buttons.name_profile(
+        SimpleNamespace(env=SimpleNamespace(docname="search")), nodes.section()
+    )

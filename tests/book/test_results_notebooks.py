@@ -1,0 +1,172 @@
+"""Notebooks that show results show those of their own profile, or none."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import pandas as pd
+import pytest
+from support.frames import record, table2_results
+
+from qrlib.experiments import coverage, plan, profiles
+from qrlib.records import store
+from qrlib.report import render
+from qrlib.utils.errors import QrlibError
+
+matplotlib.use("agg")
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+
+
+def cells(path: Path) -> list[dict[str, Any]]:
+    return [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
+
+
+def reads_and_no_more(path: Path) -> bool:
+    """A notebook that measures makes its own records."""
+    code = "".join("".join(cell["source"]) for cell in cells(path))
+    return "store.read(" in code and "measuring." not in code
+
+
+READING = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if reads_and_no_more(path)]
+#: Networks that the frame does not have, here with QRNet's results.
+OTHERS = ("qrnet_lambda_0.1", "qrnet_lambda_0.001", "qrnet_unpretrained")
+
+
+def write_records(owner: str, **changed: str) -> None:
+    """Evaluations in the folder of the quick profile that say they are of `owner`."""
+    frame = table2_results(**(profiles.load("quick").choice | changed))
+    qrnet = frame[frame["restorer"] == "qrnet-multiple"]
+    others = [qrnet.assign(restorer=f"{name}-multiple") for name in OTHERS]
+    frame = pd.concat([frame, *others])
+    judge = profiles.load("quick").classifier.name
+    for (restorer, seed), rows in frame.groupby(["restorer", "seed"]):
+        name = f"evaluation-{restorer}-{judge}" + ("" if restorer == "none" else f"-seed{seed}")
+        path = write_record("quick", name, rows)
+        content = json.loads(path.read_text())
+        path.write_text(json.dumps(content | {"profile": owner}))
+
+
+def write_record(profile: str, name: str, rows: pd.DataFrame) -> Path:
+    fields = "dataset restorer classifier distortion level strength seed metric value n".split()
+    return store.write(
+        {
+            "schema": store.SCHEMA,
+            "kind": "evaluation",
+            "name": name,
+            "profile": profile,
+            "config": {},
+            "provenance": {
+                "git_commit": None,
+                "git_dirty": None,
+                "code": "0",
+                "versions": {},
+                "device": "CPU",
+                "seconds": 1.0,
+                "manifest": "0",
+                "weights": {},
+            },
+            "results": json.loads(rows[fields].to_json(orient="records")),
+            "training": None,
+        }
+    )
+
+
+def execute(path: Path, profile: str = "quick") -> None:
+    """Run the code of a notebook for a profile, as papermill does."""
+    names: dict[str, Any] = {"display": print}
+    for cell in cells(path):
+        exec("".join(cell["source"]), names)
+        if "parameters" in cell["metadata"].get("tags", []):
+            names |= {"profile": profile, "profiles": [profile]}
+
+
+@pytest.fixture
+def rendered(monkeypatch):
+    """The captions, and before them the headings, of the tables that were rendered."""
+    captions: list[str] = []
+    real = render.grid
+
+    def grid(headings, rows, caption, *file, **more):
+        captions.extend([" | ".join(headings), caption])
+        return real(headings, rows, caption, *file, **more)
+
+    for module in ("render", "tables", "gains", "claims.verdict_tables", "lambda_sweep", "table5_conventions"):
+        monkeypatch.setattr(f"qrlib.report.{module}.grid", grid)
+    return captions
+
+
+def test_there_are_some():
+    assert {"overview", "recovery"} <= {path.stem for path in READING}
+
+
+@pytest.mark.parametrize("path", READING, ids=lambda p: p.stem)
+def test_the_line_of_a_figure_follows_it(path):
+    """Tables have theirs from `qrlib.report.render.grid`; a diagram shows no numbers."""
+    code = [(c["metadata"], "".join(c["source"])) for c in cells(path)]
+    for (about, source), (_, after) in zip(code, [*code[1:], ({}, "")], strict=True):
+        if "figure" in about.get("mystnb", {}) and "diagrams." not in source:
+            assert "behind(" in after, source
+
+
+@pytest.mark.parametrize("path", READING, ids=lambda p: p.stem)
+def test_no_table_is_rendered_from_records_of_another_profile(path, rendered):
+    write_records("caltech101-cpu")
+    with pytest.raises(QrlibError, match="is of profile 'caltech101-cpu', not of 'quick'"):
+        execute(path)
+    assert rendered == []
+
+
+@pytest.mark.parametrize("path", READING, ids=lambda p: p.stem)
+@pytest.mark.parametrize("name", ["dataset", "classifier"])
+def test_no_table_is_rendered_from_records_of_another_setting(path, name, rendered):
+    write_records("quick", **{name: "another"})
+    with pytest.raises(QrlibError, match=f"no accuracy results with {name} '"):
+        execute(path)
+    assert rendered == []
+
+
+@pytest.mark.parametrize("name", ["overview", "recovery"])
+def test_a_table_is_rendered_from_a_profiles_own_records(name, rendered):
+    write_records("quick")
+    with contextlib.redirect_stdout(io.StringIO()):
+        execute(NOTEBOOKS / f"{name}.ipynb")
+    assert any("400 test images" in text for text in rendered)
+
+
+FULL = [
+    pytest.param(name, page, id=f"{name}-{page}")
+    for name in profiles.names()
+    if name not in ("quick", "smoke")  # the end-to-end tests run these
+    for page in coverage.pages(profiles.load(name), there=False)
+]
+
+
+@pytest.mark.parametrize(("name", "page"), FULL)
+def test_every_results_page_that_a_profile_plans_can_be_made_from_its_records(name, page, rendered):
+    """Else hours of training would end in a page that fails."""
+    profile = profiles.load(name)
+    for x in plan.experiments_of(profile):
+        for role in x.judges:
+            judge = x.judged_by(role)
+            same = {"dataset": profile.data.dataset, "classifier": judge.classifier.name}
+            quality = {"psnr": 20.0, "ssim": 0.5}
+            rows = [
+                record(x.restorer, x.seed, *values, **same, metric=metric)
+                for metric, values in [
+                    ("accuracy", (0.8, 0.6, 0.5)),
+                    *((metric, (value,) * 3) for metric, value in quality.items()),
+                ]
+            ]
+            write_record(name, judge.evaluation_run, pd.concat(rows))
+    with contextlib.redirect_stdout(io.StringIO()):
+        execute(NOTEBOOKS / f"{page}.ipynb", name)
+    paper = "paper (Caltech256)" if name == "caltech256" else "paper (Caltech101)"
+    if page in ("recovery", "end_to_end"):
+        assert any(paper in text for text in rendered)
+    assert rendered

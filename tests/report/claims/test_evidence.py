@@ -1,0 +1,87 @@
+"""What there is to judge: one profile, one classifier, and perhaps an unseen one."""
+
+import pytest
+from support.frames import run, runs
+from test_lambda_sweep import training
+from test_timings import time
+
+from qrlib.report.claims.evidence import Evidence
+from qrlib.utils.errors import QrlibError
+
+
+def results():
+    judged = [run("none", 0, 0.9, 0.6, 0.3), run("qrnet-multiple", 0, 0.9, 0.8, 0.7)]
+    other = {"classifier": "resnet50", "n": 90}
+    judged += [
+        run("none", 0, 0.8, 0.5, 0.2, **other),
+        run("mqrnet-multiple", 0, 0.8, 0.7, 0.6, **other),
+    ]
+    judged += [run("none", 0, 0.7, 0.4, 0.1, classifier="inception_v3")]
+    return runs(*judged)
+
+
+def test_the_unseen_classifier_is_the_other_one_that_judged_mqrnet():
+    evidence = Evidence(results(), classifier="vgg16")
+    assert evidence.unseen == "resnet50"
+    assert evidence.n == 400
+    assert set(evidence.rows("accuracy", unseen=True)["n"]) == {90}
+    assert set(evidence.rows("accuracy")["classifier"]) == {"vgg16"}
+    more = runs(results(), run("mqrnet-multiple", 0, 0.8, 0.7, 0.6, classifier="inception_v3"))
+    with pytest.raises(QrlibError, match=r"inception_v3, resnet50.*unseen="):
+        Evidence(more, classifier="vgg16")
+    assert Evidence(more, classifier="vgg16", unseen="inception_v3").unseen == "inception_v3"
+    none = Evidence(results()[lambda f: f["restorer"] != "mqrnet-multiple"], classifier="vgg16")
+    assert none.unseen is None
+    assert none.rows("accuracy", unseen=True) is None
+
+
+def test_mqrnet_under_a_classifier_that_it_knows_is_no_other():
+    more = runs(results(), run("mqrnet-multiple", 0, 0.8, 0.7, 0.6))
+    assert Evidence(more, classifier="vgg16").unseen == "resnet50"
+
+
+def test_what_lacks_is_said_once():
+    evidence = Evidence(results(), classifier="vgg16")
+    needs = [
+        ("accuracy", False, "none"),
+        ("accuracy", False, "recnet-noise"),
+        ("accuracy", False, "recnet-noise"),
+        ("accuracy", True, "qrnet-multiple"),
+        ("psnr", False, "none"),
+        ("milliseconds_per_image", False, "none"),
+        ("seconds_per_epoch", False, "qrnet-multiple"),
+    ]
+    assert evidence.lacks(needs) == [
+        "recnet-noise",
+        "qrnet-multiple under an unseen classifier",
+        "none (PSNR)",
+        "none (ms an image)",
+        "qrnet-multiple (s an epoch)",
+    ]
+
+
+def test_times_and_trainings():
+    evidence = Evidence(
+        results(),
+        times=time("none", "milliseconds_per_image", 2.0),
+        training=[training("qrnet-multiple", 0.01)],
+        classifier="vgg16",
+    )
+    assert list(evidence.rows("milliseconds_per_image")["value"]) == [2.0]
+    epochs = evidence.rows("seconds_per_epoch")
+    assert list(epochs["restorer"]) == ["qrnet-multiple"]
+    assert list(epochs["value"]) == [20.0]
+
+
+def test_times_of_another_profile_are_refused():
+    other = time("none", "milliseconds_per_image", 2.0, profile="caltech101")
+    with pytest.raises(QrlibError, match="of caltech101 beside results of quick"):
+        Evidence(results(), times=other, classifier="vgg16")
+    other = training("qrnet-multiple", 0.01) | {"profile": "smoke"}
+    with pytest.raises(QrlibError, match="of smoke beside results of quick"):
+        Evidence(results(), training=[other], classifier="vgg16")
+
+
+def test_mixed_results_are_refused():
+    with pytest.raises(QrlibError, match="mix classifiers"):
+        Evidence(results())

@@ -1,0 +1,84 @@
+"""Verdicts as they are read: short where there is much, and with a way to the results."""
+
+import re
+
+from test_check import results
+
+from qrlib.report.claims import check, verdict_tables
+from qrlib.report.claims.check import CLOSE, HOLDS, NOT_JUDGED
+
+
+def shown(found, **more):
+    return verdict_tables.render(found, "verdicts", **more)
+
+
+def test_a_row_a_claim():
+    found = check.check(results())
+    table = shown(found, label="caltech101, 1 seed", paper_label="paper's own")
+    assert "| verdict | claim | compared: paper's own, caltech101, 1 seed |" in table.markdown
+    assert table.html.count("<tr>") == 1 + len(check.CLAIMS)
+    # 0.832 - 0.642 = 0.190, and its error is 0.0146
+    said = "| ✓ holds: +13.0 errors, one seed | Restoring with QRNet is better than"
+    assert said in table.markdown
+    assert "| – not judged | " in table.markdown
+    assert "<em>lacks small_qrnet-multiple</em>" in table.html
+    assert "at least 1.96" in table.markdown
+
+
+def test_the_caption_counts_what_the_table_has():
+    found = check.check(results())
+    kinds = found["verdict"].value_counts()
+    caption = f"Verdicts on {len(found)} claims: holds {kinds[HOLDS]}, too close to call "
+    assert caption + f"{kinds[CLOSE]}, not judged {kinds[NOT_JUDGED]}." in shown(found).markdown
+    judged = shown(found[found["verdict"] != NOT_JUDGED]).markdown
+    assert "not judged" not in judged
+    assert "does not hold" not in judged  # there is none
+
+
+def test_many_comparisons_are_said_once_and_unfold():
+    found = check.check(results(), ids=["qrnet-beats-none-every-level", "qrnet-beats-none-noise"])
+    many, few = re.findall(r"<tr>(.*?)</tr>", shown(found).html)[1:]
+    summary = "noise and blur at each of levels 1 to 5: QRNet &gt; no restoration"
+    assert f"<details><summary>decides among 10: {summary}</summary>" in many
+    assert many.count("<li>") == 1 + 10
+    assert few.count("<li>") == 1
+    assert (
+        "<li><span>noise: QRNet &gt; no restoration</span> "
+        "<span><b>paper</b> 0.832 vs 0.642</span> <span><b>ours</b> 0.832 vs 0.642</span></li>"
+        in few
+    )
+
+
+def test_the_comparison_that_decides_is_the_one_to_be_seen():
+    found = check.check(results(), ids=["recnets-beat-none-noise", "qrnet-improves-quality-blur"])
+    recnets = found.iloc[0]
+    ours = [pair["ours"] for pair in recnets["comparisons"]]
+    worst = min(ours, key=lambda pair: pair[0] - pair[1])
+    assert ours[recnets["decides"]] == worst
+    first = re.findall(r"<li>(.*?)</li>", shown(found).html)[0]
+    assert f"<b>ours</b> {worst[0]:.3f} vs {worst[1]:.3f}" in first
+
+
+def test_a_claim_leads_to_the_results():
+    some = results().assign(profile="quick")
+    found = check.check(some, ids=["qrnet-beats-none-high-noise"])
+    page = shown(found, up="../").html
+    assert '(Sections <a href="../_executed/quick/recovery.html">IV-B1</a> and ' in page
+    assert 'Figures <a href="../_executed/quick/recovery.html#figure-4">4</a> and ' in page
+    assert '<a href="../_executed/quick/image_quality.html#figure-7">7</a>)' in page
+    elsewhere = shown(found.assign(profile="caltech256")).html  # has no page in the book
+    assert "(Sections IV-B1 and IV-D, Figures 4 and 7)" in elsewhere
+
+
+def test_one_seed_is_said_to_be_one():
+    ids = ["qrnet-beats-none-noise", "qrnet-beats-none-blur"]
+    assert "One seed: the error is" in str(shown(check.check(results(), ids=ids)))
+    two = [(0, 0.9, 0.832, 0.20), (1, 0.9, 0.832, 0.30)]
+    table = str(shown(check.check(results(qrnet_multiple=two), ids=ids)))
+    assert "| ✓ holds: +13.0 errors, 2 seeds | " in table
+    assert "| ≈ too close to call: −0.2 (seeds disagree) errors, 2 seeds | " in table
+    assert "One seed" not in table
+    level = check.check(results(qrnet_multiple=[(0, 0.9, 0.6415, 1.0)]), ids=ids)
+    assert "| ≈ too close to call: +0.0 errors, one seed | " in str(shown(level))
+    lacking = check.check(results(), ids=["lambda-similar"])
+    assert "Errors:" not in str(shown(lacking))

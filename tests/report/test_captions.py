@@ -1,0 +1,133 @@
+"""Sentences for captions say what the numbers say."""
+
+import nbformat
+import pandas as pd
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+from support.frames import record, runs, table2_results
+
+from qrlib.book import notebooks
+from qrlib.report import captions, tables
+
+METHODS = ("none", "qrnet")
+
+
+def test_who_is_most_accurate_at_how_many_levels():
+    results = runs(
+        record("none", 0, 0.9, 0.6, [0.9, 0.8, 0.2, 0.2, 0.2]),
+        record("qrnet-multiple", 0, 0.9, 0.8, [0.8, 0.7, 0.6, 0.5, 0.4]),
+    )
+    assert captions.levels(results, METHODS) == (
+        "Highest accuracy, however narrowly: under noise QRNet at 5 of 5 levels; under blur QRNet at 3 "
+        "of 5 levels and no restoration at 2 of 5 levels."
+    )
+
+
+def test_who_leads_in_the_paper_and_here():
+    results = table2_results()
+    noise = (results["restorer"] == "recnet-noise") & (results["distortion"] == "noise")
+    results.loc[noise, "value"] += 0.1
+    assert captions.beside(tables.table2(results)) == (
+        "Highest accuracy, however narrowly: under noise QRNet in the paper, RecNet (single) here; "
+        "under blur QRNet in the paper, QRNet here too."
+    )
+
+
+def test_what_becomes_of_quality_and_accuracy():
+    made = []
+    for restorer, lift in (("none", 0), ("qrnet-multiple", 1)):
+        values = [0.5, 0.4, 0.3, 0.2, 0.1 + lift / 2]
+        made.append(record(restorer, 0, 0.9, values, values))
+        made.append(record(restorer, 0, 30.0, 20.0 + lift, 10.0, metric="psnr"))
+        made.append(record(restorer, 0, 1.0, 0.5, 0.5, metric="ssim"))
+    data = tables.quality(runs(*made), methods=METHODS)
+    assert captions.quality(data) == (
+        "At the strongest level QRNet takes PSNR and accuracy under noise from 19.9 to 20.9 dB and "
+        "from 0.100 to 0.600, under blur from 9.9 to 9.9 dB and from 0.100 to 0.600."
+    )
+
+
+def test_the_sentence_becomes_part_of_the_caption():
+    picture = new_output("display_data", data={"image/svg+xml": "<svg/>"})
+    said = new_output("display_data", data={captions.MIME: "It rises.", "text/plain": "It rises."})
+    said.data[captions.NOTE] = "Dots are seeds."
+    figure = {"mystnb": {"figure": {"caption": "Accuracy."}}}
+    content = new_notebook(cells=[new_code_cell(outputs=[said, picture], metadata=figure)])
+    notebooks.tidy(content)
+    (cell,) = content.cells
+    assert cell.outputs == [picture]
+    assert cell.metadata.mystnb.figure.caption == "It rises. Accuracy. Dots are seeds."
+    nbformat.validate(content)
+
+
+def test_a_notebook_shows_the_sentence_in_words(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
+    captions.say("It rises.")
+    assert shown == [{captions.MIME: "It rises.", "text/plain": "It rises."}]
+    captions.say("It rises.", "Dots.")
+    assert shown[1][captions.NOTE] == "Dots."
+    assert shown[1]["text/plain"] == "It rises. Dots."
+
+
+def test_what_lambda_did_is_said_as_it_was():
+    frame = pd.DataFrame(
+        {
+            "weight": [0.1, 0.01, 0.001],
+            "val_quality": [0.0467, 0.0372, 0.0380],
+            "val_classification": [1.2, 1.3, 1.4],
+            "average": [0.5, 0.55, 0.51],
+        }
+    )
+    assert captions.sweep(frame) == (
+        "λ = 0.001 → 0.01 → 0.1: L1 on validation images 0.0380 → 0.0372 → 0.0467 (neither only rises "
+        "nor only falls), where a rise was to be expected; cross entropy 1.400 → 1.300 → 1.200 (falls), "
+        "where a fall was; average accuracy on test images 0.510 → 0.550 → 0.500."
+    )
+
+
+def sheet(*rows):
+    """Answers on clean, level-3 noise and level-3 blur; the label is always "cat"."""
+    kinds = (("clean", 0), ("noise", 3), ("blur", 3))
+    return {
+        "labels": ["cat"] * len(rows),
+        "cases": [{"distortion": kind, "level": level} for kind, level in kinds],
+        "answers": [[{"answer": answer} for answer in row.split()] for row in rows],
+    }
+
+
+def test_answers_on_a_sheet_are_counted():
+    plain = sheet("cat dog dog", "cat cat dog")
+    restored = sheet("cat cat dog", "dog dog cat")
+    assert captions.kept(plain) == (
+        "Of 2 test images, the classifier recognises 2 clean, 1 under the strongest noise and 0 under "
+        "the strongest blur."
+    )
+    assert captions.won(plain, restored, "qrnet") == (
+        "Of 4 distorted images on the sheets 3 are not recognised; QRNet makes 2 of these right, and 1 "
+        "of the others wrong."
+    )
+
+
+def test_the_epoch_of_the_lowest_loss():
+    history = pd.DataFrame({"epoch": [1, 2, 3], "val_loss": [3.0, 1.0, 2.0]})
+    assert captions.curves(history) == "The validation loss is lowest in epoch 2 of 3."
+    two = pd.concat([history.assign(stage="clean"), history[:1].assign(stage="mixed")])
+    said = "The validation loss is lowest in clean: epoch 2 of 3 and mixed: epoch 1 of 1."
+    assert captions.curves(two) == said
+
+
+def test_lowest_in_the_epoch_that_was_kept():
+    epochs = pd.DataFrame(
+        [
+            ("qrnet", "multiple", 0.05, 1.2, True),
+            ("qrnet", "multiple", 0.01, 0.1, False),
+            ("recnet-multiple", "multiple", 0.04, None, True),
+            ("recnet-noise", "noise", 0.01, None, True),
+        ],
+        columns=["variant", "distortions", "val_quality", "val_entropy", "kept"],
+    )
+    assert captions.learning(epochs) == (
+        "Lowest in the kept epoch, of what was trained on both distortions: L1 RecNet (multiple) with "
+        "0.0400 and cross entropy QRNet with 1.2000."
+    )
+    assert captions.learning(epochs.iloc[:0]) == ""

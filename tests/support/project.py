@@ -1,0 +1,76 @@
+"""A copy of the project in a folder of its own, and its commands."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+from qrlib.experiments import profiles
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = (
+    "Snakefile Makefile CITATION.cff _config.yml pyproject.toml "
+    "benchmarks book notebooks profiles qrlib results web"
+).split()
+
+
+class Project:
+    """A copy of the project whose quick profile is the smoke profile with the quick profile's seeds.
+
+    So every job, notebook and page of `make book` takes part.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith("QRLIB_")},
+            "PYTHONPATH": str(root),
+            "OMP_NUM_THREADS": "1",
+            "QRLIB_CACHE": str(root / "packed"),
+        }
+        if root.exists():  # another process has made it
+            return
+        root.mkdir()
+        for part in PARTS:
+            source = ROOT / part
+            if source.is_dir():
+                ignore = shutil.ignore_patterns(
+                    "__pycache__", "_executed", "node_modules", "packed", "quick", "smoke"
+                )
+                shutil.copytree(source, root / part, ignore=ignore)
+            else:
+                shutil.copyfile(source, root / part)
+        (root / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")
+        smoke = yaml.safe_load((root / "profiles" / "smoke.yaml").read_text())
+        smoke["seeds"] = profiles.load("quick").seeds
+        (root / "profiles" / "quick.yaml").write_text(yaml.safe_dump(smoke))
+
+    def python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=self.root,
+            env={**self.environment, **more},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def planned(self) -> list[str]:
+        """Jobs that another `make book` would run, without the ones that always come along."""
+        done = self.python("qrlib", "book", "--dry-run")
+        assert done.returncode == 0, done.stdout
+        lines = done.stdout.splitlines()
+        if not any(line.startswith("Job stats") for line in lines):
+            return []
+        table = lines[lines.index("Job stats:") + 3 :]
+        names = [line.split()[0] for line in table[: table.index("")]]
+        return [name for name in names if name != "total"]
+
+    def records(self) -> dict[str, str]:
+        folder = self.root / "results" / "quick" / "records"
+        return {path.name: path.read_text() for path in folder.glob("*.json")}

@@ -1,0 +1,124 @@
+"""The archive holds what it names, of one commit, and can be used."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from qrlib.utils import paths
+from qrlib.utils.errors import QrlibError
+from qrlib.workflow import ro_crate
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def git(folder: Path, *arguments: str) -> None:
+    who = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+    subprocess.run(["git", "-C", str(folder), *who, *arguments], check=True, capture_output=True)
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A checkout with one commit, a built book, and records of the quick profile."""
+    root = tmp_path / "checkout"
+    shutil.copytree(ROOT / "qrlib", root / "qrlib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copyfile(ROOT / "CITATION.cff", root / "CITATION.cff")
+    (root / ".gitignore").write_text("_build\nresults/quick\n")
+    weights = root / "results" / "caltech101" / "weights"
+    weights.mkdir(parents=True)
+    (weights / "qrnet-seed0.safetensors").write_bytes(b"weights")
+    (root / "results" / "caltech101" / "split-012345.json").write_text("{}")
+    git(tmp_path, "init", "-q", str(root))
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "all")
+    (root / "_build" / "html").mkdir(parents=True)
+    (root / "_build" / "html" / "index.html").write_text("<h1>The book</h1>")
+    records = root / "results" / "quick" / "records"
+    records.mkdir(parents=True)
+    (records / "a.json").write_text("{}")
+    monkeypatch.setenv("QRLIB_ROOT", str(root))
+    monkeypatch.setattr(paths, "results", lambda profile: root / "results" / profile)
+    return root
+
+
+def test_all_parts_are_there_and_described(checkout, tmp_path):
+    made = ro_crate.make(tmp_path / "all.zip")
+    entities = {e["@id"]: e for e in ro_crate.check(made)["@graph"]}
+    commit = subprocess.run(
+        ["git", "-C", str(checkout), "rev-parse", "HEAD"], text=True, capture_output=True
+    ).stdout.strip()
+    assert entities["code/"]["identifier"] == commit
+    assert entities["./"]["about"] == {"@id": "https://doi.org/10.1109/ACCESS.2019.2932726"}
+    assert entities["./"]["license"]["@id"].endswith("MIT")
+    assert "code/results/caltech101/split-012345.json" in entities
+    weights = entities["code/results/caltech101/weights/qrnet-seed0.safetensors"]
+    assert weights["name"] == "Trained weights: caltech101, qrnet-seed0"
+    with zipfile.ZipFile(made) as content:
+        names = content.namelist()
+        assert len(names) == len(set(names))
+        content.extractall(tmp_path / "unpacked")
+    unpacked = tmp_path / "unpacked"
+    assert (unpacked / "book" / "index.html").read_text() == "<h1>The book</h1>"
+    assert (unpacked / "code" / "results" / "quick" / "records" / "a.json").is_file()
+    assert not (unpacked / "code" / "_build").exists()
+    code = "import qrlib; print(qrlib.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=unpacked / "code", text=True, capture_output=True
+    )
+    assert done.stdout.strip() == str(unpacked / "code" / "qrlib" / "__init__.py")
+
+
+def test_an_archive_is_of_one_commit(checkout, tmp_path):
+    (checkout / "CITATION.cff").write_text("changed")
+    with pytest.raises(QrlibError, match=r"1 file.s. differ from the commit, first CITATION.cff"):
+        ro_crate.make(tmp_path / "all.zip")
+    assert not (tmp_path / "all.zip").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("all.tar", "an archive is a .zip file"), ("there.zip", "is there already")],
+)
+def test_a_wrong_target_is_refused(checkout, tmp_path, name, message):
+    (tmp_path / "there.zip").write_text("old")
+    with pytest.raises(QrlibError, match=message):
+        ro_crate.make(tmp_path / name)
+    assert (tmp_path / "there.zip").read_text() == "old"
+
+
+def test_without_a_book_or_a_checkout_the_way_out_is_named(checkout, tmp_path):
+    shutil.rmtree(checkout / ".git")
+    with pytest.raises(QrlibError, match="is no git checkout"):
+        ro_crate.make(tmp_path / "all.zip")
+    shutil.rmtree(checkout / "_build")
+    with pytest.raises(QrlibError, match="run `make book` first"):
+        ro_crate.make(tmp_path / "all.zip")
+
+
+def test_a_changed_or_lacking_part_is_found(checkout, tmp_path):
+    made = ro_crate.make(tmp_path / "all.zip")
+    weights = "code/results/caltech101/weights/qrnet-seed0.safetensors"
+
+    def altered(change):
+        other = tmp_path / "other.zip"
+        with zipfile.ZipFile(made) as old, zipfile.ZipFile(other, "w") as new:
+            for name in old.namelist():
+                if content := change(name, old.read(name)):
+                    new.writestr(name, content)
+        return other
+
+    with pytest.raises(QrlibError, match=f"{weights} differs from its hash"):
+        ro_crate.check(altered(lambda name, data: b"other" if name == weights else data))
+    with pytest.raises(QrlibError, match="book/ is named in the metadata and lacks"):
+        ro_crate.check(altered(lambda name, data: None if name.startswith("book/") else data))
+    with pytest.raises(QrlibError, match="no archive of this project"):
+        ro_crate.check(altered(lambda name, data: None if name.endswith("metadata.json") else data))
+    (tmp_path / "no.zip").write_text(json.dumps({}))
+    with pytest.raises(QrlibError, match="no archive of this project"):
+        ro_crate.check(tmp_path / "no.zip")
