@@ -96,7 +96,14 @@ def rendered(monkeypatch):
         captions.extend([" | ".join(headings), caption])
         return real(headings, rows, caption, *file, **more)
 
-    for module in ("render", "tables", "gains", "claims.verdict_tables", "lambda_sweep", "table5_conventions"):
+    for module in (
+        "render",
+        "tables",
+        "gains",
+        "claims.verdict_tables",
+        "lambda_sweep",
+        "table5_conventions",
+    ):
         monkeypatch.setattr(f"qrlib.report.{module}.grid", grid)
     return captions
 

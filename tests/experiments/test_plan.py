@@ -160,8 +160,8 @@ def test_what_is_timed_beside_qrnet():
 
 def test_planning_imports_no_torch():
     code = (
-        "import sys; from qrlib import experiments, profiles;"
-        "experiments.plan(profiles.load('smoke')); sys.exit('torch' in sys.modules)"
+        "import sys; from qrlib.experiments import plan, profiles;"
+        "plan.experiments_of(profiles.load('smoke')); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

@@ -158,7 +158,7 @@ def test_where_nothing_can_be_written_not_even_a_deletion_the_reason_is_said(tmp
 def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
     path = tmp_path / "a[1].json"
     script = (
-        "import os, signal, sys; from pathlib import Path; from qrlib import files\n"
+        "import os, signal, sys; from pathlib import Path; from qrlib.utils import files\n"
         "with files.replacing(Path(sys.argv[1])) as temporary:\n"
         "    {}\n"
         "    os.kill(os.getpid(), signal.SIGKILL)"

@@ -61,14 +61,14 @@ def test_nothing_runs_again_when_nothing_changed(project):
 @pytest.mark.parametrize(
     ("module", "again"),
     [
-        ("tables", {"all", "results", "story", "page", "book"}),
+        ("report/tables", {"all", "results", "story", "page", "book"}),
         (
             "models",
             {"all", "classifier", "restorer", "timing", "live", "results", "story", "page", "book"},
         ),
-        ("export", {"live", "story", "book"}),
-        ("claims", {"all", "results", "story", "book"}),
-        ("latency", {"all", "timing", "results", "story", "book"}),
+        ("inference/onnx_export", {"live", "story", "book"}),
+        ("report/claims/check", {"all", "results", "story", "book"}),
+        ("experiments/latency", {"all", "timing", "results", "story", "book"}),
     ],
 )
 def test_a_change_of_code_concerns_what_depends_on_it(project, module, again):

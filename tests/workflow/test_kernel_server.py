@@ -156,8 +156,8 @@ def test_nothing_outlives_the_server(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_server_ends_with_the_process_that_keeps_it(folder: Path, tmp_path: Path) -> None:
-    keeper = "import sys, time; from pathlib import Path; from qrlib import forking\n"
-    keeper += "with forking.server(1, Path(sys.argv[1]), ['colorsys']) as v:\n"
+    keeper = "import sys, time; from pathlib import Path; from qrlib.workflow import kernel_server as server\n"
+    keeper += "with server.server(1, Path(sys.argv[1]), ['colorsys']) as v:\n"
     keeper += f"    print(v['{kernel_server.SOCKET}'], flush=True); time.sleep(600)"
     command = [sys.executable, "-c", keeper, str(tmp_path / "log")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)

@@ -35,10 +35,10 @@ time.sleep(600)
 #: The process in front, as a shell starts it.
 FRONT = """
 import os, pathlib, sys
-from qrlib import foreground
+from qrlib.workflow import process
 command = [sys.executable, "-c", pathlib.Path("stubborn.py").read_text()]
 try:
-    foreground.follow(command, dict(os.environ), pathlib.Path("log"), everything=False)
+    process.follow(command, dict(os.environ), pathlib.Path("log"), everything=False)
 except KeyboardInterrupt:
     sys.exit(130)
 """
