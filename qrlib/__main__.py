@@ -12,10 +12,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; a `QrlibError` ends it with one line on stderr and status 2."""
     parser = argparse.ArgumentParser(prog="python -m qrlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    profile = commands.add_parser("run", help="train and evaluate every network of a profile")
-    profile.add_argument("profile", help="a file of profiles/ without its ending")
+    run_profile = commands.add_parser("run", help="train and evaluate every network of a profile")
+    run_profile.add_argument("profile", help="a file of profiles/ without its ending")
     book = commands.add_parser("book", help="run the quick profile and build the book")
-    for command in (profile, book):
+    for command in (run_profile, book):
         command.add_argument("--cores", type=int, help="processor cores to use (default: all)")
         command.add_argument(
             "--cluster", help="submit each job: slurm, kubernetes, or a folder of yours in cluster/"
