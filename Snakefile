@@ -3,7 +3,7 @@
 #   python -m qrlib run PROFILE     every network and record of a profile, and its results notebook
 #   python -m qrlib book            the quick profile, and the book
 #
-# `--cluster slurm` or `--cluster kubernetes` submits each job instead of running it here.
+# `--cluster slurm` submits each job instead of running it here; what each asks for: cluster/slurm/config.yaml.
 #
 # A job is one papermill run of a notebook.  While it runs, the executed notebook stands in
 # runs/<profile>/logs, and stays there with its traceback if it fails.  Then `qrlib publish` moves it to
@@ -22,7 +22,7 @@ from qrlib.book.sphinx_ext import launch_buttons
 from qrlib.experiments import coverage, plan, profiles
 from qrlib.records import provenance
 from qrlib.utils import paths
-from qrlib.workflow import kernel_server, resources
+from qrlib.workflow import kernel_server
 
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
@@ -31,8 +31,7 @@ COMMITTED = [p for p in coverage.recorded() if p not in (NAME, "quick", "smoke")
 NOTEBOOKS = [p for p in profiles.names() if any(paths.results(p).glob("notebooks/*.ipynb"))
              and p not in (NAME, "quick", "smoke")]
 # On a cluster a job asks for `cores`, wherever it runs; here they all share what there is.
-CLUSTER = config.get("cluster", "")
-CORES = int(config["cores"]) if CLUSTER else workflow.cores
+CORES = int(config.get("cores") or workflow.cores)
 THREADS = PROFILE.threads or CORES
 PY = shlex.quote(sys.executable)
 BIN = shlex.quote(str(Path(sys.executable).parent))
@@ -80,22 +79,6 @@ def settings(kind, x):
 def records(x, run):
     """The records that a job writes."""
     return [run, *(x.judged_by(role).evaluation_run for role in x.judges)]
-
-
-def asked(jobs=None):
-    """What each job of a rule asks a cluster for, more at each attempt; nothing where there is none.
-
-    `jobs` gives the records of a job by its wildcards; without it the profile's defaults hold
-    (`cluster/*/config.yaml`).
-    """
-    if not CLUSTER or jobs is None:
-        return {}
-    needs = lambda w: resources.of_job(PROFILE, jobs(w))
-    return {
-        "gpu": lambda wildcards: needs(wildcards).gpus,
-        "mem_mb": lambda wildcards, attempt: attempt * needs(wildcards).memory_mb,
-        "runtime": lambda wildcards, attempt: attempt * needs(wildcards).minutes,
-    }
 
 
 def before(x):
@@ -155,7 +138,7 @@ rule book:
     threads: CORES
     shell:
         "{PY} -m qrlib assemble {NAME} {NOTEBOOKS} && "
-        "QRLIB_JOBS={threads} {BIN}/jupyter-book build book --config _config.yml --path-output . --all -W --keep-going -n --quiet"
+        "QRLIB_JOBS={threads} {BIN}/jupyter-book build book --config _config.yml --toc book/_executed/_toc.yml --path-output . --all -W --keep-going -n --quiet"
 
 
 rule classifier:
@@ -172,8 +155,6 @@ rule classifier:
         notebook=f"{RUNS}/logs/{{classifier}}.ipynb",
     priority: FIRST
     threads: THREADS
-    resources:
-        **asked(lambda w: records(CLASSIFIERS[w.classifier], w.classifier)),
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} -p profile {NAME} -p classifier {params.name} "
         "&& {PYTHON} -m qrlib publish {log.notebook:q} {NAME} {output:q} {params.records}"
@@ -194,8 +175,6 @@ rule restorer:
         notebook=f"{RUNS}/logs/{{run}}.ipynb",
     priority: FIRST
     threads: THREADS
-    resources:
-        **asked(lambda w: records(RESTORERS[w.run], w.run)),
     shell:
         ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} {params.parameters} "
         "&& {PYTHON} -m qrlib publish {log.notebook:q} {NAME} {output:q} {params.records}"
@@ -214,8 +193,6 @@ rule timing:
         notebook=f"{RUNS}/logs/{TIMED.timing_run}.ipynb",
     priority: FIRST
     threads: CORES
-    resources:
-        **asked(lambda w: records(TIMED, TIMED.recovery_run)),
     shell:
         ENVIRONMENT.replace("{threads}", str(THREADS)) + PAPERMILL +
         "{input.notebook:q} {log.notebook:q} -p profile {NAME} "

@@ -137,14 +137,17 @@ def free_port() -> int:
 
 
 def prepare(work: Path, arguments: argparse.Namespace) -> Path:
-    """A clone with the parts that are asked for, which asks a SLURM without accounting."""
+    """A clone with the parts that are asked for, on a SLURM without accounting and without GPUs."""
     project = common.checkout(work)
     if arguments.parts:
         path = project / "profiles" / f"{arguments.profile}.yaml"
         profile = yaml.safe_load(path.read_text()) | {"parts": arguments.parts}
         path.write_text(yaml.safe_dump(profile))
-    with (project / "cluster" / "slurm" / "config.yaml").open("a") as config:
-        config.write("slurm-status-command: squeue\n")
+    path = project / "cluster" / "slurm" / "config.yaml"
+    config = yaml.safe_load(path.read_text()) | {"slurm-status-command": "squeue"}
+    for asked in config["set-resources"].values():
+        asked |= {"gpu": 0, "mem_mb": "attempt * 4000"}
+    path.write_text(yaml.safe_dump(config))
     return project
 
 

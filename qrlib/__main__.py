@@ -17,9 +17,7 @@ def main(argv: list[str] | None = None) -> int:
     book = commands.add_parser("book", help="run the quick profile and build the book")
     for command in (run_profile, book):
         command.add_argument("--cores", type=int, help="processor cores to use (default: all)")
-        command.add_argument(
-            "--cluster", help="submit each job: slurm, kubernetes, or a folder of yours in cluster/"
-        )
+        command.add_argument("--cluster", help="submit each job: slurm, or a folder of cluster/")
         command.add_argument("--dry-run", action="store_true", help="show what would run")
     train = commands.add_parser(
         "train", help="train and evaluate runs of a profile without notebooks (needs no Jupyter)"
@@ -61,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     page.add_argument("notebook")
     page.add_argument("target")
     assemble = commands.add_parser(
-        "assemble", help="(for the Snakefile) collect the book's notebooks"
+        "assemble", help="(for the Snakefile) collect the book's notebooks, and list its pages"
     )
     assemble.add_argument("profiles", nargs="+")
     live = commands.add_parser("live", help="(for the Snakefile) make what the live page loads")
@@ -94,7 +92,10 @@ def main(argv: list[str] | None = None) -> int:
         elif arguments.command == "page":
             notebooks.page(arguments.notebook, arguments.target)
         else:
+            from qrlib.book import table_of_contents
+
             notebooks.assemble(arguments.profiles)
+            table_of_contents.write()
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return 130

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -203,10 +202,8 @@ def headline(table: pd.DataFrame) -> Rendered:
 
 
 def ways(pages: Sequence[tuple[str, str]]) -> str:
-    """Links that look like buttons, to those pages that the book has: (name of the page, text)."""
-    toc = (paths.root() / "book" / "_toc.yml").read_text("utf-8")
-    there = {file.removeprefix("_executed/"): file for file in re.findall(r"file: (\S+)", toc)}
-    links = (f'<a href="../{there[n]}.html">{html.escape(t)}</a>' for n, t in pages if n in there)
+    """Links that look like buttons: (page of the book, text)."""
+    links = (f'<a href="../{page}.html">{html.escape(text)}</a>' for page, text in pages)
     return f'<p class="qr-ways">{"".join(links)}</p>'
 
 
@@ -222,8 +219,8 @@ def brief(table: pd.DataFrame) -> Rendered:
     """`headline`, and beside it where to go; `table` of `qrlib.report.tables.table2`."""
     shown = headline(table)
     pages = [
-        ("does_it_hold", "Does it hold?"),
-        ("method", "How it works"),
+        ("_executed/does_it_hold", "Does it hold?"),
+        ("_executed/method", "How it works"),
         ("rerun", "Run it again"),
     ]
     return Rendered(

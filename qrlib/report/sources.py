@@ -66,10 +66,9 @@ def record(profile: str, name: str, up: str = OF_PROFILE) -> str:
 
 
 def page(profile: str, name: str, up: str = OF_PROFILE) -> str | None:
-    """Where the book shows an executed notebook of a profile; None if it does not."""
-    toc = (paths.root() / "book" / "_toc.yml").read_text("utf-8")
-    there = f"_executed/{profile}/{name}" in re.findall(r"file: (\S+)", toc)
-    return f"{up}_executed/{profile}/{name}.html" if there else None
+    """Where the book shows an executed notebook of a profile; None where it shows no such profile."""
+    shown = (paths.root() / "book" / "runs" / f"{profile}.md").is_file()
+    return f"{up}_executed/{profile}/{name}.html" if shown else None
 
 
 def _sources(data: pd.DataFrame, up: str, notebooks: bool) -> list[str]:

@@ -66,7 +66,7 @@ def run(
             command += ["--envvars", "PYTHONUNBUFFERED", *known]
         command += [*where, "--config", f"profile={profile}"]
         if cluster is not None:
-            command += [f"cluster={cluster}", f"cores={cores or JOB_CORES}"]
+            command += [f"cores={cores or JOB_CORES}"]
         with contextlib.ExitStack() as stack:
             # A kernel cannot be forked from a process of another machine.
             if kernel_server.usable() and not dry_run and cluster is None:

@@ -7,6 +7,7 @@ import yaml
 from docutils import nodes
 from support.project import ROOT
 
+from qrlib.book import table_of_contents
 from qrlib.book.sphinx_ext import launch_buttons
 from qrlib.experiments import profiles
 from qrlib.utils.errors import QrlibError
@@ -49,10 +50,9 @@ def test_gitlab_and_a_branch(monkeypatch):
 
 def test_every_page_that_was_run_leads_to_a_notebook_that_exists(monkeypatch):
     monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/a/b")
-    toc = (ROOT / "book" / "_toc.yml").read_text("utf-8")
-    found = {
-        launch_buttons.notebook(line.split()[-1]) for line in toc.splitlines() if "file:" in line
-    }
+    monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
+    pages = table_of_contents.pages(table_of_contents.table())
+    found = {launch_buttons.notebook(page) for page in pages}
     assert {"train_recovery", "train_classifier", "timings", "conventions", "method"} <= found
     names = [*(found - {None}), "colab"]
     assert all((ROOT / "notebooks" / f"{name}.ipynb").is_file() for name in names)

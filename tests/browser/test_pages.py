@@ -17,11 +17,10 @@ from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser
 
 from browser.conftest import DESKTOP, PATIENCE, PHONE, Visit, new_page, settle, widen
+from qrlib.book import table_of_contents
 from qrlib.experiments import coverage
 
-ROOT = Path(__file__).resolve().parents[2]
-TOC = (ROOT / "book" / "_toc.yml").read_text()
-PAGES = [*re.findall(r"(?:root|file): (\S+)", TOC), "genindex", "search"]
+PAGES = [*table_of_contents.pages(table_of_contents.table()), "genindex", "search"]
 #: Bytes that a page may load in all, uncompressed.
 BUDGET = 3_000_000
 #: Pages that show results of several profiles.
