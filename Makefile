@@ -98,7 +98,7 @@ lock: $(BIN)/pip ## rewrite the locks from pyproject.toml and benchmarks/
 	@# The same versions as above, and what the benchmarks compare with.
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
 		--no-emit-index-url --no-emit-find-links --extra dev $(LOCK_ARGS) \
-		--constraint requirements.lock --override benchmarks/overrides.txt \
+		--constraint requirements.lock \
 		--custom-compile-command 'make lock' --output-file benchmarks/requirements.lock \
 		pyproject.toml benchmarks/requirements.in
 	@echo "== requirements.lock and benchmarks/requirements.lock are written; 'make setup' installs the first"
@@ -130,15 +130,14 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Requirements of packages are not looked at: the lock leaves one out on purpose (overrides.txt).
 $(BENCHMARKS)/.installed: benchmarks/requirements.lock
 	@$(CHECK_PYTHON)
 	@echo "== environment: installing benchmarks/requirements.lock into $(BENCHMARKS) (6 GB)"
 	@'$(PYTHON)' -m venv --clear $(BENCHMARKS)
 	@bin=$(BENCHMARKS)/bin; \
-	{ $$bin/python -m pip install --quiet 'uv==$(UV_VERSION)' && $$bin/uv pip install --no-deps \
+	{ $$bin/python -m pip install --quiet 'uv==$(UV_VERSION)' && $$bin/uv pip install \
 		--python $$bin/python --require-hashes -r benchmarks/requirements.lock; } \
-	|| $$bin/python -m pip install --no-deps --require-hashes -r benchmarks/requirements.lock
+	|| $$bin/python -m pip install --require-hashes -r benchmarks/requirements.lock
 	@touch $@
 
 # npm writes it last.

@@ -250,11 +250,12 @@ rule benchmarks:
     """How fast it is: the last results of the benchmarks that were committed.  Measures nothing."""
     input:
         [str(p) for p in sorted(Path("benchmarks/results").glob("*.json"))],
+        [f"benchmarks/{module}.py" for module in ("contest", "goals", "results", "settings", "tables")],
         notebook="notebooks/benchmarks.ipynb",
     output:
         "book/_executed/benchmarks.ipynb",
     params:
-        code=provenance.code_hash(["speed", "speed_goals", "speed_tables"]),
+        code=provenance.code_hash(["report.render"]),
     log:
         notebook=f"{paths.runs('book')}/logs/benchmarks.ipynb",
     threads: THREADS

@@ -106,10 +106,8 @@ def prepare(contestant: Contestant, settings: Settings) -> Ready:
         try:
             importlib.import_module(name)
         except ImportError as error:
-            reason = (
-                f"{name} is not installed" if getattr(error, "name", "") == name else str(error)
-            )
-            raise Absent(reason) from error
+            absent = error.name == name
+            raise Absent(f"{name} is not installed" if absent else str(error)) from error
     module, function = contestant.setup.split(":")
-    found = importlib.import_module(f"benchmarks.contestants.{module}")
-    return getattr(found, function)(settings, **contestant.options)
+    imported = importlib.import_module(f"benchmarks.contestants.{module}")
+    return getattr(imported, function)(settings, **contestant.options)

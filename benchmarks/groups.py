@@ -16,26 +16,20 @@ _RATES = (
 
 def contests(group: str, settings: Settings) -> Iterator[Contest]:
     """The contests of a group."""
-    yield from {
-        "step": _step,
-        "distort": _distort,
-        "infer": _infer,
-        "grow": _grow,
-        "photo": _photo,
-    }[group](settings)
+    makers = {"step": _step, "distort": _distort, "infer": _infer, "grow": _grow, "photo": _photo}
+    yield from makers[group](settings)
 
 
 def _step(settings: Settings) -> Iterator[Contest]:
-    keras = Contestant("Keras 3", "training_keras:epoch", needs=("keras", "cv2"), alone=True)
-    kornia = Contestant("Lightning and Kornia", "training_kornia:epoch", needs=("kornia",))
+    keras = ("keras", "cv2")
     yield Contest(
         "step",
         "training",
         (
             Contestant(OURS, "training_ours:epoch"),
             Contestant("plain PyTorch", "training_torch:epoch"),
-            keras,
-            kornia,
+            Contestant("Keras 3", "training_keras:epoch", needs=keras, alone=True),
+            Contestant("Lightning and Kornia", "training_kornia:epoch", needs=("kornia",)),
             *_RATES,
         ),
     )
@@ -45,29 +39,22 @@ def _step(settings: Settings) -> Iterator[Contest]:
         (
             Contestant(OURS, "training_ours:update"),
             Contestant("plain PyTorch", "training_torch:update"),
-            Contestant("Keras 3", "training_keras:update", needs=("keras", "cv2"), alone=True),
+            Contestant("Keras 3", "training_keras:update", needs=keras, alone=True),
         ),
     )
 
 
 def _distort(settings: Settings) -> Iterator[Contest]:
     for kind, sigma in (("blur", 2.0), ("blur", 6.0), ("blur", 10.0), ("noise", 60.0)):
-        yield Contest(
-            "distort",
-            f"{kind}, sigma {sigma:g}",
-            tuple(
-                Contestant(name, f"distort_{module}:{kind}", {"sigma": sigma}, needs)
-                for name, module, needs in (
-                    (OURS, "ours", ()),
-                    ("torchvision", "torchvision", ()),
-                    ("Kornia", "kornia", ("kornia",)),
-                    ("scikit-image", "skimage", ()),
-                    ("OpenCV", "opencv", ("cv2",)),
-                    ("imagecorruptions", "imagecorruptions", ("cv2", "imagecorruptions")),
-                )
-            ),
-            rounds=9,
+        options = {"kind": kind, "sigma": sigma}
+        contestants = (
+            Contestant(OURS, "distort:ours", options),
+            Contestant("torchvision", "distort:torchvision", options),
+            Contestant("Kornia", "distort:kornia", options, ("kornia",)),
+            Contestant("scikit-image", "distort:skimage", options),
+            Contestant("OpenCV", "distort:opencv", options, ("cv2",)),
         )
+        yield Contest("distort", f"{kind}, sigma {sigma:g}", contestants, rounds=9)
 
 
 def _infer(settings: Settings) -> Iterator[Contest]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import os
 import platform
 import re
@@ -14,11 +16,11 @@ from qrlib.records import provenance
 #: Packages whose versions a result names, where they are installed.
 PACKAGES = (
     "torch torchvision pytorch-lightning numpy pillow keras tensorflow tensorflow-cpu jax kornia "
-    "scikit-image opencv-python-headless imagecorruptions onnxruntime onnxruntime-gpu openvino"
+    "scikit-image opencv-python-headless onnxruntime onnxruntime-gpu openvino"
 ).split()
 
 
-def has_gpu(settings: Settings | None = None) -> bool:
+def has_gpu() -> bool:
     """Whether PyTorch sees an NVIDIA GPU; to be asked in a process of its own."""
     import torch
 
@@ -30,48 +32,41 @@ def describe(settings: Settings) -> dict[str, Any]:
     import torch
 
     processor = _processor()
-    found: dict[str, Any] = {
+    instructions = torch.backends.cpu.get_cpu_capability()
+    described: dict[str, Any] = {
         "processor": processor,
         "threads": settings.threads,
-        "instructions": torch.backends.cpu.get_cpu_capability(),
-        "bfloat16": bool(torch.cpu._is_avx512_bf16_supported()),
+        "instructions": instructions,
         "memory": _memory(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
     }
     if settings.device == "cuda":
         properties = torch.cuda.get_device_properties(0)
-        found |= {
+        described |= {
             "device": properties.name,
             "bfloat16": torch.cuda.is_bf16_supported(including_emulation=False),
             "gpu_memory": properties.total_memory,
             "cuda": str(torch.version.cuda),
         }
-        kind = properties.name
     else:
+        bfloat16 = bool(torch.cpu._is_avx512_bf16_supported())
         plural = "s" if settings.threads > 1 else ""
-        found["device"] = f"{processor}, {settings.threads} thread{plural}, {_width(found)}"
-        kind = found["device"]
-    found["kind"] = "-".join(re.findall(r"[a-z0-9]+", kind.lower()))
-    return found
-
-
-def _width(found: dict[str, Any]) -> str:
-    """What tells apart processors that systems give one name: "AVX2", "AVX512 with bfloat16"."""
-    return found["instructions"] + (" with bfloat16" if found["bfloat16"] else "")
+        # Systems give one name to processors that compute in different ways.
+        width = instructions + (" with bfloat16" if bfloat16 else "")
+        device = f"{processor}, {settings.threads} thread{plural}, {width}"
+        described |= {"device": device, "bfloat16": bfloat16}
+    described["kind"] = "-".join(re.findall(r"[a-z0-9]+", described["device"].lower()))
+    return described
 
 
 def versions() -> dict[str, str]:
     """Package -> installed version; those that are not installed are left out."""
-    import importlib.metadata
-
-    found = {}
+    installed = {}
     for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            installed[name] = importlib.metadata.version(name)
+    return installed
 
 
 def load() -> list[float]:
@@ -87,10 +82,9 @@ def code() -> dict[str, Any]:
 
 def _processor() -> str:
     info = Path("/proc/cpuinfo")
-    if info.is_file():
-        found = re.search(r"^model name\s*:\s*(.+)$", info.read_text(), re.MULTILINE)
-        if found:
-            return re.sub(r"\(R\)|\(TM\)| CPU|@.*", "", found[1]).strip()
+    text = info.read_text() if info.is_file() else ""
+    if name := re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE):
+        return re.sub(r"\(R\)|\(TM\)| CPU|@.*", "", name[1]).strip()
     return platform.processor() or platform.machine()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
 import multiprocessing
 import os
 import re
@@ -15,12 +14,13 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contest import Absent, Contest, Contestant, Ready, prepare
+from benchmarks.results import ContestResult, Measured
 from benchmarks.settings import Settings
 
 #: What most contestants import: done once, in the process that the others are forked from.
@@ -43,7 +43,6 @@ def environment(threads: int) -> dict[str, str]:
         "OMP_NUM_THREADS": number,
         "MKL_NUM_THREADS": number,
         "OPENBLAS_NUM_THREADS": number,
-        "NUMBA_NUM_THREADS": number,
         "TF_NUM_INTRAOP_THREADS": number,
         "TF_NUM_INTEROP_THREADS": number,
         "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -53,86 +52,59 @@ def environment(threads: int) -> dict[str, str]:
     }
 
 
-@dataclass
-class Outcome:
-    """What came of one contestant in one contest.
-
-    Attributes:
-        times: name of what was timed ("" where there is but one) -> seconds, one a round.
-        first: seconds of the first run (its epoch, where it has one), which is not among the times.
-        prepared: seconds of the preparation (compiling, opening files).
-        memory: peak resident bytes while it worked, libraries included; None where unknown.
-        helpers: the same of the largest of its helper processes, 0 without any.
-        gpu: peak bytes that PyTorch held on the GPU, 0 without any.
-        skipped, failed: why there are no times.
-    """
-
-    contestant: str
-    times: dict[str, list[float]] = field(default_factory=dict)
-    first: float | None = None
-    prepared: float | None = None
-    memory: int | None = None
-    helpers: int = 0
-    gpu: int = 0
-    work: dict[str, float] = field(default_factory=dict)
-    note: str = ""
-    difference: float | None = None
-    skipped: str = ""
-    failed: str = ""
-
-
 def hold(
     contest: Contest,
     settings: Settings,
     say: Callable[[str], None] = lambda text: None,
     *,
     quiet: bool = True,
-) -> list[Outcome]:
+) -> ContestResult:
     """Let the contestants of a contest run in turns.
 
-    One that is absent or fails is out, with the reason in its outcome; the others go on.
+    One that is absent or fails is out, with the reason in its result; the others go on.
     """
-    outcomes = {c.name: Outcome(c.name) for c in contest.contestants}
+    title = f"{contest.group}, {contest.case}"
+    measured = {
+        c.name: Measured(name=c.name, amount=c.amount, rate=c.rate) for c in contest.contestants
+    }
     with contextlib.ExitStack() as stack:
         running: dict[str, _Worker] = {}
         for contestant in contest.contestants:  # one after the other: preparing is work as well
-            say(f"{contest.group}, {contest.case}: preparing {contestant.name}")
-            worker = stack.enter_context(_Worker(contestant, settings, quiet=quiet))
-            answer = worker.receive()
-            outcome = outcomes[contestant.name]
-            if answer[0] == "ready":
+            say(f"{title}: preparing {contestant.name}")
+            worker = stack.enter_context(_Worker(contestant, settings, quiet))
+            kind, answer = worker.receive()
+            if kind == "ready":
                 running[contestant.name] = worker
-                for name, value in answer[1].items():
-                    setattr(outcome, name, value)
-            else:
-                setattr(outcome, answer[0], answer[1])
+            _note(measured[contestant.name], answer if kind == "ready" else {kind: answer})
         for turn in range(0 if contest.warm else 1, (contest.rounds or settings.rounds) + 1):
             for name, worker in list(running.items()):
-                say(f"{contest.group}, {contest.case}: round {turn} of {name}")
-                answer = worker.ask("run" if turn else "warm up")
-                if answer[0] != "times":
-                    outcomes[name].failed = answer[1]
+                say(f"{title}: round {turn} of {name}")
+                kind, answer = worker.ask("run" if turn else "warm up")
+                if kind != "times":
+                    measured[name].failed = answer
                     del running[name]
                 elif turn == 0:  # warms up
-                    times = answer[1]
-                    outcomes[name].first = times.get("epoch", sum(times.values()))
+                    measured[name].first = answer.get("epoch", sum(answer.values()))
                 else:
-                    for what, seconds in answer[1].items():
-                        outcomes[name].times.setdefault(what, []).append(seconds)
+                    for what, seconds in answer.items():
+                        measured[name].times.setdefault(what, []).append(seconds)
         for name, worker in running.items():
-            answer = worker.ask("end")
-            for key, value in answer[1].items():
-                setattr(outcomes[name], key, value)
-    return list(outcomes.values())
+            kind, answer = worker.ask("end")
+            _note(measured[name], answer if kind == "done" else {kind: answer})
+    return ContestResult(
+        group=contest.group, case=contest.case, contestants=list(measured.values())
+    )
 
 
-def call(function: str, settings: Settings, **options: Any) -> Any:
-    """The value of "module:function" of this package, computed in a process of its own."""
-    with _Worker(Contestant("", function, options), settings, task="call") as worker:
-        kind, value = worker.receive()
-    if kind != "value":
-        raise RuntimeError(f"{function}: {value}")
-    return value
+def _note(measured: Measured, values: dict[str, Any]) -> None:
+    for name, value in values.items():
+        setattr(measured, name, value)
+
+
+def in_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function returns in a process of its own, so that this one stays small."""
+    with ProcessPoolExecutor(1, mp_context=_context(alone=False)) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def _context(alone: bool) -> Any:
@@ -147,23 +119,17 @@ def _context(alone: bool) -> Any:
 class _Worker:
     """A contestant in a process; as a context it ends the process."""
 
-    def __init__(
-        self,
-        contestant: Contestant,
-        settings: Settings,
-        task: str = "contest",
-        quiet: bool = True,
-    ) -> None:
+    def __init__(self, contestant: Contestant, settings: Settings, quiet: bool) -> None:
         context = _context(contestant.alone)
-        self.connection, theirs = context.Pipe()
+        self.connection, far_end = context.Pipe()
         # For checkpoints, photographs and what compilers leave; a process that is ended tidies nothing.
         self.folder = tempfile.mkdtemp(prefix="qrlib-benchmarks-")
         method = multiprocessing.get_start_method()
         self.process = context.Process(
-            target=_serve, args=(theirs, contestant, settings, task, quiet, method, self.folder)
+            target=_serve, args=(far_end, contestant, settings, quiet, method, self.folder)
         )
         self.process.start()
-        theirs.close()
+        far_end.close()
 
     def __enter__(self) -> _Worker:
         return self
@@ -202,7 +168,6 @@ def _serve(
     connection: Connection,
     contestant: Contestant,
     settings: Settings,
-    task: str,
     quiet: bool,
     method: str,
     folder: str,
@@ -218,10 +183,7 @@ def _serve(
         os.dup2(nowhere, 2)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
-            if task == "call":
-                connection.send(("value", _function(contestant)(settings, **contestant.options)))
-            else:
-                _contest(connection, contestant, settings)
+            _contest(connection, contestant, settings)
         except Absent as absent:
             connection.send(("skipped", str(absent)))
         except (EOFError, BrokenPipeError, ConnectionResetError):
@@ -232,11 +194,6 @@ def _serve(
             connection.send(("failed", f"{type(error).__name__}: {text[0]}"))
     connection.close()
     _leave()
-
-
-def _function(contestant: Contestant) -> Any:
-    module, function = contestant.setup.split(":")
-    return getattr(importlib.import_module(f"benchmarks.{module}"), function)
 
 
 def _contest(connection: Connection, contestant: Contestant, settings: Settings) -> None:
@@ -313,8 +270,8 @@ def _high_water(process: int | str) -> int | None:
     """Peak resident bytes of a process by Linux's count; None where there is none."""
     with contextlib.suppress(OSError):
         text = Path(f"/proc/{process}/status").read_text()
-        if found := re.search(r"^VmHWM:\s+(\d+) kB", text, re.MULTILINE):
-            return int(found[1]) * 1024
+        if most := re.search(r"^VmHWM:\s+(\d+) kB", text, re.MULTILINE):
+            return int(most[1]) * 1024
     return None
 
 

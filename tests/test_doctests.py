@@ -8,26 +8,20 @@ import pkgutil
 
 import pytest
 
+import benchmarks
 import qrlib
 
 MODULES = sorted(
     module.name
-    for module in pkgutil.walk_packages(qrlib.__path__, "qrlib.")
-    if not module.name.endswith("__main__")
+    for package in (qrlib, benchmarks)
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    # Contestants import libraries that need not be there.
+    if not module.name.endswith("__main__") and ".contestants" not in module.name
 )
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_in_docstrings(name):
-    result = doctest.testmod(importlib.import_module(name), extraglobs=None, verbose=False)
+    result = doctest.testmod(importlib.import_module(name))
     assert result.failed == 0
-
-
-def test_some_modules_have_examples():
-    finder = doctest.DocTestFinder()
-    found = {
-        name
-        for name in MODULES
-        if any(test.examples for test in finder.find(importlib.import_module(name)))
-    }
-    assert {"qrlib.distortions", "qrlib.utils.errors", "qrlib.losses", "qrlib.models"} <= found
+    assert result.attempted > 0 or name not in ("qrlib.distortions", "qrlib.losses")
