@@ -85,15 +85,6 @@ def test_the_test_above_would_see_it(source: str) -> None:
     assert dangers(source)
 
 
-def test_the_loader_of_settings_is_a_safe_one() -> None:
-    import yaml
-
-    from qrlib.utils import strict_yaml
-
-    assert issubclass(strict_yaml._Loader, yaml.SafeLoader)
-    assert yaml._Loader.yaml_constructors == yaml.SafeLoader.yaml_constructors
-
-
 def test_a_checkpoint_with_code_is_refused(folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folders)
     buffer = io.BytesIO()

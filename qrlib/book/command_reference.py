@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,13 +15,13 @@ from qrlib.data import DATASETS
 from qrlib.distortions import BLUR_SIGMAS, kernel_size
 from qrlib.experiments import plan, profiles
 from qrlib.records import store
-from qrlib.utils import paths
+from qrlib.utils import paths, strict_yaml
 from qrlib.utils.errors import QrlibError
 
 
 def bibtex() -> str:
     """The paper and this software as BibTeX, from CITATION.cff."""
-    software = profiles.read_yaml(paths.root() / "CITATION.cff")
+    software = strict_yaml.read(paths.root() / "CITATION.cff", "citation")
     paper = software["preferred-citation"]
     key = paper["authors"][0]["family-names"].lower() + str(paper["year"])
     own = {"title": software["title"], "version": software["version"]}
@@ -166,21 +166,18 @@ def _device(record: Mapping[str, Any]) -> str:
     return record["provenance"]["device"].replace("(1 threads)", "(1 thread)")  # as once written
 
 
-def _fields(cls: Any, before: str = "") -> Iterable[tuple[str, str, str]]:
-    """Dotted name, type and default of each setting of a dataclass."""
-    hints = typing.get_type_hints(cls)
-    for field in dataclasses.fields(cls):
-        kind = hints[field.name]
-        if dataclasses.is_dataclass(kind):
-            yield from _fields(kind, f"{before}{field.name}.")
+def _fields(model: Any, before: str = "") -> Iterable[tuple[str, str, str]]:
+    """Dotted name, type and default of each setting of a group; a choice of words is a "str"."""
+    hints = typing.get_type_hints(model)
+    for name, field in model.model_fields.items():
+        kind = hints[name]
+        if hasattr(kind, "model_fields"):
+            yield from _fields(kind, f"{before}{name}.")
             continue
-        text = kind.__name__ if isinstance(kind, type) else str(kind)
-        default = ""
-        if field.default is not dataclasses.MISSING:
-            default = str(field.default)
-        elif field.default_factory is not dataclasses.MISSING:
-            default = str(field.default_factory())
-        yield before + field.name, text.replace("typing.", ""), default
+        text = kind.__name__ if type(kind) is type else str(kind).replace("typing.", "")
+        text = re.sub(r"Optional\[(.*)\]", r"\1 | None", text)
+        default = "" if field.is_required() else str(field.default)
+        yield before + name, re.sub(r"Literal\[[^]]*\]", "str", text), default
 
 
 def _value(profile: profiles.Profile, name: str) -> Any:

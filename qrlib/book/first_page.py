@@ -14,7 +14,7 @@ from qrlib.experiments import profiles, samples
 from qrlib.report import labels, render, sheets, sources
 from qrlib.report.figures.image_grids import RIGHT, WRONG
 from qrlib.report.render import Rendered
-from qrlib.utils import paths
+from qrlib.utils import paths, strict_yaml
 
 #: The columns of the picture, and of the table.
 METHODS = ("none", "recnet-multiple", "qrnet")
@@ -172,7 +172,7 @@ def claim(table: pd.DataFrame, verdicts: pd.DataFrame, profile: profiles.Profile
 
 def _paper() -> str:
     """Authors, journal and year, as a link; from CITATION.cff."""
-    paper = profiles.read_yaml(paths.root() / "CITATION.cff")["preferred-citation"]
+    paper = strict_yaml.read(paths.root() / "CITATION.cff", "citation")["preferred-citation"]
     *others, last = (author["family-names"] for author in paper["authors"])
     authors = f"{', '.join(others)} and {last}" if others else last
     return f"[{authors}, {paper['journal']} {paper['year']}](https://doi.org/{paper['doi']})"

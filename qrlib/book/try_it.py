@@ -151,7 +151,7 @@ def _write(name: str, folder: Path) -> None:
     for network in found:
         model = onnx_export.qrnet(network.load(), half=True)
         add(network.entry["key"], model.SerializeToString())
-    splits = data.load(**dataclasses.asdict(profile.data))
+    splits = data.load(**profile.data.model_dump())
     judge = of(profile)[0]
     classifier = _classifier(judge, splits)
     model = onnx_export.classifier(classifier, profile.data.image_size, half=True)

@@ -177,7 +177,7 @@ def measure_conventions(
         "name": "conventions",
         "profile": profile.name,
         "config": {
-            "data": dataclasses.asdict(profile.data),
+            "data": profile.data.model_dump(),
             "images": images,
             "seed": seed,
             "conventions": {c.name: dataclasses.asdict(c) for c in chosen},

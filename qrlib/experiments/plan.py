@@ -200,12 +200,12 @@ class Experiment:
         settings = self.profile.config()
         shared = {"data": settings["data"], "precision": self.profile.precision}
         if kind == "classifier":
-            return {**shared, "classifier": dataclasses.asdict(self.classifier)}
+            return {**shared, "classifier": self.classifier.model_dump()}
         mine = {"variant": self.variant, "distortions": self.distortions, "seed": self.seed}
         config = {**shared, **mine, "recovery": settings["recovery"]}
         config |= {role: settings[role] for role in self.what.losses}
         if kind == "evaluation":
-            config["judge"] = dataclasses.asdict(self.classifier)
+            config["judge"] = self.classifier.model_dump()
         recovery = config["recovery"]
         recovery["classification_weight"] = self.classification_weight
         if not self.what.losses or "restorer" not in self.what.learns:
@@ -276,11 +276,9 @@ def open_classifier(
             profile, dataset=dataset, variant="none", classifier=classifier, overrides=overrides
         )
     seed = experiment.classifier.seed if seed is None else _seed(seed)
-    changed = dataclasses.replace(experiment.classifier, seed=seed)
-    with_seed: Any = {experiment.role: changed}
-    return dataclasses.replace(
-        experiment, seed=seed, profile=dataclasses.replace(experiment.profile, **with_seed)
-    )
+    with_seed = {experiment.role: experiment.classifier.model_copy(update={"seed": seed})}
+    profile_with_seed = experiment.profile.model_copy(update=with_seed)
+    return dataclasses.replace(experiment, seed=seed, profile=profile_with_seed)
 
 
 def roles_of(profile: profiles.Profile) -> list[str]:

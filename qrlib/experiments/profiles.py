@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
 import os
 import re
 import reprlib
-import types
-import typing
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, NoReturn, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from qrlib.records import provenance
 from qrlib.utils import paths, strict_yaml
@@ -21,24 +18,33 @@ from qrlib.utils.errors import QrlibError, choose
 NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 #: No setting is larger; generators of random numbers take no larger seeds either.
 LARGEST = 2**31 - 1
-PRECISIONS = ("auto", "32-true", "16-mixed", "bf16-mixed")
-SCHEDULES = ("constant", "cosine")
 PAPER_SIZE = 224  # the side for which Section IV-A's blur strengths are meant
 
 #: What of the paper a profile makes; `qrlib.experiments.plan.PARTS` says with which networks.
-PARTS = ("table2", "table3", "table4", "figure6", "lambda", "pretraining")
+Part = Literal["table2", "table3", "table4", "figure6", "lambda", "pretraining"]
+PARTS: tuple[Part, ...] = get_args(Part)
+
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST)]
+Seeds = Annotated[list[Seed], Field(min_length=1)]
+Weight = Annotated[float, Field(ge=0)]
 
 
-@dataclasses.dataclass(frozen=True)
-class Data:
+class Settings(BaseModel):
+    """Values of exactly the types that the fields say, and no others; unchangeable."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Data(Settings):
     """What `qrlib.data.load` takes."""
 
     dataset: str
-    image_size: int
+    image_size: Count
     resize: str = "squash"
-    split_seed: int = 0
-    classes: int | None = None
-    per_class: int | None = None
+    split_seed: Seed = 0
+    classes: Count | None = None
+    per_class: Count | None = None
 
     @property
     def blur_scale(self) -> float:
@@ -46,44 +52,47 @@ class Data:
         return self.image_size / PAPER_SIZE
 
 
-@dataclasses.dataclass(frozen=True)
-class Classifier:
+class Classifier(Settings):
     """How a classifier is built and trained on clean images; one for all restorers.
 
     `input_size`: the side to which it resizes what it is shown, where that differs from the data's.
     """
 
-    name: str
+    name: str = Field(pattern=f"^{NAME}$")
     weights: str | None = "imagenet"
     trainable: str = "fully_connected"
-    head_width: int = 4096
-    input_size: int | None = None
-    epochs: int = 200
-    patience: int = 5
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    seed: int = 0
+    head_width: Count = 4096
+    input_size: Count | None = None
+    epochs: Count = 200
+    patience: Count = 5
+    batch_size: Count = 32
+    learning_rate: Weight = 1e-3
+    seed: Seed = 0
 
 
-@dataclasses.dataclass(frozen=True)
-class Recovery:
+class Recovery(Settings):
     """Algorithm 1; `classification_weight` is lambda of equations 4 and 5.
 
     `schedule`: "constant", as in the paper, or "cosine": the rate falls to 0 over all epochs.
     """
 
-    epochs: int = 200
-    pretrain_epochs: int = 10
-    patience: int = 5
-    batch_size: int = 32
-    learning_rate: float = 1e-3
-    schedule: str = "constant"
-    classification_weight: float = 0.01
-    dropout: float = 0.2
+    epochs: Count = 200
+    pretrain_epochs: Count = 10
+    patience: Count = 5
+    batch_size: Count = 32
+    learning_rate: Weight = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    classification_weight: Weight = 0.01
+    dropout: float = Field(0.2, ge=0, lt=1)
 
 
-@dataclasses.dataclass(frozen=True)
-class Profile:
+def _with_table2(parts: list[Part]) -> list[Part]:
+    if "table2" not in parts:
+        raise ValueError("should hold table2, which the others are compared with")
+    return parts
+
+
+class Profile(Settings):
     """Everything that decides a set of results.
 
     Attributes:
@@ -106,15 +115,15 @@ class Profile:
     data: Data
     classifier: Classifier
     recovery: Recovery
-    seeds: list[int]
-    second_classifier: Classifier = Classifier("inception_v3")
-    unseen_classifier: Classifier = Classifier("resnet50")
-    other_seeds: list[int] = dataclasses.field(default_factory=lambda: [0])
-    parts: list[str] = dataclasses.field(default_factory=lambda: list(PARTS))
-    evaluation_batch: int = 32
-    precision: str = "auto"
-    devices: int = 1
-    threads: int | None = None
+    seeds: Seeds
+    second_classifier: Classifier = Classifier(name="inception_v3")
+    unseen_classifier: Classifier = Classifier(name="resnet50")
+    other_seeds: Seeds = [0]
+    parts: Annotated[list[Part], AfterValidator(_with_table2)] = list(PARTS)
+    evaluation_batch: Count = 32
+    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
+    devices: Count = 1
+    threads: Count | None = None
     ship_weights: bool = False
 
     @property
@@ -128,7 +137,7 @@ class Profile:
 
     def config(self) -> dict[str, Any]:
         """As plain JSON values."""
-        return dataclasses.asdict(self)
+        return self.model_dump()
 
 
 def names() -> list[str]:
@@ -158,7 +167,7 @@ def load(
     name = choose("profile", name or os.environ.get("QRLIB_PROFILE") or "quick", names())
     check_name(name)
     path = paths.root() / "profiles" / f"{name}.yaml"
-    values = read_yaml(path)
+    values = strict_yaml.read(path, "profile")
     changes = _parse(overrides)
     if dataset is not None:
         from qrlib.data import DATASETS
@@ -177,30 +186,28 @@ def load(
         raise QrlibError(
             f"{path.name}: the name of a profile is that of its file; name is no setting"
         )
-    profile = _build(Profile, {"name": name, **values}, path.name)
-    before = {key: _get(profile, key) for key in changes}  # refuses unknown settings
+    profile = _build({**values, "name": name}, path.name)
+    config = profile.config()
     for key, value in changes.items():
-        section, _, setting = key.rpartition(".")
-        (values.setdefault(section, {}) if section else values)[setting] = value
-    changed = _build(Profile, {"name": name, **values}, "overrides")
-    effective = {key: _get(changed, key) for key in changes if _get(changed, key) != before[key]}
+        group, setting = _group(config, key)
+        group[setting] = value
+    changed = _build(config, "overrides")
+    before, after = (
+        {key: group[setting] for key in changes for group, setting in [_group(settings, key)]}
+        for settings in (profile.config(), changed.config())
+    )
+    effective = {key: after[key] for key in changes if after[key] != before[key]}
     if not effective:
         return profile
     suffix = provenance.config_hash(effective)[:8]
-    return dataclasses.replace(
-        changed,
-        name=f"{name}+{suffix}",
-        label=f"{changed.label}, changed: " + ", ".join(f"{k}={v}" for k, v in effective.items()),
-        comparable=False,
+    label = ", ".join(f"{key}={value}" for key, value in effective.items())
+    return changed.model_copy(
+        update={
+            "name": f"{name}+{suffix}",
+            "label": f"{changed.label}, changed: {label}",
+            "comparable": False,
+        }
     )
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """A profile's file as a dict."""
-    values = strict_yaml.read(path, "profile")
-    if not isinstance(values, dict):
-        raise QrlibError(f"profile {path} must hold settings, not {type(values).__name__}")
-    return values
 
 
 def check_name(name: str) -> str:
@@ -242,87 +249,44 @@ def _parse(overrides: Mapping[str, Any] | str | None) -> dict[str, Any]:
     return dict(overrides)
 
 
-def _get(profile: Profile, key: str) -> Any:
-    value: Any = profile
-    done: list[str] = []
-    for part in key.split("."):
-        if not dataclasses.is_dataclass(value):
-            raise QrlibError(f"setting {'.'.join(done)!r} has no parts; cannot set {key!r}")
-        valid = [f.name for f in dataclasses.fields(value)]
-        choose("setting" if not done else f"setting of {'.'.join(done)}", part, valid)
-        value = getattr(value, part)
-        done.append(part)
-    if dataclasses.is_dataclass(value):
-        raise QrlibError(
-            f"{key!r} is a group of settings; set one of its parts, such as {key}.epochs"
-        )
-    return value
+def _group(config: dict[str, Any], key: str) -> tuple[dict[str, Any], str]:
+    """The group of settings that a dotted name lies in, and its name there."""
+    *groups, setting = key.split(".")
+    for i, name in enumerate(groups, start=1):
+        config = config.setdefault(name, {})  # a group that there is not is refused on building
+        if not isinstance(config, dict):
+            raise QrlibError(f"setting {'.'.join(groups[:i])!r} has no parts; cannot set {key!r}")
+    if isinstance(group := config.get(setting), dict):
+        example = f"{key}.{next(iter(group))}"
+        raise QrlibError(f"{key!r} is a group of settings; set one of its parts, such as {example}")
+    return config, setting
 
 
-def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
-    hints = typing.get_type_hints(cls)
-    for key in values:
-        choose(f"setting in {where}", key, hints)
-    missing = [
-        f.name
-        for f in dataclasses.fields(cls)
-        if f.name not in values
-        and f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
-    ]
-    if missing:
+def _build(values: dict[str, Any], where: str) -> Profile:
+    try:
+        return Profile.model_validate(values)
+    except ValidationError as error:
+        _refuse(error, where)
+
+
+def _refuse(error: ValidationError, where: str) -> NoReturn:
+    """Raise what pydantic found as one line; unknown names first, for what lacks may be one misspelt."""
+    problems = error.errors(include_url=False)
+    unknown = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    missing = [".".join(map(str, p["loc"])) for p in problems if p["type"] == "missing"]
+    if missing and not unknown:
         raise QrlibError(f"{where} lacks {', '.join(missing)}")
-    built = cls(**{key: _typed(hints[key], value, key, where) for key, value in values.items()})
-    if cls is Profile:
-        _check_parts(built, where)
-    return built
-
-
-def _check_parts(profile: Profile, where: str) -> None:
-    for part in profile.parts:
-        choose(f"part in {where}", part, PARTS)
-    choose(f"precision in {where}", profile.precision, PRECISIONS)
-    choose(f"recovery.schedule in {where}", profile.recovery.schedule, SCHEDULES)
-    for role in ("classifier", "second_classifier", "unseen_classifier"):
-        name = getattr(profile, role).name
-        if not re.fullmatch(NAME, name):
-            raise QrlibError(f"{where}: {role}: no classifier is called {name!r}")
-    if "table2" not in profile.parts:
-        raise QrlibError(f"{where}: parts must hold table2, which the others are compared with")
-
-
-def _typed(hint: Any, value: Any, key: str, where: str) -> Any:
-    if dataclasses.is_dataclass(hint):
-        if not isinstance(value, Mapping):
-            raise QrlibError(
-                f"{where}: {key} must be a group of settings, not {reprlib.repr(value)}"
-            )
-        return _build(hint, value, f"{where}: {key}")
-    if typing.get_origin(hint) is list:
-        (item,) = typing.get_args(hint)
-        if not isinstance(value, list) or not value:
-            raise QrlibError(
-                f"{where}: {key} must be a list of {item.__name__}, not {reprlib.repr(value)}"
-            )
-        return [_typed(item, v, key, where) for v in value]
-    allowed = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    if float in allowed and type(value) is int:
-        value = float(value)
-    if isinstance(value, str) and float in allowed:  # YAML 1.1 reads 1e-3 as text
-        with contextlib.suppress(ValueError):
-            value = float(value)
-    if type(value) not in allowed:
-        expected = " or ".join("nothing" if a is type(None) else a.__name__ for a in allowed)
-        raise QrlibError(f"{where}: {key} must be {expected}, not {reprlib.repr(value)}")
-    if type(value) is int and value < 1 and key.removesuffix("s") not in ("seed", "split_seed"):
-        raise QrlibError(
-            f"{where}: {key} must be a whole number of at least 1, not {reprlib.repr(value)}"
-        )
-    if type(value) is int and value > LARGEST:
-        raise QrlibError(f"{where}: {key} must be at most {LARGEST}, not {reprlib.repr(value)}")
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if number and not 0 <= value < float("inf"):
-        raise QrlibError(
-            f"{where}: {key} must be a number of at least 0, not {reprlib.repr(value)}"
-        )
-    return value
+    problem = (unknown or problems)[0]
+    *groups, name = problem["loc"]
+    setting, given = ".".join(map(str, problem["loc"])), problem["input"]
+    if unknown:
+        model: Any = Profile.model_fields[str(groups[0])].annotation if groups else Profile
+        valid = [field for field in model.model_fields if field != "name" or groups]
+        choose(" of ".join(["setting", *map(str, groups)]) + f" in {where}", name, valid)
+    if problem["type"] == "literal_error":
+        valid = re.findall(r"'(.*?)'", problem["ctx"]["expected"])
+        choose(f"{setting} in {where}", given, valid)
+    rule = re.sub(r"^(Value error,|Input|String|List|Keys) should ", "", problem["msg"])
+    rule = re.sub(r"a valid dictionary or instance of \w+", "a group of settings", rule)
+    rule = rule.partition(" after validation")[0]
+    raise QrlibError(f"{where}: {setting} must {rule}, not {reprlib.repr(given)}")

@@ -35,7 +35,7 @@ def choices(experiment: Experiment) -> dict[str, list[distortions.Distortion]]:
 
 def load_data(experiment: Experiment) -> data.Splits:
     """The profile's images; their manifest is kept beside the records."""
-    splits = data.load(**dataclasses.asdict(experiment.profile.data))
+    splits = data.load(**experiment.profile.data.model_dump())
     splits.write_manifest(paths.results(experiment.profile.name))
     return splits
 

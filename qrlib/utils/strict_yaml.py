@@ -1,38 +1,18 @@
-"""YAML that holds plain values, says each of them once, and can neither run code nor grow."""
+"""YAML 1.2 that holds plain values, says each of them once, and can neither run code nor grow."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
 
 from qrlib.utils.errors import QrlibError
 
 #: A settings file of more bytes than this is none.
-LARGEST = 1 << 20
-
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's loader of plain values, without aliases, tags of its own, and keys that come twice."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):  # a few of them can stand for gigabytes
-            raise yaml.constructor.ConstructorError(
-                None, None, "aliases are not allowed", self.peek_event().start_mark
-            )
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        seen = set()
-        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands there twice", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+LARGEST = 1 << 16
 
 
 def parse(text: str) -> Any:
@@ -42,24 +22,33 @@ def parse(text: str) -> Any:
         QrlibError: in one line, what is wrong and where.
     """
     try:
-        return yaml.load(text, Loader=_Loader)  # a SafeLoader
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        raise QrlibError(" ".join(str(error).split())) from error
+        if any(isinstance(event, AliasEvent) for event in YAML(typ="safe", pure=True).parse(text)):
+            # A few of them can stand for gigabytes.
+            raise QrlibError("aliases (*name) are not allowed; write the value out")
+        return YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, OverflowError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1}: " if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise QrlibError(line + " ".join(problem.split())) from error
     except RecursionError:
         raise QrlibError("values are nested too deeply") from None
 
 
-def read(path: Path, what: str) -> Any:
-    """The value of a YAML file; `what` names its role in errors.
+def read(path: Path, what: str) -> dict[str, Any]:
+    """The settings in a YAML file; `what` names its role in errors.
 
     Raises:
-        QrlibError: as `parse` says, or no file of readable size and encoding; the message names it.
+        QrlibError: as `parse` says, or no file of settings of readable size and encoding.
     """
     try:
         if not path.is_file():
             raise QrlibError("it is no file")
         if path.stat().st_size > LARGEST:
             raise QrlibError(f"it has more than {LARGEST:,} bytes")
-        return parse(path.read_text(encoding="utf-8"))
+        values = parse(path.read_text(encoding="utf-8"))
+        if not isinstance(values, dict):
+            raise QrlibError(f"it must hold settings, not {type(values).__name__}")
     except (OSError, ValueError, QrlibError) as error:
         raise QrlibError(f"{what} {path} cannot be read: {' '.join(str(error).split())}") from error
+    return values

@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from qrlib.book import notebooks
 from qrlib.experiments import profiles
-from qrlib.utils import files, paths
+from qrlib.utils import files, paths, strict_yaml
 from qrlib.utils.errors import QrlibError, choose
 from qrlib.workflow import kernel_server, process
 
@@ -96,7 +96,7 @@ def _on(cluster: str, cores: int | None) -> list[str]:
     folder = paths.root() / "cluster"
     known = sorted(path.parent.name for path in folder.glob("*/config.yaml"))
     config = folder / choose("cluster", cluster, known) / "config.yaml"
-    executor = str(profiles.read_yaml(config).get("executor"))
+    executor = str(strict_yaml.read(config, "cluster profile").get("executor"))
     if importlib.util.find_spec(f"snakemake_executor_plugin_{executor.replace('-', '_')}") is None:
         raise QrlibError(
             f"cluster {cluster!r} needs snakemake-executor-plugin-{executor}: run `make setup` with "

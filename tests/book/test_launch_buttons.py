@@ -9,7 +9,7 @@ from support.project import ROOT
 
 from qrlib.book import table_of_contents
 from qrlib.book.sphinx_ext import launch_buttons
-from qrlib.experiments import profiles
+from qrlib.utils import strict_yaml
 from qrlib.utils.errors import QrlibError
 
 
@@ -24,7 +24,7 @@ def links(page):
 
 
 def test_without_an_address_there_is_no_button():
-    assert "repository-code" not in profiles.read_yaml(ROOT / "CITATION.cff")
+    assert "repository-code" not in strict_yaml.read(ROOT / "CITATION.cff", "citation")
     assert links("_executed/method") == {}
 
 
