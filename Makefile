@@ -66,7 +66,7 @@ test: setup ## run the tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 	@$(ELAPSED); echo "== tests passed in $$elapsed: the summary is the line above, the tests are in tests/"
 
-lint: $(STAMP) ## check style, types and that notebooks carry no outputs
+lint: $(STAMP) ## check style, types, the floors, and that notebooks carry no outputs
 	@echo "== lint: ruff check"
 	@# What a module's imports count as depends on files that ruff's cache does not watch.
 	@$(BIN)/ruff check --no-cache .
@@ -74,6 +74,8 @@ lint: $(STAMP) ## check style, types and that notebooks carry no outputs
 	@$(BIN)/ruff format --check .
 	@echo "== lint: mypy"
 	@$(BIN)/mypy
+	@echo "== lint: imports run downwards (the floors in pyproject.toml)"
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@echo "== lint: notebooks carry no outputs"
 	@set -- notebooks/*.ipynb; \
 	if [ -e "$$1" ]; then $(BIN)/nbstripout --keep-id --keep-count --verify "$$@"; else echo "no notebooks"; fi
