@@ -11,6 +11,8 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import qrlib
+
 try:
     import tomllib
 except ModuleNotFoundError:  # Python 3.10
@@ -220,3 +222,10 @@ def test_what_git_ignores_stays_out_of_the_image_but_its_history_goes_along() ->
     ignored = (ROOT / ".dockerignore").read_text("utf-8").splitlines()
     assert {".venv", "_build", "runs", "web/node_modules", "data/*"} <= set(ignored)
     assert ".git" not in ignored  # records name commits, and the archive is of one
+
+
+def test_the_package_offers_the_science() -> None:
+    offered = {name: getattr(qrlib, name) for name in qrlib.__all__}
+    assert {"QRNet", "load_qrnet", "RecoveryLoss", "QrlibError", "distortions"} <= offered.keys()
+    with pytest.raises(AttributeError, match="no attribute 'recover'"):
+        qrlib.recover  # noqa: B018

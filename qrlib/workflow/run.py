@@ -20,7 +20,7 @@ from qrlib.workflow import kernel_server, process
 
 #: Status of a run that Ctrl-C or SIGTERM ended, as a shell has it.
 INTERRUPTED = 130
-#: Cores of a job on a cluster, unless said otherwise: a GPU is fed by few.
+#: Cores that a job on a cluster asks for unless said otherwise; a GPU is fed by few.
 JOB_CORES = 4
 #: Seconds by which the clock of another machine, or of a file system, may be off.
 SKEW = 60.0

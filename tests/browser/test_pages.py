@@ -47,7 +47,13 @@ KINDS: dict[str, str] = {}
 for page in PAGES:
     KINDS.setdefault(page if os.environ.get("QRLIB_EVERY_PAGE") else kind(page), page)
 #: A page with tables, one with equations and drawings, one with photographs, prose, and code.
-OFFLINE = ["_executed/overview", "_executed/method", "_executed/distortions", "rerun", "api/losses"]
+OFFLINE = [
+    "_executed/overview",
+    "_executed/method",
+    "_executed/distortions",
+    "rerun",
+    "api/science",
+]
 #: Notes what the page's content security policy refuses.
 REFUSED = """window.refused = [];
 addEventListener("securitypolicyviolation", (event) => {

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-import qrlib
 from qrlib import distortions, evaluation, weights
 from qrlib.__main__ import main
 from qrlib.inference import recover
@@ -432,11 +431,6 @@ def test_defaults_of_the_command_are_those_of_the_function(source, monkeypatch):
     main(["recover", "photo.jpg", "--out", "out.png"])
     signature = inspect.signature(recover_file).parameters.values()
     assert asked == {p.name: p.default for p in signature if p.kind is p.KEYWORD_ONLY}
-
-
-def test_name_in_the_package():
-    assert qrlib.inference.recover is recover
-    assert "recover" in dir(qrlib)
 
 
 # --- memory ------------------------------------------------------------------------------------
