@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def checkout(work: Path) -> Path:
     """The project as last committed, in a folder of its own, with nothing run in it yet."""
-    if said("git", "status", "--porcelain"):
+    if output("git", "status", "--porcelain"):
         print("note: changes that no commit has take no part in this drill", file=sys.stderr)
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(work)], check=True)
     if (ROOT / "web" / "node_modules").exists():
@@ -28,8 +28,8 @@ def checkout(work: Path) -> Path:
 
 def environment(project: Path) -> dict[str, str]:
     """What a command needs to run in `project` and nowhere else."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("QRLIB_")}
-    return {**kept, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
+    others = {k: v for k, v in os.environ.items() if not k.startswith("QRLIB_")}
+    return {**others, "PYTHONPATH": str(project), "OMP_NUM_THREADS": "1"}
 
 
 def run(project: Path, *arguments: str, **more: str) -> float:
@@ -42,7 +42,8 @@ def run(project: Path, *arguments: str, **more: str) -> float:
     return round(time.monotonic() - started, 1)
 
 
-def said(*command: str, folder: Path = ROOT) -> str:
+def output(*command: str, folder: Path = ROOT) -> str:
+    """What a command prints."""
     return subprocess.run(command, cwd=folder, capture_output=True, text=True).stdout.strip()
 
 
@@ -51,7 +52,7 @@ def circumstances(project: Path) -> dict[str, Any]:
     return {
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "python": platform.python_version(),
-        "commit": said("git", "rev-parse", "HEAD", folder=project),
+        "commit": output("git", "rev-parse", "HEAD", folder=project),
         "date": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
     }
 

@@ -54,11 +54,11 @@ def train(project: Path, top: Path) -> subprocess.CompletedProcess[str]:
 
 
 def line(done: subprocess.CompletedProcess[str]) -> str:
-    """What a failed run said, which has to be one line."""
-    said = re.findall(r"error: .*", done.stderr)
-    if done.returncode != 2 or len(said) != 1 or "Traceback" in done.stderr:
+    """What a failed run says, which has to be one line."""
+    errors = re.findall(r"error: .*", done.stderr)
+    if done.returncode != 2 or len(errors) != 1 or "Traceback" in done.stderr:
         return f"BROKEN ({done.returncode}): {done.stderr[-600:]}"
-    return said[0]
+    return errors[0]
 
 
 def main() -> int:
@@ -75,21 +75,21 @@ def main() -> int:
     small.mkdir()
     if train(project, large).returncode:
         sys.exit("the run on a large disk failed")
-    said: dict[str, str] = {}
+    outcomes: dict[str, str] = {}
     bad: list[str] = []
     with disk(small):
         for size in SIZES:
             mount(small, f"remount,size={size}k")
             done = train(project, small)
-            said[f"{size} kB"] = "finished" if done.returncode == 0 else line(done)
+            outcomes[f"{size} kB"] = "finished" if done.returncode == 0 else line(done)
             bad += kill.damaged(small)
-            print(f"{size} kB: {said[f'{size} kB']}", flush=True)
+            print(f"{size} kB: {outcomes[f'{size} kB']}", flush=True)
             if done.returncode == 0:
                 break
-        kept = f"results/{PROFILE}/records"
-        differ = records.differences(large / kept, small / kept)
+        folder = f"results/{PROFILE}/records"
+        differ = records.differences(large / folder, small / folder)
         before = sorted((p, p.stat().st_mtime_ns) for p in (small / "results").rglob("*.json"))
-        (small / kept / f"{RUNS[1]}.json").unlink()
+        (small / folder / f"{RUNS[1]}.json").unlink()
         before = [pair for pair in before if pair[0].exists()]
         mount(small, "remount,ro")
         read_only = line(train(project, small))
@@ -97,16 +97,16 @@ def main() -> int:
         print(f"read-only: {read_only}")
         mount(small, "remount,rw")
         again = train(project, small)
-        differ += records.differences(large / kept, small / kept)
-    full = [text for text in said.values() if "disk full while writing" in text]
+        differ += records.differences(large / folder, small / folder)
+    full = [text for text in outcomes.values() if "disk full while writing" in text]
     good = (
-        len(full) == len(said) - 1 and "finished" in said.values() and not bad and not differ
+        len(full) == len(outcomes) - 1 and "finished" in outcomes.values() and not bad and not differ
         and "cannot write" in read_only and after == before and again.returncode == 0
     )  # fmt: skip
     print(*differ, *bad, sep="\n")
     print(f"{len(full)} disks were full, {len(bad)} damaged files, {len(differ)} differences in "
-          f"{len(records.read(large / kept))} records: {'good' if good else 'NOT GOOD'}")  # fmt: skip
-    outcome = {"drill": "faults", "good": good, "disk": said, "read-only": read_only,
+          f"{len(records.read(large / folder))} records: {'good' if good else 'NOT GOOD'}")  # fmt: skip
+    outcome = {"drill": "faults", "good": good, "disk": outcomes, "read-only": read_only,
                "damaged": bad, "differences": differ, **common.circumstances(project)}  # fmt: skip
     for name in (str(work), str(project), str(small)):
         outcome["disk"] = {k: v.replace(name, "...") for k, v in outcome["disk"].items()}

@@ -39,22 +39,22 @@ def profile(folder: Path, precision: str, seed: int) -> str:
 
 def accuracies(made: dict[str, dict[str, Any]]) -> dict[str, float]:
     """ "QRNet, noise" -> accuracy, the mean over levels."""
-    found: dict[str, list[float]] = {}
+    values: dict[str, list[float]] = {}
     for method, begins in METHODS.items():
         (record,) = (content for name, content in made.items() if name.startswith(begins))
         for row in record["results"]:
             if row["metric"] == "accuracy":
-                found.setdefault(f"{method}, {row['distortion']}", []).append(row["value"])
-    return {case: statistics.fmean(values) for case, values in found.items()}
+                values.setdefault(f"{method}, {row['distortion']}", []).append(row["value"])
+    return {case: statistics.fmean(levels) for case, levels in values.items()}
 
 
-def compared(found: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
+def comparison(measured: dict[str, list[dict[str, float]]]) -> dict[str, dict[str, float]]:
     """For each case the means, and the mean and standard deviation of bfloat16 minus float32."""
     table = {}
-    for case in found["float32"][0]:
-        values = {name: [seed[case] for seed in seeds] for name, seeds in found.items()}
+    for case in measured["float32"][0]:
+        values = {name: [seed[case] for seed in seeds] for name, seeds in measured.items()}
         changes = [b - f for f, b in zip(values["float32"], values["bfloat16"], strict=True)]
-        numbers = {name: statistics.fmean(of) for name, of in values.items()}
+        numbers = {name: statistics.fmean(seeds) for name, seeds in values.items()}
         numbers |= {"change": statistics.fmean(changes), "deviation": statistics.stdev(changes)}
         table[case] = {name: round(value, 4) for name, value in numbers.items()}
     return table
@@ -71,15 +71,15 @@ def main() -> int:
         sys.exit("this machine does not compute with bfloat16; it would take hours to imitate it")
     work = Path(tempfile.mkdtemp(prefix="qrlib-precision-"))
     project = common.checkout(work / "project")
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in PRECISIONS}
+    measured: dict[str, list[dict[str, float]]] = {name: [] for name in PRECISIONS}
     for seed in range(options.seeds):
-        for precision, seeds in found.items():
+        for precision, seeds in measured.items():
             name = profile(project / "profiles", precision, seed)
             wanted = [f"classifier-small_vgg-seed{seed}", f"pretrained-seed{seed}",
                       f"qrnet-multiple-small_vgg-seed{seed}"]  # fmt: skip
             common.run(project, "train", name, *wanted)
             seeds.append(accuracies(records.read(project / "results" / name / "records")))
-    table = compared(found)
+    table = comparison(measured)
     for case, numbers in table.items():
         print(f"{case:24}", "  ".join(f"{name} {value:.4f}" for name, value in numbers.items()))
     outcome = {"drill": "precision", "profile": PROFILE, "seeds": options.seeds, "accuracy": table,

@@ -120,9 +120,7 @@ def wait_for_node(folder: Path) -> None:
     """Until the node takes jobs; what the daemons said otherwise."""
     deadline = time.monotonic() + STARTING
     while time.monotonic() < deadline:
-        said = subprocess.run(["sinfo", "-h", "-o", "%T"], capture_output=True,
-                              text=True).stdout.strip()  # fmt: skip
-        if said == "idle":
+        if common.output("sinfo", "-h", "-o", "%T") == "idle":
             return
         time.sleep(1)
     for log in sorted(folder.glob("*.log")):
@@ -161,7 +159,7 @@ def main() -> int:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # ends the daemons too
     work = Path(tempfile.mkdtemp(prefix="qrlib-slurm-"))
-    kept = f"results/{arguments.profile}/records"
+    folder = f"results/{arguments.profile}/records"
     expected = arguments.expected
     seconds: dict[str, float] = {}
     # Both before the first run: they have to be of one commit.
@@ -170,14 +168,14 @@ def main() -> int:
         seconds["local"] = common.run(
             here, "run", arguments.profile, "--cores", str(arguments.cpus)
         )
-        expected = here / kept
+        expected = here / folder
     with cluster(Path(tempfile.mkdtemp(prefix="qrlib-daemons-")), arguments.cpus):
         seconds["SLURM"] = common.run(
             project, "run", arguments.profile, "--cluster", "slurm", "--cores", "1"
         )
-        told = common.said("scontrol", "show", "jobs", "-o")
-    jobs = len([line for line in told.splitlines() if "JobState=COMPLETED" in line])
-    found = project / kept
+        listed = common.output("scontrol", "show", "jobs", "-o")
+    jobs = len([line for line in listed.splitlines() if "JobState=COMPLETED" in line])
+    found = project / folder
     different = records.differences(expected, found)
     count = len(records.read(found))
     print(*different, sep="\n")
@@ -187,7 +185,7 @@ def main() -> int:
         "drill": "slurm", "profile": arguments.profile, "parts": arguments.parts,
         "jobs": jobs, "records": count,
         "differences": different, "seconds": seconds,
-        "slurm": common.said("slurmd", "-V"), **common.circumstances(project),
+        "slurm": common.output("slurmd", "-V"), **common.circumstances(project),
     }  # fmt: skip
     return common.end(outcome, arguments.out, work, not different)
 
