@@ -22,6 +22,7 @@ _MODULES = (
     "distortions",
     "evaluation",
     "losses",
+    "metrics",
     "models",
     "paper",
     "weights",

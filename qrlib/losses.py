@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -92,13 +91,16 @@ class RecoveryLoss(nn.Module):
                 f"loss has weights for {sorted(self.weights)} but got logits of {sorted(logits)}"
             )
         parts = {}
-        total = restored.new_zeros((), dtype=torch.float32)
         if self.quality_weight:
             parts["quality"] = quality_loss(restored, target)
-            total = self.quality_weight * parts["quality"]
-        for name, weight in self.weights.items():
+        for name in self.weights:
             if labels is None:
                 raise QrlibError(f"the loss of classifier {name!r} needs labels")
             parts[name] = classification_loss(logits[name], labels)
-            total = total + weight * parts[name]
-        return {"loss": total, **parts}
+        return {"loss": self.total(parts), **parts}
+
+    def total(self, parts: Mapping[str, Tensor]) -> Tensor:
+        """Equation 4 or 5 of its parts, a scalar: L_q + sum_i lambda_i L_{C_i}."""
+        weights = {"quality": self.quality_weight, **self.weights}
+        terms = [weight * parts[name] for name, weight in weights.items() if name in parts]
+        return sum(terms[1:], terms[0])

@@ -9,7 +9,8 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
 
 from qrlib import classifiers, data, distortions
-from qrlib.evaluation import evaluate, psnr, ssim
+from qrlib.evaluation import check_precision, evaluate
+from qrlib.metrics import psnr, ssim
 from qrlib.models import QRNet
 from qrlib.utils.errors import QrlibError
 
@@ -211,43 +212,49 @@ def test_networks_are_left_in_eval_mode_and_unchanged(test_split, classifier, ca
     distortions.gaussian_blur(torch.rand(1, 3, 32, 32, requires_grad=True), 1.0).sum().backward()
 
 
-class Short(nn.Module):
-    """A restorer on a device with room for so many images at once."""
+class Failing(nn.Module):
+    """A restorer whose device fails."""
 
-    def __init__(self, room, error):
+    def __init__(self, error):
         super().__init__()
-        self.room, self.error = room, error
-        self.seen = []
+        self.error = error
 
     def forward(self, images):
-        self.seen.append(len(images))
-        if len(images) > self.room:
-            raise self.error
-        return images * 0.9
+        raise self.error
 
 
-def test_too_little_memory_halves_the_batch_and_changes_no_result(
-    test_split, classifier, cases, capsys
-):
-    error = torch.OutOfMemoryError("CUDA out of memory")
-    short = Short(3, error)
-    found = evaluate(short, {"c": classifier}, test_split, cases[:2], batch_size=8)
-    assert short.seen[:2] == [8, 4]
-    assert max(short.seen[2:]) <= 2
-    assert "out of memory; trying again with 2 images at once" in capsys.readouterr().out
-    expected = evaluate(Short(8, error), {"c": classifier}, test_split, cases[:2], batch_size=8)
-    assert table(found) == pytest.approx(table(expected), abs=1e-6)
-
-
-def test_an_image_that_does_not_fit_is_an_error_and_others_pass_through(
+def test_too_little_memory_names_the_setting_and_other_errors_pass_through(
     test_split, classifier, cases
 ):
-    with pytest.raises(
-        QrlibError, match="too little memory for an image of x .*smaller data.image"
-    ):
-        evaluate(
-            Short(0, torch.OutOfMemoryError("CUDA out of memory")), {"c": classifier}, test_split,
-            cases[:1], batch_size=4, name="x",
-        )  # fmt: skip
+    short = Failing(torch.OutOfMemoryError("CUDA out of memory"))
+    with pytest.raises(QrlibError, match="too little memory for 4 images of x .*evaluation_batch"):
+        evaluate(short, {"c": classifier}, test_split, cases[:1], batch_size=4, name="x")
     with pytest.raises(RuntimeError, match="shapes differ"):
-        evaluate(Short(0, RuntimeError("shapes differ")), {"c": classifier}, test_split, cases[:1])
+        evaluate(Failing(RuntimeError("shapes differ")), {"c": classifier}, test_split, cases[:1])
+
+
+def test_bfloat16_is_held_against_float32(test_split, classifier, cases):
+    torch.manual_seed(0)
+    net = QRNet(1)
+    rows = table(evaluate(net, {"c": classifier}, test_split, cases[:1], precision="bf16-mixed"))
+    exact = table(evaluate(net, {"c": classifier}, test_split, cases[:1]))
+    assert rows != exact
+    assert rows == pytest.approx(exact, abs=0.1)
+    check = check_precision(
+        net, {"c": classifier}, test_split, cases[:1], precision="bf16-mixed", decisions=20
+    )
+    assert check["decisions"] == 20
+    assert check["agreement"] >= 0.995
+    assert 0 < check["psnr_difference"] < 0.1
+
+
+def test_a_precision_that_answers_otherwise_is_refused(test_split, cases):
+    class Fickle(nn.Module):
+        """One answer in float32, another in bfloat16."""
+
+        def forward(self, images):
+            fast = torch.is_autocast_enabled(images.device.type)
+            return torch.eye(3)[int(fast)].expand(len(images), 3)
+
+    with pytest.raises(QrlibError, match="of 30 answers in bf16-mixed, 0.00% .*32-true"):
+        check_precision(None, {"c": Fickle()}, test_split, cases[:1], precision="bf16-mixed")

@@ -49,6 +49,17 @@ class Split:
         images = torch.from_numpy(self.images[self.rows[list(positions)]])
         return images, self.labels[list(positions)], [self.ids[i] for i in positions]
 
+    def spread(self, count: int | None) -> Split:
+        """`count` images, the same at each call, each class with its share of them; None: all."""
+        if count is None or count >= len(self):
+            return self
+        by_class = np.argsort(self.labels.numpy(), kind="stable")
+        positions = np.sort(by_class[np.arange(count) * len(self) // count])
+        ids = [self.ids[i] for i in positions]
+        return Split(
+            self.images, self.rows[positions].tolist(), self.labels[positions].tolist(), ids
+        )
+
 
 @dataclass(frozen=True)
 class Splits:

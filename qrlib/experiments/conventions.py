@@ -23,11 +23,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from qrlib import data, distortions, evaluation
+from qrlib import data, distortions, metrics
 from qrlib.data import caltech, packed
 from qrlib.distortions import Distortion
 from qrlib.experiments.ssim_variants import Target, grey
-from qrlib.utils import memory
 from qrlib.utils.errors import QrlibError
 
 #: Field of `Convention` -> its values and what they mean, listed in the source; the first of each is
@@ -233,7 +232,6 @@ def measure(
         level, strength, metric ("psnr" in dB, "ssim"), value, error (standard error of the value,
         over images), n (images).
     """
-    memory.keep_freed_memory()
     positions = choose_images(len(splits.test), images, seed)
     values = _values(splits, chosen, positions, blur_scale)
     rows = []
@@ -307,7 +305,7 @@ def _measured(
     for (channels, window, border), asked in ranges.items():
         pair = (shown, clean) if channels == "rgb" else (grey(shown), grey(clean))
         if ("psnr", channels) not in found:
-            found["psnr", channels] = evaluation.psnr(*pair).item()
+            found["psnr", channels] = metrics.psnr(*pair).item()
         if (channels, window, border) not in targets:
             targets[channels, window, border] = Target(pair[1], window, border)
         asked = sorted(set(asked))

@@ -46,8 +46,18 @@ def evaluate(
         splits.test,
         cases,
         batch_size=profile.evaluation_batch,
+        precision=profile.evaluation_precision,
         name=experiment.evaluation_run.removesuffix("-" + experiment.classifier.name),
     )
+    check = {}
+    if profile.evaluation_precision != "32-true":
+        check["precision_check"] = evaluation.check_precision(
+            restorer,
+            {role: judges[role] for role in experiment.judges},
+            splits.test,
+            cases,
+            precision=profile.evaluation_precision,
+        )
     seconds = time.monotonic() - started
     for row in found:
         if "right" in row:
@@ -70,6 +80,7 @@ def evaluate(
             "provenance": train.provenance_of("evaluation", splits, hashes, seconds, device_name()),
             "results": rows,
             "training": None,
+            **check,
         }
         if by.role == "classifier" and by.restorer in plan.SAMPLED:
             record["samples"] = samples.take(

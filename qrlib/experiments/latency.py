@@ -28,7 +28,6 @@ def milliseconds_per_image(
     Returns:
         Name -> medians over the images, one a repeat.
     """
-    memory.keep_freed_memory()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     for net in (net for networks in ways.values() for net in networks):
         memory.channels_last(net.to(device)).eval()

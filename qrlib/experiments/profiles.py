@@ -8,7 +8,14 @@ import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, NoReturn, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from qrlib.records import provenance
 from qrlib.utils import paths, strict_yaml
@@ -19,6 +26,7 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 #: No setting is larger; generators of random numbers take no larger seeds either.
 LARGEST = 2**31 - 1
 PAPER_SIZE = 224  # the side for which Section IV-A's blur strengths are meant
+LARGEST_KERNEL = 39  # pixels, of sigma 10 at that side
 
 #: What of the paper a profile makes; `qrlib.experiments.plan.PARTS` says with which networks.
 Part = Literal["table2", "table3", "table4", "figure6", "lambda", "pretraining"]
@@ -74,6 +82,10 @@ class Recovery(Settings):
     """Algorithm 1; `classification_weight` is lambda of equations 4 and 5.
 
     `schedule`: "constant", as in the paper, or "cosine": the rate falls to 0 over all epochs.
+    `classifier_share`, `crop`: how much of a batch enters the losses (`qrlib.training.sampling`); all of
+    it in the paper.
+    `validation_images`: how many judge each epoch; None: all.
+    `micro_batches`: parts in which a batch goes through a device of little memory.
     """
 
     epochs: Count = 200
@@ -84,6 +96,10 @@ class Recovery(Settings):
     schedule: Literal["constant", "cosine"] = "constant"
     classification_weight: Weight = 0.01
     dropout: float = Field(0.2, ge=0, lt=1)
+    classifier_share: float = Field(1.0, gt=0, le=1)
+    crop: Count | None = None
+    validation_images: Count | None = None
+    micro_batches: Count = 1
 
 
 def _with_table2(parts: list[Part]) -> list[Part]:
@@ -104,6 +120,7 @@ class Profile(Settings):
         seeds: one restorer of each method of Table 2 is trained for each.
         other_seeds: the same for what is trained beyond Table 2.
         parts: what of the paper is made, names of `PARTS`.
+        evaluation_precision: "32-true", or "bf16-mixed", which is then held against float32.
         ship_weights: whether the weights of QRNet and MQRNet are kept beside the records, for
             `qrlib.load_qrnet`.
     """
@@ -121,10 +138,31 @@ class Profile(Settings):
     other_seeds: Seeds = [0]
     parts: Annotated[list[Part], AfterValidator(_with_table2)] = list(PARTS)
     evaluation_batch: Count = 32
+    evaluation_precision: Literal["32-true", "bf16-mixed"] = "32-true"
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
     devices: Count = 1
     threads: Count | None = None
     ship_weights: bool = False
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> Profile:
+        crop, side = self.recovery.crop, self.data.image_size
+        if crop is None:
+            return self
+        least = LARGEST_KERNEL * self.data.blur_scale
+        valid = [size for size in range(16, side) if side % size == 0 and size >= least]
+        if crop not in valid:
+            raise ValueError(
+                f"recovery.crop must divide data.image_size {side}, so that each pixel is as likely as "
+                f"any other, and hold the largest blur's kernel of {least:g} pixels; {crop} does not: "
+                f"take {' or '.join(map(str, valid)) or 'none, these images are too small'}"
+            )
+        if self.recovery.classifier_share == 1:
+            raise ValueError(
+                f"recovery.crop {crop} has no use while the classifier sees every image: set "
+                "recovery.classifier_share below 1 as well"
+            )
+        return self
 
     @property
     def choice(self) -> dict[str, str]:
@@ -277,6 +315,8 @@ def _refuse(error: ValidationError, where: str) -> NoReturn:
     if missing and not unknown:
         raise QrlibError(f"{where} lacks {', '.join(missing)}")
     problem = (unknown or problems)[0]
+    if not problem["loc"]:  # of several settings together
+        raise QrlibError(f"{where}: {problem['msg'].removeprefix('Value error, ')}")
     *groups, name = problem["loc"]
     setting, given = ".".join(map(str, problem["loc"])), problem["input"]
     if unknown:

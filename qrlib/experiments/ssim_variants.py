@@ -1,6 +1,6 @@
 """SSIM with the window, the border and the data range that a convention names (`qrlib.experiments.conventions`).
 
-`qrlib.evaluation.ssim` is the project's own SSIM.  This one computes the variants of it that papers
+`qrlib.metrics.ssim` is the project's own SSIM.  This one computes the variants of it that papers
 and libraries use, and computes what they share once.
 """
 

@@ -22,7 +22,8 @@ from qrlib.records import provenance, store
 from qrlib.training.classifier import train_classifier as _train_classifier
 from qrlib.training.loop import History, LoopSettings
 from qrlib.training.recovery import learning_part, train_recovery
-from qrlib.utils import paths
+from qrlib.training.sampling import Sampling
+from qrlib.utils import memory, paths
 from qrlib.utils.errors import QrlibError
 
 
@@ -34,7 +35,11 @@ def choices(experiment: Experiment) -> dict[str, list[distortions.Distortion]]:
 
 
 def load_data(experiment: Experiment) -> data.Splits:
-    """The profile's images; their manifest is kept beside the records."""
+    """The profile's images; their manifest is kept beside the records.
+
+    What computes begins here, so that this also tells the process to keep memory that it frees.
+    """
+    memory.keep_freed_memory()
     splits = data.load(**experiment.profile.data.model_dump())
     splits.write_manifest(paths.results(experiment.profile.name))
     return splits
@@ -127,6 +132,9 @@ def train(
         seed=experiment.seed,
         name=name,
         fingerprint=_fingerprint("recovery", config, splits, parts),
+        sampling=Sampling(settings.classifier_share, settings.crop),
+        micro_batches=settings.micro_batches,
+        validation_images=settings.validation_images,
         **tuning,
     )
     record = _record(
@@ -221,8 +229,6 @@ def _record(
                 "best_epoch": history.best_epoch,
                 "precision": history.precision,
                 "resumed": history.resumed,
-                # Where a device's memory was too small for a whole batch; the optimiser saw one.
-                **({"parts_of_a_batch": history.parts} if history.parts > 1 else {}),
                 "parameters": sum(p.numel() for p in net.parameters()),
                 "images": {p: len(getattr(splits, p)) for p in ("train", "validation", "test")},
             },

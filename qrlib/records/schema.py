@@ -77,6 +77,18 @@ _SAMPLES = {
         },
     },
 }
+#: `qrlib.evaluation.check_precision`.
+_PRECISION_CHECK = {
+    "type": "object",
+    "required": "precision decisions agreement psnr_difference".split(),
+    "additionalProperties": False,
+    "properties": {
+        "precision": {"type": "string"},
+        "decisions": {"type": "integer", "minimum": 1},
+        "agreement": {"type": "number", "minimum": 0, "maximum": 1},
+        "psnr_difference": {"type": "number", "minimum": 0},
+    },
+}
 _CONVENTION = {
     "type": "object",
     "required": "convention factor distortion level strength metric value error n".split(),
@@ -137,6 +149,7 @@ RECORD: dict[str, Any] = {
             },
         },
         "samples": _SAMPLES,
+        "precision_check": _PRECISION_CHECK,
     },
     "allOf": [
         *(

@@ -14,8 +14,8 @@ from qrlib.classifiers import Classifier
 from qrlib.data import Split, Splits
 from qrlib.losses import classification_loss
 from qrlib.training.device import resolve_precision
-from qrlib.training.loop import History, LoopSettings, Task, fit, restore
-from qrlib.training.microbatches import in_parts
+from qrlib.training.loop import History, LoopSettings, fit, restore
+from qrlib.training.task import Task
 from qrlib.utils import memory
 
 
@@ -40,15 +40,15 @@ class ClassifierTask(Task):
         inputs, labels, _ = batch
         if inputs.dtype == torch.uint8:
             inputs = (inputs.float() / 255).contiguous(memory_format=torch.channels_last)
-        found = in_parts(self._means, self.parts, inputs, labels)
+        means = self._means(inputs, labels)
         self.log_dict(
-            {f"{part}_{name}": mean for name, mean in found.items()},
+            {f"{part}_{name}": mean for name, mean in means.items()},
             on_step=False,
             on_epoch=True,
             batch_size=float(len(labels)),  # type: ignore[arg-type]  # see `recovery`
             sync_dist=self.trainer.num_devices > 1,
         )
-        return found["loss"]
+        return means["loss"]
 
     def _means(self, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
         logits = self.net(inputs)
@@ -109,7 +109,6 @@ def train_classifier(
     Where only the fully connected layers learn, each image goes through the backbone once, not once
     an epoch: it gives the same features every time.
     """
-    memory.keep_freed_memory()
     train: Any = splits.train
     validation: Any = splits.validation
     net = trained_part(classifier)

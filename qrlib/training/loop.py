@@ -29,8 +29,8 @@ from qrlib.training import failures
 from qrlib.training.batches import Batches, mix
 from qrlib.training.device import device_name, resolve_precision
 from qrlib.training.progress import Progress
-from qrlib.training.task import Task as Task
-from qrlib.utils import files, memory
+from qrlib.training.task import Task
+from qrlib.utils import files
 from qrlib.utils.errors import QrlibError
 
 
@@ -56,10 +56,7 @@ class LoopSettings:
 
 @dataclass(frozen=True)
 class History:
-    """What happened: one row an epoch, the best epoch by validation loss, and the cost.
-
-    `parts`: in how many parts a batch went through the device, whose memory was too small for more.
-    """
+    """What happened: one row an epoch, the best epoch by validation loss, and the cost."""
 
     rows: list[dict[str, float]]
     best_epoch: int
@@ -67,7 +64,6 @@ class History:
     precision: str
     device: str
     resumed: int
-    parts: int = 1
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -84,22 +80,16 @@ class _Recorder(Callback):
         self.rows: list[dict[str, float]] = []
         self.seconds = 0.0
         self.resumed = 0
-        self.parts = 1
         self.started = time.monotonic()
 
     def state_dict(self) -> dict[str, Any]:
-        names = ("rows", "seconds", "resumed", "parts")
+        names = ("rows", "seconds", "resumed")
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.rows = state["rows"]
         self.seconds = state["seconds"]
         self.resumed = state["resumed"] + 1
-        self.parts = state["parts"]
-
-    def on_train_start(self, trainer: lightning.Trainer, module: Any) -> None:
-        # A resumed run need not find out again how much memory there is.
-        self.parts = module.parts = max(module.parts, self.parts)
 
     @property
     def best_epoch(self) -> int:
@@ -168,7 +158,6 @@ def fit(
     Raises:
         QrlibError: a loss that is not finite, a damaged checkpoint, a full disk.
     """
-    memory.keep_freed_memory()
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Two processes may want the same run: the second waits, then finds it done.
     with FileLock(folder.parent / f".{folder.name}.lock"):
@@ -176,12 +165,8 @@ def fit(
             print(f"{name}: already trained, best epoch {history.best_epoch}", flush=True)
             return history
         _open_run(folder, fingerprint, name)
-        history = failures.survive(
-            lambda: _fit(task, train, validation, folder, settings, name),
-            task,
-            name=name,
-            most_parts=settings.batch_size,
-        )
+        with failures.explained(name, task.less_memory):
+            history = _fit(task, train, validation, folder, settings, name)
         state = {"fingerprint": fingerprint, "finished": True, "history": vars(history)}
         files.write_json(folder / "state.json", state)
         (folder / "last.ckpt").unlink(missing_ok=True)
@@ -320,5 +305,4 @@ def _history(recorder: _Recorder, settings: LoopSettings, task: Task) -> History
         precision=resolve_precision(settings.precision),
         device=device_name(),
         resumed=recorder.resumed,
-        parts=recorder.parts,
     )

@@ -7,6 +7,7 @@ What learns is the restorer (RecNet, QRNet, MQRNet), the fully connected layers 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +17,40 @@ from torch import Tensor, nn
 from qrlib.classifiers import Classifier
 from qrlib.data import Splits
 from qrlib.distortions import Distortion, distort_for_evaluation, sample
-from qrlib.losses import RecoveryLoss
+from qrlib.losses import RecoveryLoss, quality_loss
 from qrlib.models import QRNet
 from qrlib.training.batches import mix
-from qrlib.training.loop import History, LoopSettings, Task, fit
+from qrlib.training.loop import History, LoopSettings, fit
 from qrlib.training.microbatches import in_parts
+from qrlib.training.sampling import Sampling
+from qrlib.training.task import Task
 from qrlib.utils import memory
 from qrlib.utils.errors import QrlibError, choose
+
+
+@dataclass(frozen=True)
+class Networks:
+    """What takes part in a training.
+
+    No `nn.Module`, so that Lightning counts only `RecoveryTask.net` among the parameters of the task: what
+    is frozen is in no checkpoint and no optimiser.
+
+    Attributes:
+        restorer: Q; None leaves the images as they are, for fine-tuning a classifier.
+        classifiers: name -> C_i, frozen but for the head of the tuned one.
+        head: the fully connected layers that learn; None: none.
+    """
+
+    restorer: nn.Module | None
+    classifiers: dict[str, Classifier]
+    head: nn.Module | None
 
 
 class RecoveryTask(Task):
     """One step of Algorithm 1 a batch; with no distortions, the pretraining on clean images.
 
     Classifiers are frozen but for the head of `tuned`: gradients pass through them to the restorer
-    and stop there.  What is frozen is kept out of the module's parameters, so that no checkpoint
-    holds it.
+    and stop there.
 
     Args:
         restorer: Q; None leaves the images as they are, for fine-tuning a classifier.
@@ -40,11 +60,11 @@ class RecoveryTask(Task):
         learning_rate: of the restorer.
         tuned: the classifier whose fully connected layers learn as well.
         tuning_rate: their learning rate.
+        sampling: how much of a batch enters the losses.
+        micro_batches: parts in which a batch goes through the device.
     """
 
-    restorer: nn.Module | None
-    head: nn.Module | None
-    classifiers: dict[str, Classifier]
+    less_memory = "raise recovery.micro_batches, which changes results by rounding alone"
 
     def __init__(
         self,
@@ -57,6 +77,8 @@ class RecoveryTask(Task):
         seed: int,
         tuned: str | None = None,
         tuning_rate: float = 1e-3,
+        sampling: Sampling | None = None,
+        micro_batches: int = 1,
     ) -> None:
         super().__init__()
         head = None
@@ -68,43 +90,56 @@ class RecoveryTask(Task):
         self.learning_rate = learning_rate
         self.tuning_rate = tuning_rate
         self.seed = seed
-        self.__dict__["restorer"] = None if restorer is None else memory.channels_last(restorer)
-        self.__dict__["classifiers"] = {
-            name: memory.channels_last(
-                classifier.set_trainable("fully_connected" if name == tuned else "frozen")
-            )
-            for name, classifier in classifiers.items()
-        }
-        self.__dict__["head"] = head
-        self.kept: dict[int, Tensor] = {}  # batch -> validation images, distorted
+        self.sampling = sampling or Sampling()
+        self.micro_batches = micro_batches
+        self.networks = Networks(
+            None if restorer is None else memory.channels_last(restorer),
+            {
+                name: memory.channels_last(
+                    classifier.set_trainable("fully_connected" if name == tuned else "frozen")
+                )
+                for name, classifier in classifiers.items()
+            },
+            head,
+        )
+        self.distorted: dict[int, Tensor] = {}  # batch -> validation images, distorted
 
     def optimizer(self) -> torch.optim.Optimizer:
-        groups = []
-        for part, rate in ((self.restorer, self.learning_rate), (self.head, self.tuning_rate)):
-            if part is not None:
-                groups.append({"params": list(part.parameters()), "lr": rate})
+        rates = (
+            (self.networks.restorer, self.learning_rate),
+            (self.networks.head, self.tuning_rate),
+        )
+        groups = [
+            {"params": list(part.parameters()), "lr": rate}
+            for part, rate in rates
+            if part is not None
+        ]
         return torch.optim.Adam(groups, fused=True)
 
     def setup(self, stage: str) -> None:
-        for classifier in self.classifiers.values():
+        for classifier in self.networks.classifiers.values():
             classifier.to(self.device)
 
     def training_step(self, batch: tuple[Tensor, Tensor, list[str]], index: int) -> Tensor:
         images, labels, ids = batch
         clean = images.float() / 255  # b_x*, (B, 3, H, W)
         inputs = targets = clean
+        step = mix(self.seed, "step", self.current_epoch, index)
         if self.choices:
-            step = mix(self.seed, "step", self.current_epoch, index)
             distortion = sample(self.choices, torch.Generator().manual_seed(step))
             noise = torch.Generator(self.device).manual_seed(mix(step, self.global_rank))
             distorted = distortion(clean, noise)  # b_x <- G(b_x*, d, p)
             inputs = torch.cat([clean, distorted])  # b_x_train, (2B, 3, H, W)
             targets = torch.cat([clean, clean])  # b_x_target
             labels = torch.cat([labels, labels])  # b_t_target
-        parts = in_parts(self.losses, self.parts, inputs, targets, labels)
-        self.check_finite(parts["loss"], index, ids)
-        self._log("train", parts, len(images))
-        return parts["loss"]
+        if self.sampling.everything or self.networks.restorer is None:
+            losses = in_parts(self.losses, self.micro_batches, inputs, targets, labels)
+        else:
+            groups = len(inputs) // len(clean)
+            losses = self.sampled_losses(inputs, targets, labels, groups, mix(step, "sampling"))
+        self.check_finite(losses["loss"], index, ids)
+        self._log("train", losses, len(images))
+        return losses["loss"]
 
     def validation_step(self, batch: tuple[Tensor, Tensor, list[str]], index: int) -> None:
         images, labels, ids = batch
@@ -114,34 +149,63 @@ class RecoveryTask(Task):
             inputs = torch.cat([clean, self._distorted(index, clean, ids)])
             targets = torch.cat([clean, clean])
             labels = torch.cat([labels, labels])
-        parts = in_parts(self.losses, self.parts, inputs, targets, labels)
-        self._log("val", parts, len(images))
-
-    def release(self) -> None:
-        self.kept.clear()
+        losses = in_parts(self.losses, self.micro_batches, inputs, targets, labels)
+        self._log("val", losses, len(images))
 
     def _distorted(self, index: int, clean: Tensor, ids: list[str]) -> Tensor:
         """A validation batch, distorted: the same in every epoch, so that a GPU keeps it.
 
         Its noise is drawn on the CPU, which takes longer than a GPU's whole epoch.
         """
-        if index in self.kept:
-            return self.kept[index]
+        if index in self.distorted:
+            return self.distorted[index]
         distorted = distort_by_id(clean, ids, self.choices)
         if memory.fits(distorted.nbytes * int(self.trainer.num_val_batches[0]), self.device):
-            self.kept[index] = distorted
+            self.distorted[index] = distorted
         return distorted
+
+    def restore(self, inputs: Tensor) -> Tensor:
+        images = inputs.contiguous(memory_format=torch.channels_last)
+        return images if self.networks.restorer is None else self.networks.restorer(images)
 
     def losses(self, inputs: Tensor, targets: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """The losses of one batch.  Algorithm 1 prints C(b_x_train) where the text has C(Q(...))."""
-        restored = inputs.contiguous(memory_format=torch.channels_last)
-        if self.restorer is not None:
-            restored = self.restorer(restored)
-        logits = {name: classifier(restored) for name, classifier in self.classifiers.items()}
+        restored = self.restore(inputs)
+        logits = {
+            name: classifier(restored) for name, classifier in self.networks.classifiers.items()
+        }
         return self.loss(restored, targets, logits, labels)
 
-    def _log(self, part: str, parts: dict[str, Tensor], count: int) -> None:
-        values: dict[str, Any] = {f"{part}_{name}": value for name, value in parts.items()}
+    def sampled_losses(
+        self, inputs: Tensor, targets: Tensor, labels: Tensor, groups: int, seed: int
+    ) -> dict[str, Tensor]:
+        """The same from a sample; their means over many seeds, and those of their gradients, are the same.
+
+        A restorer of a wide receptive field sees less around the border of a tile than it would in the
+        whole image: up to that.
+
+        Args:
+            groups: 2 where the second half of the batch is the first one distorted, else 1.
+            seed: of the sample.
+        """
+        generator = torch.Generator().manual_seed(seed)
+        seen, unseen = self.sampling.seen(len(inputs), groups, generator)
+        losses = in_parts(
+            self.losses, self.micro_batches, inputs[seen], targets[seen], labels[seen]
+        )
+        if len(unseen):
+            pairs = self.sampling.tiles(torch.cat([inputs[unseen], targets[unseen]], 1), generator)
+            quality = in_parts(self._quality, self.micro_batches, *pairs.split(3, 1))["quality"]
+            share = len(seen) / len(inputs)
+            losses["quality"] = share * losses["quality"] + (1 - share) * quality
+            losses["loss"] = self.loss.total(losses)
+        return losses
+
+    def _quality(self, inputs: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        return {"quality": quality_loss(self.restore(inputs), targets)}
+
+    def _log(self, part: str, losses: dict[str, Tensor], count: int) -> None:
+        values: dict[str, Any] = {f"{part}_{name}": value for name, value in losses.items()}
         self.log_dict(
             values,
             on_step=False,
@@ -189,6 +253,9 @@ def train_recovery(
     fingerprint: dict[str, Any],
     tuned: str | None = None,
     tuning_rate: float = 1e-3,
+    sampling: Sampling | None = None,
+    micro_batches: int = 1,
+    validation_images: int | None = None,
 ) -> History:
     """Algorithm 1, or the pretraining before it; arguments as of `RecoveryTask`.
 
@@ -196,15 +263,19 @@ def train_recovery(
     alone, without choices of distortions and without classifiers: every variant of one seed can
     start from the same pretrained network.
 
+    `validation_images`: how many of them judge each epoch, spread evenly over the classes; None: all.
+
     Leaves the restorer, and the fully connected layers of `tuned`, with the weights of the best
     epoch, in eval mode, on the CPU.
     """
     task = RecoveryTask(
         restorer, loss, classifiers, choices,
         learning_rate=settings.learning_rate, seed=seed, tuned=tuned, tuning_rate=tuning_rate,
+        sampling=sampling, micro_batches=micro_batches,
     )  # fmt: skip
+    validation = splits.validation.spread(validation_images)
     history = fit(
-        task, splits.train, splits.validation, folder, settings, name=name, fingerprint=fingerprint
+        task, splits.train, validation, folder, settings, name=name, fingerprint=fingerprint
     )
     for classifier in classifiers.values():
         classifier.cpu().set_trainable("frozen").eval()

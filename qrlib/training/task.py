@@ -24,8 +24,8 @@ class Task(lightning.LightningModule):
     net: nn.Module
     learning_rate: float
     seed: int
-    #: In how many parts a batch goes through the device.
-    parts: int = 1
+    #: What to do where the device has too little memory.
+    less_memory = "make classifier.batch_size smaller"
     #: The first batch of this epoch whose loss is no number, on a GPU.
     bad: torch.Tensor | None = None
 
@@ -53,9 +53,6 @@ class Task(lightning.LightningModule):
     def immediate(self) -> bool:
         """Whether a loss's value can be asked for without waiting, as on a processor."""
         return bool(self.device.type == "cpu")
-
-    def release(self) -> None:
-        """Let go of what is kept on a device for speed, since its memory is not enough."""
 
     def check_finite(self, loss: torch.Tensor, index: int, ids: Sequence[str]) -> None:
         """Stop at the first loss that is no number; on a GPU, which should not wait for each, at the

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from test_store import record as stored
 
-from qrlib import distortions, evaluation, paper
+from qrlib import distortions, metrics, paper
 from qrlib.book import explorers, notebooks
 from qrlib.book.explorers.markup import looks_of, methods
 from qrlib.experiments import profiles
@@ -277,8 +277,8 @@ def test_distorted_photographs_are_those_of_the_library(photograph):
         for i, level in enumerate(levels[kind["key"]]):
             image = level(clean, torch.Generator().manual_seed(3))
             entry = shown[kind["key"]]
-            assert entry["psnr"][i] == pytest.approx(evaluation.psnr(image, clean).item())
-            assert entry["ssim"][i] == pytest.approx(evaluation.ssim(image, clean).item())
+            assert entry["psnr"][i] == pytest.approx(metrics.psnr(image, clean).item())
+            assert entry["ssim"][i] == pytest.approx(metrics.ssim(image, clean).item())
             seen = np.asarray(Image.open(io.BytesIO(picture(entry["shown"][i]))), dtype=float)
             exact = image[0].permute(1, 2, 0).numpy() * 255
             # Compression may not take the noise away that the picture is about.

@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import PHONE, Visit, until
-from qrlib import evaluation, models, weights
+from qrlib import metrics, models, weights
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, gaussian_blur
 from qrlib.inference import recover
 
@@ -170,10 +170,10 @@ def test_restores_measures_and_answers_as_pytorch_does(
     for name in ("distorted", "restored"):
         measured = shown["measures"][name]
         assert measured["psnr"] == pytest.approx(
-            evaluation.psnr(shown[name], shown["clean"]).item(), abs=1e-3
+            metrics.psnr(shown[name], shown["clean"]).item(), abs=1e-3
         )
         assert measured["ssim"] == pytest.approx(
-            evaluation.ssim(shown[name], shown["clean"]).item(), abs=1e-4
+            metrics.ssim(shown[name], shown["clean"]).item(), abs=1e-4
         )
     assert len(shown["answers"]) == 3
     for confidence in shown["answers"]:

@@ -16,7 +16,7 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from qrlib import data, distortions, evaluation, paper
+from qrlib import data, distortions, metrics, paper
 from qrlib.experiments import conventions, evaluate, plan, profiles, ssim_variants
 from qrlib.experiments.conventions import OURS, Convention
 from qrlib.records import store
@@ -91,7 +91,7 @@ def test_unclipped_noise_has_the_psnr_of_its_sigma(case):
     shown = conventions.distort(grey, "a", case, unclipped)
     # PSNR of n draws has a standard deviation of 10/ln(10) sqrt(2/n) dB: here 0.028.
     expected = 20 * math.log10(255 / case.sigma)
-    assert evaluation.psnr(shown, grey).item() == pytest.approx(expected, abs=0.12)
+    assert metrics.psnr(shown, grey).item() == pytest.approx(expected, abs=0.12)
     assert torch.equal(shown, conventions.distort(grey, "a", case, unclipped))
     assert not torch.equal(shown, conventions.distort(grey, "b", case, unclipped))
     assert shown.min() < 0
@@ -140,7 +140,7 @@ def test_a_grey_file_gets_three_channels(tmp_path):
 def test_ssim_under_our_convention_is_the_projects(clean, case):
     shown = distortions.distort_for_evaluation(clean, ["a"], case)
     (ours,) = ssim_variants.Target(clean).ssim(shown)
-    torch.testing.assert_close(ours, evaluation.ssim(shown, clean), atol=2e-5, rtol=0)
+    torch.testing.assert_close(ours, metrics.ssim(shown, clean), atol=2e-5, rtol=0)
 
 
 @pytest.mark.parametrize("data_range", [1.0, 2.0])
@@ -165,7 +165,7 @@ def test_ssim_of_the_whole_image_is_torchmetrics_own_mean(clean):
         shown, clean, data_range=1.0, sigma=1.5, return_full_image=True
     )
     assert whole.item() == pytest.approx(each.mean().item(), abs=2e-5)
-    assert whole.item() != pytest.approx(evaluation.ssim(shown, clean).item(), abs=1e-4)
+    assert whole.item() != pytest.approx(metrics.ssim(shown, clean).item(), abs=1e-4)
 
 
 def test_ssim_of_grey_images_is_scikit_images_on_opencvs_grey(clean):
@@ -234,7 +234,7 @@ def test_measured_means_of_ours_are_those_of_the_evaluation(splits):
     for case in cases:
         shown = distortions.distort_for_evaluation(clean, ids, case)
         for metric, tolerance in (("psnr", 1e-4), ("ssim", 2e-5)):
-            each = getattr(evaluation, metric)(shown, clean).double()
+            each = getattr(metrics, metric)(shown, clean).double()
             row = found[case.kind, case.level, metric]
             assert row["value"] == pytest.approx(each.mean().item(), abs=tolerance)
             error = each.std().item() / len(each) ** 0.5

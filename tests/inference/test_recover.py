@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
 
-from qrlib import distortions, evaluation, weights
+from qrlib import distortions, metrics, weights
 from qrlib.__main__ import main
 from qrlib.inference import recover
 from qrlib.inference.recover import reach, recover_file, tiles
@@ -360,7 +360,7 @@ def test_the_shipped_network_takes_noise_away(source, monkeypatch):
     recover_file(source, source.parent / "out.png", tile=128)
     restored = torch.from_numpy(np.array(Image.open(source.parent / "out.png")))
     restored = restored.permute(2, 0, 1)[None].float() / 255
-    assert evaluation.psnr(restored, clean) > evaluation.psnr(noisy, clean) + 3
+    assert metrics.psnr(restored, clean) > metrics.psnr(noisy, clean) + 3
 
 
 # --- the command -------------------------------------------------------------------------------

@@ -13,10 +13,8 @@ import torch
 from torch import nn
 
 from qrlib import data, distortions
-from qrlib.experiments import plan, train
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.records import store
 from qrlib.training import batches, loop
 from qrlib.training.loop import LoopSettings
 from qrlib.training.microbatches import in_parts
@@ -32,12 +30,14 @@ def splits():
     return data.load("photographs", 32, classes=3, per_class=8)
 
 
-def make_task(room: int | None = None, dropout: float = 0.0) -> RecoveryTask:
+def make_task(
+    room: int | None = None, dropout: float = 0.0, micro_batches: int = 1
+) -> RecoveryTask:
     """A task on a device that has room for so many images at once, clean and distorted."""
     torch.manual_seed(0)
     task = RecoveryTask(
         QRNet(1, dropout=dropout), RecoveryLoss({}), {}, distortions.levels(blur_scale=32 / 224),
-        learning_rate=1e-3, seed=1,
+        learning_rate=1e-3, seed=1, micro_batches=micro_batches,
     )  # fmt: skip
     if room is not None:
         whole = task.losses
@@ -111,42 +111,21 @@ def test_one_part_at_a_time_is_in_memory():
     assert most[0] == 2
 
 
-def test_too_little_memory_takes_smaller_parts_of_the_same_batch(splits, tmp_path, capsys):
-    small, large = make_task(room=4), make_task()
-    history = fit(small, splits, tmp_path / "small")
-    assert history.parts == 4  # 16 images a step, clean and distorted
-    said = capsys.readouterr().out
-    assert said.count("out of memory; trying again with a batch in") == 2
-    whole = fit(large, splits, tmp_path / "large")
-    assert whole.parts == 1
+def test_micro_batches_train_the_same_network(splits, tmp_path):
+    whole, small = (
+        fit(make_task(micro_batches=parts), splits, tmp_path / str(parts)) for parts in (1, 4)
+    )
     for name in ("train_loss", "val_loss"):
-        curves = [[row[name] for row in h.rows] for h in (history, whole)]
+        curves = [[row[name] for row in history.rows] for history in (small, whole)]
         np.testing.assert_allclose(*curves, rtol=1e-4, err_msg=name)
 
 
-def test_a_resumed_run_remembers_how_much_memory_there_was(splits, tmp_path, capsys):
-    first = make_task(room=8)
-    step = first.training_step
-
-    def interrupted(*arguments):
-        if first.current_epoch == 1:
-            raise KeyboardInterrupt
-        return step(*arguments)
-
-    first.training_step = interrupted
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
-        fit(first, splits, tmp_path / "r")
-    capsys.readouterr()
-    history = fit(make_task(room=8), splits, tmp_path / "r")
-    assert (history.parts, history.resumed) == (2, 1)
-    assert "out of memory" not in capsys.readouterr().out
-
-
-def test_no_memory_for_a_single_image_is_an_error(splits, tmp_path):
+def test_too_little_memory_names_the_setting(splits, tmp_path):
     with pytest.raises(
-        QrlibError, match=r"too little memory for test, in 8 parts .* end what else"
+        QrlibError, match=r"too little memory for test .*raise recovery.micro_batches"
     ):
-        fit(make_task(room=1), splits, tmp_path / "r")
+        fit(make_task(room=8), splits, tmp_path / "r")
+    fit(make_task(room=8, micro_batches=2), splits, tmp_path / "r")  # 16 images a step
 
 
 def test_other_errors_are_not_taken_for_it(splits, tmp_path):
@@ -161,22 +140,6 @@ def test_what_counts_as_too_little_memory():
     assert memory.ran_out(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
     assert memory.ran_out(Exception("-- Process 1 terminated:\ntorch.OutOfMemoryError: CUDA"))
     assert not memory.ran_out(RuntimeError("shapes do not match"))
-
-
-def test_the_record_says_so(monkeypatch):
-    whole = RecoveryTask.losses
-
-    def limited(self, inputs, *more):
-        if len(inputs) > 8:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return whole(self, inputs, *more)
-
-    monkeypatch.setattr(RecoveryTask, "losses", limited)
-    experiment = plan.open_experiment("smoke", variant="pretrained")
-    train.train(experiment, train.load_data(experiment))
-    training = store.read_record("smoke", experiment.recovery_run)["training"]
-    assert training["parts_of_a_batch"] == 2  # of 16
-    monkeypatch.undo()
 
 
 # A loss that is no number.

@@ -9,7 +9,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from qrlib import distortions, evaluation
+from qrlib import distortions, metrics
 from qrlib.book.explorers.base import Explorer, script
 from qrlib.report.sheets import encode
 
@@ -69,8 +69,8 @@ def _shown(clean: Tensor, levels: list[distortions.Distortion], seed: int) -> di
     options = NOISY if levels[0].kind == "noise" else SMOOTH
     return {
         "shown": [_picture(image, **options) for image in images],
-        "psnr": [evaluation.psnr(image, clean).item() for image in images],
-        "ssim": [evaluation.ssim(image, clean).item() for image in images],
+        "psnr": [metrics.psnr(image, clean).item() for image in images],
+        "ssim": [metrics.ssim(image, clean).item() for image in images],
     }
 
 

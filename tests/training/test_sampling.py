@@ -1,0 +1,124 @@
+"""A sampled step estimates the losses and gradients of the whole one without bias."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from qrlib import classifiers, data, distortions
+from qrlib.losses import RecoveryLoss
+from qrlib.training import loop
+from qrlib.training.recovery import RecoveryTask
+from qrlib.training.sampling import Sampling
+
+CHOICES = distortions.levels(blur_scale=32 / 224)
+
+
+def make_task(sampling=None, restorer=None, micro_batches=1):
+    """A restorer that sees one pixel at a time, so that a tile's border is like any other place."""
+    torch.manual_seed(3)
+    classifier = classifiers.build("small_vgg", 3, weights=None, image_size=32, head_width=8)
+    return RecoveryTask(
+        restorer or nn.Conv2d(3, 3, 1), RecoveryLoss({"small_vgg": 0.5}), {"small_vgg": classifier.eval()},
+        CHOICES, learning_rate=1e-3, seed=0, sampling=sampling, micro_batches=micro_batches,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def batch():
+    generator = torch.Generator().manual_seed(5)
+    inputs = torch.rand(8, 3, 32, 32, generator=generator)
+    targets = torch.rand(8, 3, 32, 32, generator=generator)
+    return inputs, targets, torch.tensor([0, 1, 2, 0, 0, 1, 2, 0])
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [Sampling(0.5), Sampling(0.25, 16), Sampling(0.5, 8)],
+    ids=["share", "crop", "tiles"],
+)
+def test_the_mean_of_many_samples_is_the_full_loss_and_its_gradient(batch, sampling):
+    task = make_task(sampling)
+    weight = task.net.weight
+
+    def loss_and_gradient(losses):
+        (gradient,) = torch.autograd.grad(losses["loss"], weight)
+        return torch.cat(
+            [torch.stack([losses[name] for name in names]), gradient.flatten()]
+        ).detach()
+
+    names = ("loss", "quality", "small_vgg")
+    whole = loss_and_gradient(task.losses(*batch))
+    draws = torch.stack(
+        [loss_and_gradient(task.sampled_losses(*batch, 2, seed)) for seed in range(400)]
+    )
+    error = draws.std(0) / len(draws) ** 0.5
+    assert (error > 0).all()  # samples do differ
+    assert ((draws.mean(0) - whole).abs() < 4.5 * error).all()
+
+
+def test_as_many_clean_as_distorted_images_are_seen():
+    seen, unseen = Sampling(0.25).seen(16, 2, torch.Generator().manual_seed(0))
+    assert (seen < 8).sum() == (seen >= 8).sum() == 2
+    assert sorted([*seen.tolist(), *unseen.tolist()]) == list(range(16))
+    seen, _ = Sampling(0.01).seen(6, 1, torch.Generator())
+    assert len(seen) == 1  # never none
+
+
+def test_tiles_are_pieces_at_their_place():
+    image = torch.arange(6 * 6.0).view(1, 1, 6, 6).repeat(40, 1, 1, 1)
+    tiles = Sampling(0.5, 3).tiles(image, torch.Generator().manual_seed(0))
+    corners = {tuple(tile[0, :, 0].tolist()) for tile in tiles}
+    assert corners == {(0, 6, 12), (3, 9, 15), (18, 24, 30), (21, 27, 33)}
+
+
+def test_everything_is_the_papers_step(monkeypatch):
+    """Bit for bit: the sampled path is not even entered."""
+    splits = data.load("photographs", 32, classes=3, per_class=8)
+    batch = splits.train[[0, 3, 9, 17]]
+    losses = []
+    for sampling in (None, Sampling(), Sampling(1.0, None)):
+        task = make_task(sampling)
+        monkeypatch.setattr(task, "sampled_losses", None)
+        monkeypatch.setattr(task, "_log", lambda *a: None)
+        monkeypatch.setattr(type(task), "current_epoch", 0)
+        monkeypatch.setattr(type(task), "global_rank", 0)
+        losses.append(task.training_step(batch, 0).item())
+    assert len(set(losses)) == 1
+
+
+def test_a_resumed_run_draws_the_same_samples(tmp_path):
+    splits = data.load("photographs", 32, classes=3, per_class=8)
+    settings = loop.LoopSettings(epochs=2, batch_size=8, precision="32-true")
+
+    def fit(task, folder):
+        return loop.fit(task, splits.train, splits.validation.spread(4), folder, settings,
+                        name="test", fingerprint={"a": 1})  # fmt: skip
+
+    whole = fit(make_task(Sampling(0.25, 16)), tmp_path / "whole")
+    broken = make_task(Sampling(0.25, 16))
+    step = broken.training_step
+
+    def stop(batch, index):
+        if broken.current_epoch == 1:
+            raise KeyboardInterrupt
+        return step(batch, index)
+
+    broken.training_step = stop
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        fit(broken, tmp_path / "resumed")
+    resumed = fit(make_task(Sampling(0.25, 16)), tmp_path / "resumed")
+    assert resumed.resumed == 1
+    drop = lambda history: history.frame.drop(columns="seconds").to_numpy().tolist()  # noqa: E731
+    assert drop(resumed) == drop(whole)
+
+
+def test_micro_batches_give_the_same_sampled_losses(batch):
+    tasks = [make_task(Sampling(0.5, 16), micro_batches=parts) for parts in (1, 3)]
+    tasks[1].net.load_state_dict(copy.deepcopy(tasks[0].net.state_dict()))
+    one, three = (task.sampled_losses(*batch, 2, 7) for task in tasks)
+    for name in one:
+        torch.testing.assert_close(three[name], one[name])
