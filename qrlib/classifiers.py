@@ -18,8 +18,15 @@ from torch import Tensor, nn
 from qrlib import weights as weight_files
 from qrlib.utils.errors import QrlibError, choose
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+#: Name -> what becomes of RGB images in [0, 1] before the backbone: whether the channels are turned to
+#: BGR, then mean and standard deviation of each channel in that order.
+PREPROCESSING = {
+    "imagenet": (False, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # as torchvision's networks
+    # As the original VGG16 was trained: BGR on the 0..255 scale, without the mean.
+    "caffe": (True, (103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
+    # Nothing: what a network of Keras gets with ``rescale=1/255`` in place of ``preprocess_input``.
+    "rescaled": (False, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
 
 #: "frozen" is the paper's classifier while QRNet learns; "fully_connected" is the paper's fine-tuning
 #: of the layers after the last convolution; "all" is every parameter.
@@ -27,12 +34,13 @@ TRAINABLE = ("frozen", "fully_connected", "all")
 
 
 class Classifier(nn.Module):
-    """backbone: normalised images -> features (B, F); head: the fully connected layers -> (B, K).
+    """backbone: preprocessed images -> features (B, F); head: the fully connected layers -> (B, K).
 
     Attributes:
         name: the architecture.
         source: where the backbone's weights came from ("random", or a file or download with its hash).
         input_size: the side to which images are resized before the backbone; None: as they are.
+        preprocessing: one of `PREPROCESSING`.
     """
 
     mean: Tensor
@@ -45,13 +53,17 @@ class Classifier(nn.Module):
         head: nn.Module,
         source: str,
         input_size: int | None = None,
+        preprocessing: str = "imagenet",
     ) -> None:
         super().__init__()
+        choose("preprocessing", preprocessing, PREPROCESSING)
+        self.preprocessing = preprocessing
+        self.flipped, mean, std = PREPROCESSING[preprocessing]
         self.name = name
         self.source = source
         self.input_size = input_size
-        self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer("std", torch.tensor(STD).view(3, 1, 1), persistent=False)
+        self.register_buffer("mean", torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(3, 1, 1), persistent=False)
         self.backbone = backbone
         self.head = head
         self.trainable = "all"
@@ -62,6 +74,8 @@ class Classifier(nn.Module):
             side = (self.input_size, self.input_size)
             # In float32: PyTorch does not antialias bfloat16 on a CPU.
             images = F.interpolate(images.float(), side, mode="bilinear", antialias=True)
+        if self.flipped:
+            images = images.flip(1)
         return self.backbone((images - self.mean) / self.std)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -170,6 +184,7 @@ def build(
     image_size: int = 224,
     head_width: int = 4096,
     input_size: int | None = None,
+    preprocessing: str = "imagenet",
 ) -> Classifier:
     """Build a classifier with a new head for `num_classes` classes.
 
@@ -178,12 +193,14 @@ def build(
 
     Args:
         name: one of `ARCHITECTURES`; those named small_* are for small images and quick runs.
-        weights: "imagenet" for the pretrained backbone (see `qrlib.weights`), a safetensors file in
-            torchvision's key names, or None for random initialisation.
+        weights: "imagenet" for the pretrained backbone (see `qrlib.weights`), "caffe" for the original
+            VGG16, which Keras has too, a safetensors file in torchvision's key names, or None for
+            random initialisation.
         image_size: side of the images in pixels; sets the size of VGG16's first fully connected layer.
         head_width: width of the VGG family's two hidden fully connected layers.
         input_size: the side to which the classifier itself resizes its images (bilinear), for an
             architecture that needs larger ones than the data's; None: `image_size` as it is.
+        preprocessing: one of `PREPROCESSING`.
 
     Raises:
         QrlibError: unknown name, images too small, no such weights.  Never a random initialisation
@@ -228,7 +245,7 @@ def build(
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
     nn.init.normal_(head[-1].weight, std=0.01)  # type: ignore[index, union-attr, arg-type]
-    return Classifier(name, backbone, head, source, input_size)
+    return Classifier(name, backbone, head, source, input_size, preprocessing)
 
 
 def set_resnet_stride(model: nn.Module, where: str) -> None:

@@ -16,6 +16,7 @@ from qrlib.utils.errors import QrlibError, choose
 #: Our name -> the enum of torchvision.models that names its checksummed weights.
 TORCHVISION = {
     "vgg16": "VGG16_Weights.IMAGENET1K_V1",
+    "vgg16_caffe": "VGG16_Weights.IMAGENET1K_FEATURES",  # the original, convolutions alone
     "inception_v3": "Inception_V3_Weights.IMAGENET1K_V1",
     "resnet50": "ResNet50_Weights.IMAGENET1K_V1",
 }
@@ -28,12 +29,17 @@ def load(name: str, weights: str | Path) -> tuple[dict[str, Tensor], dict[str, s
     whose checksum is verified.
 
     Args:
-        weights: "imagenet", or a safetensors file.
+        weights: "imagenet"; "caffe", the original VGG16 (Simonyan and Zisserman, 2014), which is that of
+            Keras, ``vgg16_caffe.safetensors`` in that folder; or a safetensors file.
 
     Returns:
         state dict, the file's metadata (ResNet-50's "stride" may stand there), and a description of
         the source without a path.
     """
+    if weights == "caffe":
+        choose("network with weights caffe", name, ["vgg16"])
+        state, metadata, source = load("vgg16_caffe", "imagenet")
+        return _in_bgr(state, source), metadata, source
     if weights != "imagenet":
         path = Path(weights)
         if not path.is_file():
@@ -46,6 +52,21 @@ def load(name: str, weights: str | Path) -> tuple[dict[str, Tensor], dict[str, s
         if path.is_file():
             return (*read(path), f"{path.name} ({files.file_hash(path)[:12]})")
     return _download(name, folder)
+
+
+#: A corner of the original VGG16's first filter, for blue, green and red.
+_FIRST_FILTER = (0.42947057, 0.55037946, 0.4800154)
+
+
+def _in_bgr(state: dict[str, Tensor], source: str) -> dict[str, Tensor]:
+    """The original VGG16 as it was published, its first filters for BGR; copies of it differ in that."""
+    key = "features.0.weight"
+    filters = state.get(key, torch.zeros(1, 3, 1, 1))
+    published = torch.tensor(_FIRST_FILTER)
+    for candidate in (filters, filters.flip(1)):
+        if torch.allclose(candidate[0, :, 0, 0].float(), published, atol=1e-5):
+            return {**state, key: candidate}
+    raise QrlibError(f"{source} does not hold the original VGG16: its first filter is another")
 
 
 def _download(name: str, folder: Path | None) -> tuple[dict[str, Tensor], dict[str, str], str]:

@@ -10,7 +10,7 @@ import torchvision
 from torch import nn
 
 from qrlib import classifiers, weights
-from qrlib.classifiers import ARCHITECTURES, MEAN, STD, build
+from qrlib.classifiers import ARCHITECTURES, PREPROCESSING, build
 from qrlib.utils import files
 from qrlib.utils.errors import QrlibError
 
@@ -80,18 +80,42 @@ def test_a_frozen_classifier_is_not_changed_by_use(name):
     assert weights.state_hash(net) == before
 
 
-@every
-def test_normalisation_is_inside(name):
-    net = classifier(name).set_trainable("frozen").eval()
+def seen_by_backbone(net, batch):
     seen = []
     handle = net.backbone.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
-    batch = images(name)
     with torch.no_grad():
         net(batch)
     handle.remove()
+    return seen[0]
+
+
+@every
+def test_normalisation_is_inside(name):
+    net = classifier(name).set_trainable("frozen").eval()
+    batch = images(name)
+    seen = seen_by_backbone(net, batch)
+    _, mean, std = PREPROCESSING["imagenet"]
     for c in range(3):
-        torch.testing.assert_close(seen[0][:, c], (batch[:, c] - MEAN[c]) / STD[c])
+        torch.testing.assert_close(seen[:, c], (batch[:, c] - mean[c]) / std[c])
     assert not {"mean", "std"} & net.state_dict().keys()
+
+
+def test_other_preprocessing_is_that_of_keras():
+    batch = torch.rand(2, 3, 32, 32)
+    nets = {
+        kind: build(
+            "vgg16", 3, weights=None, image_size=32, head_width=8, preprocessing=kind
+        ).eval()
+        for kind in ("caffe", "rescaled")
+    }
+    assert torch.equal(seen_by_backbone(nets["rescaled"], batch), batch)
+    blue, green, red = (255 * batch[:, c] for c in (2, 1, 0))
+    expected = torch.stack([blue - 103.939, green - 116.779, red - 123.68], 1)
+    torch.testing.assert_close(seen_by_backbone(nets["caffe"], batch), expected)
+    with pytest.raises(
+        QrlibError, match="unknown preprocessing 'keras'.*imagenet, caffe, rescaled"
+    ):
+        build("vgg16", 3, weights=None, preprocessing="keras")
 
 
 @every

@@ -85,3 +85,20 @@ def test_state_hash_follows_values_names_and_types_only():
         last.bias[0] += 1e-6
     assert weights.state_hash(first) != weights.state_hash(last)
     assert weights.state_hash(nn.Sequential(first)) != weights.state_hash(first)
+
+
+def test_the_original_vgg16_is_turned_to_bgr(tmp_path, monkeypatch):
+    """Copies of it differ in the order of channels; another network is refused."""
+    monkeypatch.setenv("QRLIB_WEIGHTS", str(tmp_path))
+    filters = torch.rand(64, 3, 3, 3)
+    filters[0, :, 0, 0] = torch.tensor([0.42947057, 0.55037946, 0.4800154])
+    for stored in (filters, filters.flip(1)):
+        weights.write({"features.0.weight": stored}, tmp_path / "vgg16_caffe.safetensors")
+        state, _, source = weights.load("vgg16", "caffe")
+        assert torch.equal(state["features.0.weight"], filters)
+        assert source.startswith("vgg16_caffe.safetensors (")
+    weights.write({"features.0.weight": filters * 2}, tmp_path / "vgg16_caffe.safetensors")
+    with pytest.raises(QrlibError, match="does not hold the original VGG16"):
+        weights.load("vgg16", "caffe")
+    with pytest.raises(QrlibError, match="unknown network with weights caffe 'resnet50'"):
+        weights.load("resnet50", "caffe")

@@ -212,6 +212,7 @@ def _classifier(judge: plan.Experiment, splits: data.Splits) -> classifiers.Clas
         image_size=judge.profile.data.image_size,
         head_width=settings.head_width,
         input_size=settings.input_size,
+        preprocessing=settings.preprocessing,
     )
     path = paths.runs(judge.profile.name) / judge.classifier_run / "best.safetensors"
     net.load_state_dict(weights.read(path)[0])

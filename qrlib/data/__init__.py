@@ -25,7 +25,7 @@ def load(
     Args:
         dataset: one of `DATASETS`.
         image_size: side of the square images, in pixels.
-        resize: "squash" or "crop"; see `qrlib.data.packed.resize_image`.
+        resize: "squash", "nearest" or "crop"; see `qrlib.data.packed.resize_image`.
         split_seed: seed of the 80/20 and 20 % split; the paper divides once.
         classes: keep this many classes, evenly spread over the alphabet; None keeps all.
         per_class: Caltech: at most this many images a class, before the split; None keeps all.

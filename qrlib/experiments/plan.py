@@ -212,12 +212,6 @@ class Experiment:
         recovery["classification_weight"] = self.classification_weight
         if not self.what.losses or "restorer" not in self.what.learns:
             del recovery["classification_weight"]
-        # The paper's way is not named, so that records from before there was a choice stay what they are.
-        paper = {"schedule": "constant", "classifier_share": 1.0, "crop": None}
-        paper |= {"validation_images": None, "micro_batches": 1}
-        for setting, default in paper.items():
-            if recovery[setting] == default:
-                del recovery[setting]
         unused = "epochs" if self.distortions == "clean" else "pretrain_epochs"
         if self.distortions == "clean" or self.what.start is None:
             del recovery[unused]

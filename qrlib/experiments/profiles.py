@@ -6,14 +6,16 @@ import os
 import re
 import reprlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, NoReturn, get_args
+from typing import Annotated, Any, ClassVar, Literal, NoReturn, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    SerializerFunctionWrapHandler,
     ValidationError,
+    model_serializer,
     model_validator,
 )
 
@@ -43,6 +45,19 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
+    #: Settings that came later: not named where they have their default, so that the configuration in
+    #: older records stays what it is.
+    LATER: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in serialize(self).items()
+            if name not in self.LATER or value != fields[name].default
+        }
+
 
 class Data(Settings):
     """What `qrlib.data.load` takes."""
@@ -63,8 +78,13 @@ class Data(Settings):
 class Classifier(Settings):
     """How a classifier is built and trained on clean images; one for all restorers.
 
+    `weights`: "imagenet", "caffe" (the original VGG16), a file, or None.
+    `preprocessing`: what becomes of images in [0, 1] before the backbone; one of
+    `qrlib.classifiers.PREPROCESSING`.
     `input_size`: the side to which it resizes what it is shown, where that differs from the data's.
     """
+
+    LATER = frozenset({"preprocessing"})
 
     name: str = Field(pattern=f"^{NAME}$")
     weights: str | None = "imagenet"
@@ -76,6 +96,7 @@ class Classifier(Settings):
     batch_size: Count = 32
     learning_rate: Weight = 1e-3
     seed: Seed = 0
+    preprocessing: Literal["imagenet", "caffe", "rescaled"] = "imagenet"
 
 
 class Recovery(Settings):
@@ -87,6 +108,8 @@ class Recovery(Settings):
     `validation_images`: how many judge each epoch; None: all.
     `micro_batches`: parts in which a batch goes through a device of little memory.
     """
+
+    LATER = frozenset("schedule classifier_share crop validation_images micro_batches".split())
 
     epochs: Count = 200
     pretrain_epochs: Count = 10
@@ -124,6 +147,8 @@ class Profile(Settings):
         ship_weights: whether the weights of QRNet and MQRNet are kept beside the records, for
             `qrlib.load_qrnet`.
     """
+
+    LATER = frozenset({"evaluation_precision"})
 
     name: str
     title: str
@@ -231,7 +256,7 @@ def load(
         group[setting] = value
     changed = _build(config, "overrides")
     before, after = (
-        {key: group[setting] for key in changes for group, setting in [_group(settings, key)]}
+        {key: group.get(setting) for key in changes for group, setting in [_group(settings, key)]}
         for settings in (profile.config(), changed.config())
     )
     effective = {key: after[key] for key in changes if after[key] != before[key]}

@@ -58,6 +58,7 @@ def train_classifier(
         image_size=experiment.profile.data.image_size,
         head_width=settings.head_width,
         input_size=settings.input_size,
+        preprocessing=settings.preprocessing,
     ).set_trainable(settings.trainable)
     name = experiment.classifier_run
     config = experiment.config("classifier")
