@@ -21,27 +21,16 @@ def contests(group: str, settings: Settings) -> Iterator[Contest]:
 
 
 def _step(settings: Settings) -> Iterator[Contest]:
-    keras = ("keras", "cv2")
-    yield Contest(
-        "step",
-        "training",
-        (
-            Contestant(OURS, "training_ours:epoch"),
-            Contestant("plain PyTorch", "training_torch:epoch"),
-            Contestant("Keras 3", "training_keras:epoch", needs=keras, alone=True),
-            Contestant("Lightning and Kornia", "training_kornia:epoch", needs=("kornia",)),
-            *_RATES,
-        ),
-    )
-    yield Contest(
-        "step",
-        "update on a ready batch",
-        (
-            Contestant(OURS, "training_ours:update"),
-            Contestant("plain PyTorch", "training_torch:update"),
-            Contestant("Keras 3", "training_keras:update", needs=keras, alone=True),
-        ),
-    )
+    def trained(what: str) -> tuple[Contestant, ...]:
+        return (
+            Contestant(OURS, f"training_ours:{what}"),
+            Contestant("plain PyTorch", f"training_torch:{what}"),
+            Contestant("Keras 3", f"training_keras:{what}", needs=("keras", "cv2"), alone=True),
+        )
+
+    kornia = Contestant("Lightning and Kornia", "training_kornia:epoch", needs=("kornia",))
+    yield Contest("step", "training", (*trained("epoch"), kornia, *_RATES))
+    yield Contest("step", "update on a ready batch", trained("update"))
 
 
 def _distort(settings: Settings) -> Iterator[Contest]:
@@ -59,22 +48,20 @@ def _distort(settings: Settings) -> Iterator[Contest]:
 
 def _infer(settings: Settings) -> Iterator[Contest]:
     for classify, what in ((False, "QRNet"), (True, f"QRNet and {settings.classifier}")):
+        # Compiling a classifier as well takes minutes on few cores.
+        compiled = () if settings.small and classify else (("torch.compile", "compiled", ()),)
         for batch in (1, 64):
-            options = {"classify": classify, "batch": batch}
-            left = {**options, "left_out": settings.small and classify}
-            yield Contest(
-                "infer",
-                f"{what}, batch of {batch}",
-                (
-                    Contestant(OURS, "infer:ours", options),
-                    Contestant("PyTorch", "infer:eager", options),
-                    Contestant("torch.compile", "infer:compiled", left),
-                    Contestant(
-                        "ONNX Runtime", "infer:onnxruntime", options, ("onnx", "onnxruntime")
-                    ),
-                    Contestant("OpenVINO", "infer:openvino", options, ("openvino",)),
-                ),
+            contestants = (
+                Contestant(name, f"infer:{function}", {"classify": classify, "batch": batch}, needs)
+                for name, function, needs in (
+                    (OURS, "ours", ()),
+                    ("PyTorch", "eager", ()),
+                    *compiled,
+                    ("ONNX Runtime", "onnxruntime", ("onnx", "onnxruntime")),
+                    ("OpenVINO", "openvino", ("openvino",)),
+                )
             )
+            yield Contest("infer", f"{what}, batch of {batch}", tuple(contestants))
 
 
 def _grow(settings: Settings) -> Iterator[Contest]:
@@ -83,33 +70,24 @@ def _grow(settings: Settings) -> Iterator[Contest]:
     if settings.small:
         few["classifier"] = "small_vgg"
     batches = (batch // 2, batch, 2 * batch, 4 * batch)
-    yield _growth(
-        "images a step, clean",
-        "training_ours:epoch",
-        {n: {**few, "batch": n, "images": 3 * n, "validation": n} for n in batches},
-    )
     sides = [settings.size * n // 4 for n in (2, 4, 6, 8)]
-    yield _growth(
-        "pixels of an image",
-        "training_ours:epoch",
-        {side**2: {**few, "size": side} for side in sides},
-    )
-    yield _growth(
-        "classifiers", "training_ours:epoch", {n: {**few, "count": n} for n in (1, 2, 3, 4)}
-    )
-    yield _growth(
-        "levels of evaluation, of noise and of blur each",
-        "evaluating_ours:levels",
-        {n: {**few, "count": n} for n in (1, 2, 3, 5)},
-    )
-    yield _growth(
-        "seeds, an epoch each", "training_ours:seeds", {n: {**few, "count": n} for n in (1, 2, 3)}
-    )
+    epoch, levels = "training_ours:epoch", "levels of evaluation, of noise and of blur each"
+    per_step = {n: {"batch": n, "images": 3 * n, "validation": n} for n in batches}
+    yield _growth("images a step, clean", epoch, few, per_step)
+    yield _growth("pixels of an image", epoch, few, {side**2: {"size": side} for side in sides})
+    yield _growth("classifiers", epoch, few, {n: {"count": n} for n in (1, 2, 3, 4)})
+    yield _growth(levels, "evaluating_ours:levels", few, {n: {"count": n} for n in (1, 2, 3, 5)})
+    seeds = {n: {"count": n} for n in (1, 2, 3)}
+    yield _growth("seeds, an epoch each", "training_ours:seeds", few, seeds)
 
 
-def _growth(what: str, setup: str, points: dict[int, dict[str, Any]]) -> Contest:
-    contestants = (Contestant(f"{n}", setup, options, amount=n) for n, options in points.items())
-    return Contest("grow", what, tuple(contestants), rounds=3)
+def _growth(
+    case: str, setup: str, few: dict[str, Any], points: dict[int, dict[str, Any]]
+) -> Contest:
+    contestants = (
+        Contestant(f"{n}", setup, {**few, **options}, amount=n) for n, options in points.items()
+    )
+    return Contest("grow", case, tuple(contestants), rounds=3)
 
 
 def _photo(settings: Settings) -> Iterator[Contest]:

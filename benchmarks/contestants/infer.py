@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.contest import Absent, Ready
+from benchmarks.contest import CPU, Absent, Device, Ready
 from benchmarks.contestants.torch_device import device_of, waiting
 from benchmarks.settings import Settings
 from qrlib import classifiers
@@ -38,58 +38,48 @@ def _images(settings: Settings, batch: int) -> Tensor:
     return torch.rand(batch, 3, settings.size, settings.size, generator=generator)
 
 
-def _difference(result: Any, network: nn.Module, images: Tensor) -> float:
-    """Largest difference to plain PyTorch on the CPU, at some of the images."""
+def _ready(
+    settings: Settings, classify: bool, images: Tensor, run: Callable[[], Any], device: Device = CPU
+) -> Ready:
+    """With the largest difference to plain PyTorch on the CPU, at some of the images."""
     with torch.no_grad():
-        expected = network.cpu()(images[:2].cpu())
-    return float((torch.as_tensor(result)[:2].cpu() - expected).abs().max())
+        expected = _network(settings, classify)(images[:2].cpu())
+    difference = float((torch.as_tensor(run())[:2].cpu() - expected).abs().max())
+    return Ready(run, work={"images": len(images)}, difference=difference, device=device)
 
 
 def _torch(
-    settings: Settings,
-    classify: bool,
-    batch: int,
-    tune: Callable[[nn.Module], nn.Module],
-    channels_last: bool,
+    settings: Settings, classify: bool, batch: int, *, layout: torch.memory_format, tune: bool
 ) -> Ready:
     device = device_of(settings)
-    layout = torch.channels_last if channels_last else torch.contiguous_format
     images = _images(settings, batch).to(device).contiguous(memory_format=layout)
-    network = tune(_network(settings, classify).to(device).to(memory_format=layout))  # type: ignore[call-overload]
+    network = _network(settings, classify).to(device).to(memory_format=layout)  # type: ignore[call-overload]
+    if tune:
+        network.compile()
 
-    def run() -> None:
+    def run() -> Tensor:
         with torch.no_grad():
-            network(images)
+            return network(images)
 
-    with torch.no_grad():
-        found = network(images).cpu()
-    difference = _difference(found, _network(settings, classify), images)
-    return Ready(run, work={"images": batch}, difference=difference, device=waiting(device))
+    return _ready(settings, classify, images, run, waiting(device))
 
 
 def eager(settings: Settings, *, classify: bool, batch: int) -> Ready:
     """PyTorch as it is."""
-    return _torch(settings, classify, batch, lambda network: network, channels_last=False)
+    return _torch(settings, classify, batch, layout=torch.contiguous_format, tune=False)
 
 
 def ours(settings: Settings, *, classify: bool, batch: int) -> Ready:
     """As this project infers: channels last, and freed memory kept."""
     memory.keep_freed_memory()
-    return _torch(settings, classify, batch, lambda network: network, channels_last=True)
+    return _torch(settings, classify, batch, layout=torch.channels_last, tune=False)
 
 
-def _compile(network: nn.Module) -> nn.Module:
-    network.compile()
-    return network
-
-
-def compiled(settings: Settings, *, classify: bool, batch: int, left_out: bool) -> Ready:
+def compiled(settings: Settings, *, classify: bool, batch: int) -> Ready:
     """torch.compile, with memory as this project keeps it."""
-    if left_out:
-        raise Absent("compiling takes minutes on few cores: not in a small run (--no-small)")
     memory.keep_freed_memory()
     try:
-        return _torch(settings, classify, batch, _compile, channels_last=True)
+        return _torch(settings, classify, batch, layout=torch.channels_last, tune=True)
     except Exception as error:
         if "compiler" in str(error).lower():
             raise Absent(f"torch.compile finds no C++ compiler: {type(error).__name__}") from error
@@ -124,14 +114,11 @@ def onnxruntime(settings: Settings, *, classify: bool, batch: int) -> Ready:
     provider = "CUDAExecutionProvider" if settings.device == "cuda" else "CPUExecutionProvider"
     if provider not in runtime.get_available_providers():
         raise Absent("this build of ONNX Runtime has no CUDA (onnxruntime-gpu has)")
-    session = runtime.InferenceSession(
-        _onnx(settings, classify, batch), options, providers=[provider]
-    )
+    model = _onnx(settings, classify, batch)
+    session = runtime.InferenceSession(model, options, providers=[provider])
     images = _images(settings, batch)
     given = {session.get_inputs()[0].name: images.numpy()}
-    found = session.run(None, given)[0]
-    difference = _difference(found, _network(settings, classify), images)
-    return Ready(lambda: session.run(None, given), work={"images": batch}, difference=difference)
+    return _ready(settings, classify, images, lambda: session.run(None, given)[0])
 
 
 def openvino(settings: Settings, *, classify: bool, batch: int) -> Ready:
@@ -150,8 +137,5 @@ def openvino(settings: Settings, *, classify: bool, batch: int) -> Ready:
         "INFERENCE_NUM_THREADS": settings.threads,
         "PERFORMANCE_HINT": "LATENCY",
     }
-    compiled_model = core.compile_model(model, "CPU", hints)
-    given = images.numpy()
-    found = compiled_model(given)[0]
-    difference = _difference(found, _network(settings, classify), images)
-    return Ready(lambda: compiled_model(given), work={"images": batch}, difference=difference)
+    network, given = core.compile_model(model, "CPU", hints), images.numpy()
+    return _ready(settings, classify, images, lambda: network(given)[0])
