@@ -5,14 +5,13 @@
 #
 # `--cluster slurm` submits each job instead of running it here; what each asks for: cluster/slurm/config.yaml.
 #
-# A job is one papermill run of a notebook.  While it runs, the executed notebook stands in
-# runs/<profile>/logs, and stays there with its traceback if it fails.  Then `qrlib publish` moves it to
-# results/<profile>/notebooks and writes a stamp.  Stamps, not records, are Snakemake's outputs: it deletes
-# the outputs of a job before running it, and an earlier record must outlive a failing rerun.
+# A job runs one notebook.  While it runs, the executed notebook stands in runs/<profile>/logs, and stays
+# there with its traceback if it fails.  Then it moves to results/<profile>/notebooks, and a stamp is
+# written.  Stamps, not records, are Snakemake's outputs: it deletes the outputs of a job before running
+# it, and an earlier record must outlive a failing rerun.
 #
 # A job runs again when its notebook, its settings or the code it depends on changed (`params`).
 
-import os
 import re
 import shlex
 import sys
@@ -22,7 +21,6 @@ from qrlib.book.sphinx_ext import launch_buttons
 from qrlib.experiments import coverage, plan, profiles
 from qrlib.records import provenance
 from qrlib.utils import paths
-from qrlib.workflow import kernel_server
 
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
@@ -45,10 +43,8 @@ RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format
 # More threads than a job's share make everything slower, by waiting for each other.
 ENVIRONMENT = "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} PYTHONWARNINGS=ignore "
-# Where there is a server of kernels, its imports serve what starts them too.
-PYTHON = f"{PY} -m qrlib.workflow.kernel_server {PY}" if kernel_server.SOCKET in os.environ else PY
-PAPERMILL = f"{PYTHON} -m papermill --log-output --no-progress-bar --autosave-cell-every 0 --start-timeout 300 "
-
+EXECUTE_RUN = ENVIRONMENT + f"{PY} -m qrlib execute-run {{input.notebook:q}} {{log.notebook:q}} {NAME} {{output:q}} "
+EXECUTE_PAGE = ENVIRONMENT + f"{PY} -m qrlib execute-page {{input.notebook:q}} {{log.notebook:q}} {{output:q}} "
 
 # Runs come before pages, which fill the processors that the last of them leave idle.
 FIRST = 1
@@ -63,8 +59,8 @@ wildcard_constraints:
 
 
 def parameters(x):
-    """An experiment as papermill's arguments."""
-    return f"-p profile {NAME} -p variant {x.variant} -p distortions {x.distortions} -p seed {x.seed}"
+    """An experiment as its notebook's parameters."""
+    return f"-p variant {x.variant} -p distortions {x.distortions} -p seed {x.seed}"
 
 
 def settings(kind, x):
@@ -81,11 +77,11 @@ def records(x, run):
     return [run, *(x.judged_by(role).evaluation_run for role in x.judges)]
 
 
-def before(x):
+def stamps_needed(x):
     """The stamps of what a restorer starts from, learns from and is judged by."""
-    needed = [x.start.recovery_run] if x.start else []
-    needed += [x.judged_by(role).classifier_run for role in (*x.what.losses, *x.judges)]
-    return [STAMP(run) for run in dict.fromkeys(needed)]
+    runs = [x.start.recovery_run] if x.start else []
+    runs += [x.judged_by(role).classifier_run for role in (*x.what.losses, *x.judges)]
+    return [STAMP(run) for run in dict.fromkeys(runs)]
 
 
 def result_pages(profile):
@@ -116,7 +112,7 @@ rule live:
     params:
         code=provenance.code_hash(["book.try_it"]),
     shell:
-        ENVIRONMENT + "{PYTHON} -m qrlib live {NAME}"
+        ENVIRONMENT + "{PY} -m qrlib live {NAME}"
 
 
 rule book:
@@ -138,7 +134,7 @@ rule book:
     threads: CORES
     shell:
         "{PY} -m qrlib assemble {NAME} {NOTEBOOKS} && "
-        "QRLIB_JOBS={threads} {BIN}/jupyter-book build book --config _config.yml --toc book/_executed/_toc.yml --path-output . --all -W --keep-going -n --quiet"
+        "QRLIB_JOBS={threads} {BIN}/jupyter-book build book --config _config.yml --toc \"$PWD/book/_executed/_toc.yml\" --path-output . --all -W --keep-going -n --quiet"
 
 
 rule classifier:
@@ -156,14 +152,13 @@ rule classifier:
     priority: FIRST
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} -p profile {NAME} -p classifier {params.name} "
-        "&& {PYTHON} -m qrlib publish {log.notebook:q} {NAME} {output:q} {params.records}"
+        EXECUTE_RUN + "{params.records} -p classifier {params.name}"
 
 
 rule restorer:
     """A network for one seed, trained and evaluated: any variant of `qrlib.experiments.plan`."""
     input:
-        lambda w: before(RESTORERS[w.run]),
+        lambda w: stamps_needed(RESTORERS[w.run]),
         notebook="notebooks/train_recovery.ipynb",
     output:
         STAMP("{run}"),
@@ -176,8 +171,7 @@ rule restorer:
     priority: FIRST
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} {params.parameters} "
-        "&& {PYTHON} -m qrlib publish {log.notebook:q} {NAME} {output:q} {params.records}"
+        EXECUTE_RUN + "{params.records} {params.parameters}"
 
 
 rule timing:
@@ -194,9 +188,7 @@ rule timing:
     priority: FIRST
     threads: CORES
     shell:
-        ENVIRONMENT.replace("{threads}", str(THREADS)) + PAPERMILL +
-        "{input.notebook:q} {log.notebook:q} -p profile {NAME} "
-        "&& {PYTHON} -m qrlib publish {log.notebook:q} {NAME} {output:q} {TIMED.timing_run}"
+        EXECUTE_RUN.replace("{threads}", str(THREADS)) + "{TIMED.timing_run}"
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
@@ -222,8 +214,7 @@ rule results:
         notebook=f"{paths.runs('book')}/logs/{{results}}-{{profile}}.ipynb",
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} -p profile {wildcards.profile} "
-        "&& {PYTHON} -m qrlib page {log.notebook:q} {output:q}"
+        EXECUTE_PAGE + "-p profile {wildcards.profile}"
 
 
 rule story:
@@ -242,8 +233,7 @@ rule story:
         notebook=f"{paths.runs('book')}/logs/{{story}}.ipynb",
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} "
-        "&& {PYTHON} -m qrlib page {log.notebook:q} {output:q}"
+        EXECUTE_PAGE
 
 
 rule benchmarks:
@@ -260,8 +250,7 @@ rule benchmarks:
         notebook=f"{paths.runs('book')}/logs/benchmarks.ipynb",
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} "
-        "&& {PYTHON} -m qrlib page {log.notebook:q} {output:q}"
+        EXECUTE_PAGE
 
 
 rule page:
@@ -280,5 +269,4 @@ rule page:
         notebook=f"{paths.runs('book')}/logs/{{page}}.ipynb",
     threads: THREADS
     shell:
-        ENVIRONMENT + PAPERMILL + "{input.notebook:q} {log.notebook:q} "
-        "&& {PYTHON} -m qrlib page {log.notebook:q} {output:q}"
+        EXECUTE_PAGE

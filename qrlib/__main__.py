@@ -50,14 +50,22 @@ def main(argv: list[str] | None = None) -> int:
     )
     archive.add_argument("file", help="a .zip file")
     archive.add_argument("--overwrite", action="store_true", help="replace the file")
-    publish = commands.add_parser("publish", help="(for the Snakefile) move a finished notebook")
-    publish.add_argument("notebook")
-    publish.add_argument("profile")
-    publish.add_argument("stamp")
-    publish.add_argument("records", nargs="+", help="names of the records it wrote")
-    page = commands.add_parser("page", help="(for the Snakefile) tidy a finished page")
-    page.add_argument("notebook")
-    page.add_argument("target")
+    execute_run = commands.add_parser(
+        "execute-run", help="(for the Snakefile) run a training notebook and keep it in the results"
+    )
+    execute_page = commands.add_parser(
+        "execute-page", help="(for the Snakefile) run the notebook of a page"
+    )
+    for command in (execute_run, execute_page):
+        command.add_argument("notebook")
+        command.add_argument("executed", help="where it stands while it runs")
+        command.add_argument(
+            "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
+        )
+    execute_run.add_argument("profile")
+    execute_run.add_argument("stamp")
+    execute_run.add_argument("records", nargs="+", help="names of the records it writes")
+    execute_page.add_argument("target")
     assemble = commands.add_parser(
         "assemble", help="(for the Snakefile) collect the book's notebooks, and list its pages"
     )
@@ -87,10 +95,13 @@ def main(argv: list[str] | None = None) -> int:
             book_too = arguments.command == "book"
             profile, target = ("quick", "book") if book_too else (arguments.profile, "all")
             return run.run(profile, target, arguments.cores, arguments.dry_run, arguments.cluster)
-        if arguments.command == "publish":
-            run.publish(arguments.notebook, arguments.profile, arguments.stamp, arguments.records)
-        elif arguments.command == "page":
-            notebooks.page(arguments.notebook, arguments.target)
+        if arguments.command == "execute-run":
+            parameters = {"profile": arguments.profile, **dict(arguments.parameters)}
+            run.execute(arguments.notebook, arguments.executed, parameters)
+            run.publish(arguments.executed, arguments.profile, arguments.stamp, arguments.records)
+        elif arguments.command == "execute-page":
+            run.execute(arguments.notebook, arguments.executed, dict(arguments.parameters))
+            notebooks.page(arguments.executed, arguments.target)
         else:
             from qrlib.book import table_of_contents
 

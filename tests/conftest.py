@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 
@@ -13,8 +12,6 @@ from filelock import FileLock
 from hypothesis import settings
 from support.project import Project
 from xdist.scheduler import LoadScopeScheduling
-
-from qrlib.workflow import kernel_server
 
 # In CI the same examples each time; elsewhere new ones are tried, and what fails is printed.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -49,7 +46,7 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(scope="session")
-def built_project(tmp_path_factory):
+def project(tmp_path_factory):
     """The project in a folder of its own, with its book built: once for all processes of a run."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -62,21 +59,6 @@ def built_project(tmp_path_factory):
             said.write_text("" if done.returncode == 0 else done.stdout[-6000:])
     assert said.read_text() == "", "the project's book was not built"
     return project
-
-
-@pytest.fixture(scope="session")
-def project(built_project):
-    """The built project, where many notebooks are about to be executed."""
-    with contextlib.ExitStack() as stack:
-        if kernel_server.usable():  # they need not import everything for each
-            with pytest.MonkeyPatch.context() as patch:
-                patch.chdir(built_project.root)
-                patch.setenv("PYTHONPATH", str(built_project.root))
-                kernels = stack.enter_context(
-                    kernel_server.server(1, built_project.root / "kernels.log")
-                )
-            built_project.environment |= kernels
-        yield built_project
 
 
 @pytest.fixture(scope="session", autouse=True)

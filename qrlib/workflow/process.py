@@ -1,4 +1,4 @@
-"""Running a long command: what of all that it says to show, and how it is ended."""
+"""Running a long command: which lines of its output to show, and how it is ended."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 from qrlib.utils import paths
 
 #: Lines of a run that tell a person how far it is; the log file has all of them.
-TELLING = re.compile(
+PROGRESS = re.compile(
     r"  epoch \d+/\d+  |\d%\|.*(step|img|it)/s|^\d+ of \d+ steps|already trained|starting anew"
     r"|downloading|computing features|^WARNING|Nothing to be done"
 )
@@ -31,13 +31,13 @@ def follow(
     everything: bool,
     patience: float = PATIENCE,
 ) -> int:
-    """Run a command with all it says in `log`; print what tells of progress.
+    """Run a command with all its output in `log`; print what tells of progress; returns its status.
 
     Ctrl-C and SIGTERM end the command, and what it started, within seconds: it has `patience` seconds
     to end by itself.  If this process is killed, which it cannot tell, Linux kills the command: it would
     start jobs beside those of the next run.
     """
-    with log.open("w", encoding="utf-8") as file, _ending_in_order():
+    with log.open("w", encoding="utf-8") as file, _signals_interrupt():
         process = subprocess.Popen(
             command,
             cwd=paths.root(),
@@ -46,7 +46,7 @@ def follow(
             stderr=subprocess.STDOUT,
             encoding="utf-8",
             errors="replace",
-            preexec_fn=_die_with(ctypes.CDLL(None)) if sys.platform == "linux" else None,
+            preexec_fn=_killed_with_parent(ctypes.CDLL(None)) if sys.platform == "linux" else None,
             start_new_session=True,  # a terminal's Ctrl-C comes here alone, and is passed on once
         )
         assert process.stdout is not None
@@ -54,22 +54,22 @@ def follow(
             for line in process.stdout:
                 file.write(line)
                 file.flush()
-                if everything or TELLING.search(line):
+                if everything or PROGRESS.search(line):
                     print(line.rstrip(), flush=True)
             return process.wait()
         except BaseException:
-            _end(process, patience)
+            _end_all(process, patience)
             raise
 
 
-def _die_with(libc: Any) -> Callable[[], None]:
+def _killed_with_parent(libc: Any) -> Callable[[], None]:
     """What a new process does first, to be killed when its parent goes away (man 2 prctl)."""
     set_parent_death_signal = 1
     return lambda: libc.prctl(set_parent_death_signal, signal.SIGKILL)
 
 
 @contextlib.contextmanager
-def _ending_in_order() -> Iterator[None]:
+def _signals_interrupt() -> Iterator[None]:
     """While the block runs, SIGTERM and a closed terminal do what Ctrl-C does: KeyboardInterrupt."""
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
@@ -83,7 +83,7 @@ def _ending_in_order() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _end(process: subprocess.Popen[str], patience: float) -> None:
+def _end_all(process: subprocess.Popen[str], patience: float) -> None:
     """Let Snakemake end in order, and then whatever of it is left; jobs of other machines it cancels.
 
     Its jobs have process groups of their own and may outlive it: a notebook takes seconds to notice
@@ -91,16 +91,19 @@ def _end(process: subprocess.Popen[str], patience: float) -> None:
     """
     import psutil
 
-    family: set[psutil.Process] = set()
-    with contextlib.suppress(psutil.Error):
-        family.update(psutil.Process(process.pid).children(recursive=True))
+    descendants: set[psutil.Process] = set()
+
+    def find_descendants() -> None:
+        with contextlib.suppress(psutil.Error):
+            descendants.update(psutil.Process(process.pid).children(recursive=True))
+
+    find_descendants()
     process.send_signal(signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(patience)
-    with contextlib.suppress(psutil.Error):
-        family.update(psutil.Process(process.pid).children(recursive=True))
+    find_descendants()
     process.kill()
-    for member in family:
+    for descendant in descendants:
         with contextlib.suppress(psutil.Error):  # psutil knows a number that was given out again
-            member.kill()
+            descendant.kill()
     process.wait()

@@ -18,17 +18,16 @@ from typing import Any
 
 import yaml
 
+from qrlib.book.table_of_contents import RUN_HERE
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
 METADATA = "ro-crate-metadata.json"
-#: What metadata of another form, and members packed in other ways, lead to.
-_ODD = (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError)
 #: Bytes of metadata that `check` reads.
-LARGEST = 1 << 24
+MAX_METADATA = 1 << 24
+#: What metadata of another form, and members packed in other ways, lead to.
+MALFORMED = (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError)
 MIT = "https://spdx.org/licenses/MIT"
-#: The profiles that a book runs, so that their records are in no commit.
-RUN_HERE = ("quick",)
 
 
 def make(target: str | Path, overwrite: bool = False) -> Path:
@@ -123,13 +122,12 @@ def _crate(root: Path, code: Path, book: Path, commit: str) -> Any:
         },
     )
     crate.add_dataset(book, "book", properties={"name": "The built book; open book/index.html"})
-    for profile in RUN_HERE:
-        if (paths.results(profile) / "records").is_dir():
-            crate.add_dataset(
-                paths.results(profile),
-                f"code/results/{profile}",
-                properties={"name": f"Records of the {profile} profile, run for the book"},
-            )
+    if (paths.results(RUN_HERE) / "records").is_dir():  # in no commit
+        crate.add_dataset(
+            paths.results(RUN_HERE),
+            f"code/results/{RUN_HERE}",
+            properties={"name": f"Records of the {RUN_HERE} profile, run for the book"},
+        )
     # Singled out among the files of the code, which are there already.
     for file in sorted((code / "results").rglob("*")):
         if described := _described(file):
@@ -160,8 +158,8 @@ def check(archive: str | Path) -> dict[str, Any]:
             names = content.namelist()
             if len(set(names)) < len(names):
                 raise QrlibError(f"{archive}: two parts have the same name")
-            if content.getinfo(METADATA).file_size > LARGEST:
-                raise QrlibError(f"{archive}: {METADATA} has more than {LARGEST:,} bytes")
+            if content.getinfo(METADATA).file_size > MAX_METADATA:
+                raise QrlibError(f"{archive}: {METADATA} has more than {MAX_METADATA:,} bytes")
             metadata: dict[str, Any] = json.loads(content.read(METADATA))
             for entity in metadata["@graph"]:
                 name, stated = entity["@id"], entity.get("sha256")
@@ -170,7 +168,7 @@ def check(archive: str | Path) -> dict[str, Any]:
                 folder = name.endswith("/") and name != "./"
                 if folder and not any(part.startswith(name) for part in names):
                     raise QrlibError(f"{archive}: {name} is named in the metadata and lacks")
-    except (zipfile.BadZipFile, zlib.error, *_ODD) as error:
+    except (zipfile.BadZipFile, zlib.error, *MALFORMED) as error:
         raise QrlibError(f"{archive} is no archive of this project ({error})") from error
     return metadata
 

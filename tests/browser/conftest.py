@@ -60,9 +60,7 @@ def browser() -> Iterator[Browser]:
 def html(request: pytest.FixtureRequest) -> Path:
     """The built book: $QRLIB_TEST_BOOK, else that of the built project."""
     named = os.environ.get("QRLIB_TEST_BOOK")
-    folder = (
-        Path(named) if named else request.getfixturevalue("built_project").root / "_build" / "html"
-    )
+    folder = Path(named) if named else request.getfixturevalue("project").root / "_build" / "html"
     assert (folder / "index.html").is_file()
     return folder.resolve()
 

@@ -97,12 +97,12 @@ def test_who_is_killed_leaves_nothing_that_starts_jobs(tmp_path):
 
 def test_what_tells_of_progress_is_shown_and_all_is_kept(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("QRLIB_ROOT", str(tmp_path))
-    said = ["4 of 9 steps (44%) done", "a detail", "run  epoch 1/2  train_loss 1", "WARNING: x"]
-    command = [sys.executable, "-c", f"print({chr(10).join(said)!r}); raise SystemExit(3)"]
+    lines = ["4 of 9 steps (44%) done", "a detail", "run  epoch 1/2  train_loss 1", "WARNING: x"]
+    command = [sys.executable, "-c", f"print({chr(10).join(lines)!r}); raise SystemExit(3)"]
     handler = signal.getsignal(signal.SIGTERM)
     assert process.follow(command, dict(os.environ), tmp_path / "log", everything=False) == 3
-    assert capsys.readouterr().out.splitlines() == [said[0], said[2], said[3]]
-    assert (tmp_path / "log").read_text().splitlines() == said
+    assert capsys.readouterr().out.splitlines() == [lines[0], *lines[2:]]
+    assert (tmp_path / "log").read_text().splitlines() == lines
     assert signal.getsignal(signal.SIGTERM) is handler
 
 
@@ -158,7 +158,7 @@ def test_what_failed_is_named_whether_a_run_or_a_page(capsys):
     failed_notebook(paths.runs("book") / "logs" / "recovery-smoke.ipynb", "of old", age=3600.0)
     (logs / "pretrained-seed1.ipynb").touch()  # Snakemake's placeholder
     (logs / "run.log").write_text("RuleException:\n")
-    run._explain(logs / "run.log", time.time())
+    run.explain_failure(logs / "run.log", time.time())
     said = capsys.readouterr().err
     assert "error in pretrained-seed0: ValueError: of a run" in said
     assert "error in recovery-quick: ValueError: of a page" in said
@@ -172,11 +172,11 @@ def test_where_no_notebook_tells_the_log_before_the_failure_is_shown(capsys):
     picture = "x" * 10_000
     log.parent.mkdir(parents=True)
     log.write_text("\n".join([*lines, "Command", *(f"later {i}" for i in range(90)), picture]))
-    run._explain(log, time.time())
+    run.explain_failure(log, time.time())
     said = capsys.readouterr().err
     assert "Kernel died\nRuleException:\nCalledProcess\n" in said
     assert "earlier 0\n" not in said
     assert "later" not in said
     log.write_text("\n".join([*lines[:90], picture]))  # Snakemake itself failed
-    run._explain(log, time.time())
+    run.explain_failure(log, time.time())
     assert f"earlier 89\n{picture[:300]}\nerror: a step failed" in capsys.readouterr().err
