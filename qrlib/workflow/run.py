@@ -96,7 +96,7 @@ def _cluster_folder(cluster: str) -> Path:
     folder = paths.root() / "cluster"
     known = sorted(path.parent.name for path in folder.glob("*/config.yaml"))
     folder /= choose("cluster", cluster, known)
-    executor = str(strict_yaml.read(folder / "config.yaml", "cluster profile")["executor"])
+    executor = str(strict_yaml.read(folder / "config.yaml", "cluster profile").get("executor"))
     if importlib.util.find_spec(f"snakemake_executor_plugin_{executor.replace('-', '_')}") is None:
         raise QrlibError(
             f"cluster {cluster!r} needs snakemake-executor-plugin-{executor}: run `make setup` with "
