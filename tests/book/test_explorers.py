@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from test_store import record as stored
+from support.made_records import made_record
 
 from qrlib import distortions, metrics, paper
 from qrlib.book import explorers, notebooks
@@ -138,7 +138,7 @@ def test_a_method_looks_the_same_in_every_explorer(profile):
 
 def test_learning_without_training_records_says_so(monkeypatch):
     profile = profiles.load("smoke")
-    store.write(stored(profile="smoke"))
+    store.write(made_record("evaluation-none", profile="smoke"))
     widget = explorers.Learning(profile)
     assert widget.data["views"] == []
     assert "L1 to the clean image" in widget.data["missing"]

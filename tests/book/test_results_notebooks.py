@@ -12,6 +12,7 @@ import matplotlib
 import pandas as pd
 import pytest
 from support.frames import record, table2_results
+from support.made_records import made_record
 
 from qrlib.experiments import coverage, plan, profiles
 from qrlib.records import store
@@ -47,34 +48,9 @@ def write_records(owner: str, **changed: str) -> None:
     judge = profiles.load("quick").classifier.name
     for (restorer, seed), rows in frame.groupby(["restorer", "seed"]):
         name = f"evaluation-{restorer}-{judge}" + ("" if restorer == "none" else f"-seed{seed}")
-        path = write_record("quick", name, rows)
+        path = store.write(made_record(name, rows=rows))
         content = json.loads(path.read_text())
         path.write_text(json.dumps(content | {"profile": owner}))
-
-
-def write_record(profile: str, name: str, rows: pd.DataFrame) -> Path:
-    fields = "dataset restorer classifier distortion level strength seed metric value n".split()
-    return store.write(
-        {
-            "schema": store.SCHEMA,
-            "kind": "evaluation",
-            "name": name,
-            "profile": profile,
-            "config": {},
-            "provenance": {
-                "git_commit": None,
-                "git_dirty": None,
-                "code": "0",
-                "versions": {},
-                "device": "CPU",
-                "seconds": 1.0,
-                "manifest": "0",
-                "weights": {},
-            },
-            "results": json.loads(rows[fields].to_json(orient="records")),
-            "training": None,
-        }
-    )
 
 
 def execute(path: Path, profile: str = "quick") -> None:
@@ -170,7 +146,7 @@ def test_every_results_page_that_a_profile_plans_can_be_made_from_its_records(na
                     *((metric, (value,) * 3) for metric, value in quality.items()),
                 ]
             ]
-            write_record(name, judge.evaluation_run, pd.concat(rows))
+            store.write(made_record(judge.evaluation_run, "evaluation", name, pd.concat(rows)))
     with contextlib.redirect_stdout(io.StringIO()):
         execute(NOTEBOOKS / f"{page}.ipynb", name)
     paper = "paper (Caltech256)" if name == "caltech256" else "paper (Caltech101)"

@@ -2,6 +2,7 @@
 
 import pytest
 from support.frames import record, runs
+from support.made_records import training_record
 
 from qrlib.report import lambda_sweep
 from qrlib.utils.errors import QrlibError
@@ -14,34 +15,13 @@ def results():
     return runs(*made)
 
 
-def training(restorer, weight, seed=0, quality=0.04, classification=2.0):
-    """A training record of three epochs; the second is the best."""
-    losses = [(quality * f, classification * f) for f in (1.5, 1.0, 1.2)]
-    epochs = [
-        {
-            "epoch": i,
-            "seconds": 10.0 * i,
-            "val_quality": q,
-            "val_vgg16": c,
-            "val_loss": q + weight * c,
-        }
-        for i, (q, c) in enumerate(losses, start=1)
-    ]
-    return {
-        "name": f"{restorer}-vgg16-seed{seed}",
-        "config": {"recovery": {"classification_weight": 0.01}},
-        "provenance": {"device": "a GPU"},
-        "training": {"epochs": epochs, "best_epoch": 2, "images": {"train": 640}},
-    }
-
-
 def records():
     return [
-        training("qrnet-multiple", 0.01, 0, 0.04, 1.5),
-        training("qrnet-multiple", 0.01, 1, 0.06, 1.7),
-        training("qrnet_lambda_0.1-multiple", 0.1, 0, 0.05, 1.4),
-        training("qrnet_lambda_0.001-multiple", 0.001, 0, 0.03, 1.9),
-        training("qrnet_lambda_0.001-multiple", 0.001, 1, 0.03, 1.9),
+        training_record("qrnet-multiple", 0.01, 0, 0.04, 1.5),
+        training_record("qrnet-multiple", 0.01, 1, 0.06, 1.7),
+        training_record("qrnet_lambda_0.1-multiple", 0.1, 0, 0.05, 1.4),
+        training_record("qrnet_lambda_0.001-multiple", 0.001, 0, 0.03, 1.9),
+        training_record("qrnet_lambda_0.001-multiple", 0.001, 1, 0.03, 1.9),
     ]
 
 
@@ -63,7 +43,7 @@ def test_table_by_hand():
 
 def test_means_over_the_seeds_that_all_have():
     more = runs(results(), record("qrnet_lambda_0.1-multiple", 1, 0.9, 0.76, 0.74))
-    trained = [*records(), training("qrnet_lambda_0.1-multiple", 0.1, 1, 0.07, 1.6)]
+    trained = [*records(), training_record("qrnet_lambda_0.1-multiple", 0.1, 1, 0.07, 1.6)]
     found = lambda_sweep.table(more, trained)
     assert list(found["seeds"]) == [(0, 1)] * 3
     assert found["val_quality"].iloc[0] == pytest.approx(0.06)
@@ -85,7 +65,7 @@ def test_refusals():
         QrlibError, match="no training record qrnet_lambda_0.1-multiple-vgg16-seed0"
     ):
         lambda_sweep.table(results(), [r for r in records() if "0.1" not in r["name"]])
-    wrong = [*records()[:2], training("qrnet_lambda_0.1-multiple", 0.01), *records()[3:]]
+    wrong = [*records()[:2], training_record("qrnet_lambda_0.1-multiple", 0.01), *records()[3:]]
     with pytest.raises(QrlibError, match="0.1-multiple is not quality .* trained with another lam"):
         lambda_sweep.table(results(), wrong)
     del wrong[2]["training"]["epochs"][1]["val_vgg16"]

@@ -1,6 +1,7 @@
 """Tables of text, as they are read."""
 
 from support.frames import table2_results as results
+from support.made_records import made_record
 
 from qrlib.experiments import plan, profiles
 from qrlib.records import store
@@ -66,15 +67,11 @@ def test_the_list_of_records_leads_to_records_and_notebooks(tmp_path, monkeypatc
     profile = profiles.load("smoke")
     provenance = {
         "git_commit": "0123456789abcdef", "git_dirty": True, "code": plan.code("recovery"),
-        "versions": {}, "device": "a GPU", "seconds": 61.4, "manifest": "f" * 64, "weights": {},
+        "device": "a GPU", "seconds": 61.4, "manifest": "f" * 64,
     }  # fmt: skip
-    record = {
-        "schema": store.SCHEMA, "kind": "recovery", "name": "qrnet-multiple-small_vgg-seed0",
-        "profile": "smoke", "config": {}, "provenance": provenance, "results": [],
-        "training": {"epochs": []},
-    }  # fmt: skip
-    store.write(record)
-    store.write({**record, "name": "another", "provenance": {**provenance, "code": "0"}})
+    name = "qrnet-multiple-small_vgg-seed0"
+    store.write(made_record(name, "recovery", "smoke", provenance=provenance))
+    store.write(made_record("another", "recovery", "smoke", provenance=provenance | {"code": "0"}))
     shown = records_table.table(profile)
     assert "../../records/smoke/qrnet-multiple-small_vgg-seed0.json" in shown.html
     assert "seed0.html" not in shown.html  # its notebook is not there

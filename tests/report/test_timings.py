@@ -1,30 +1,22 @@
 """Times beside the printed ones; a ratio only of one device."""
 
-import json
 import math
 
 import numpy as np
 import pytest
-from support.frames import record, run, runs
-from test_lambda_sweep import training
+from support.frames import record, runs, timing
+from support.made_records import made_record, training_record
 
 from qrlib.records import selection, store, uncertainty
 from qrlib.report import timings
 from qrlib.utils.errors import QrlibError
 
 
-def time(restorer, metric, value, seed=0, **columns):
-    """One timing row: noise of level 3, its error a hundredth of it."""
-    columns = {"n": 256, "error": value / 100} | columns
-    frame = run(restorer, seed, noise=[value] * 5, metric=metric, **columns)
-    return frame[frame["level"] == 3]
-
-
 def results(**columns):
     return runs(
-        time("none", "milliseconds_per_image", 2.0, **columns),
-        time("qrnet-multiple", "milliseconds_per_image", 3.0, **columns),
-        time("qrnet-multiple", "seconds_per_epoch", 41.5, n=5552, **columns),
+        timing("none", "milliseconds_per_image", 2.0, **columns),
+        timing("qrnet-multiple", "milliseconds_per_image", 3.0, **columns),
+        timing("qrnet-multiple", "seconds_per_epoch", 41.5, n=5552, **columns),
     )
 
 
@@ -40,7 +32,7 @@ def test_table_beside_the_paper():
 
 
 def test_mean_over_seeds():
-    more = runs(results(), time("qrnet-multiple", "milliseconds_per_image", 4.0, seed=1))
+    more = runs(results(), timing("qrnet-multiple", "milliseconds_per_image", 4.0, seed=1))
     assert timings.table(more)["ours"].iloc[1] == pytest.approx(3.5)
 
 
@@ -50,7 +42,7 @@ def test_devices_do_not_mix():
     with pytest.raises(QrlibError, match="timed on a GPU with QRNet and on a CPU without"):
         timings.table(apart)
     more = runs(
-        results(), time("qrnet-multiple", "milliseconds_per_image", 4.0, seed=1, device="a CPU")
+        results(), timing("qrnet-multiple", "milliseconds_per_image", 4.0, seed=1, device="a CPU")
     )
     with pytest.raises(QrlibError, match="of qrnet-multiple was measured on a CPU, a GPU"):
         timings.table(more)
@@ -82,7 +74,8 @@ def test_what_stands_against_comparing_times():
 
     def why(metric="milliseconds_per_image", one=None, **other):
         rows = runs(
-            time("none", metric, 2.0, **(one or {})), time("qrnet-multiple", metric, 3.0, **other)
+            timing("none", metric, 2.0, **(one or {})),
+            timing("qrnet-multiple", metric, 3.0, **other),
         )
         return timings.hindrance(rows, metric, pair)
 
@@ -95,7 +88,7 @@ def test_what_stands_against_comparing_times():
     assert why(error=math.nan) == "times whose record keeps no error: measure them again"
     epochs = why("seconds_per_epoch", error=math.nan)
     assert epochs == "a training of fewer than 3 epochs, which show no spread"
-    third = time("recnet-multiple", "milliseconds_per_image", 3.0, device="a CPU", error=math.nan)
+    third = timing("recnet-multiple", "milliseconds_per_image", 3.0, device="a CPU", error=math.nan)
     assert timings.hindrance(runs(results(), third), "milliseconds_per_image", pair) == ""
 
 
@@ -129,7 +122,7 @@ def test_the_ratio_of_another_setting_is_not_the_papers(classifier, side):
 
 
 def test_end_to_end_has_a_row_and_no_printed_number():
-    more = runs(results(), time("end_to_end-multiple", "milliseconds_per_image", 3.1))
+    more = runs(results(), timing("end_to_end-multiple", "milliseconds_per_image", 3.1))
     found = timings.table(more).set_index("what")
     row = found.loc["classify an image, QRNet in front, trained end to end"]
     assert (row["ours"], row["n"]) == (3.1, 256)
@@ -140,38 +133,26 @@ def test_end_to_end_has_a_row_and_no_printed_number():
 
 
 def test_an_epoch_is_of_the_machine_that_trained():
-    store.write(timing_record(device="CPU (1 thread)", epochs_on="a GPU"))
+    name, cpu = "timing-qrnet-multiple-vgg16-seed0", {"device": "CPU (1 thread)"}
+    store.write(made_record(name, "timing", "quick", results(), cpu | {"epochs_on": "a GPU"}))
     found = timings.table(store.read("quick", kind="timing"))
     assert list(found["device"]) == ["a GPU", *["CPU (1 thread)"] * 3]
     text = str(timings.render(found, "times", image_size=64))
     assert "Ours: trained on a GPU, classified on CPU (1 thread); medians" in text
-    store.write(timing_record(device="CPU (1 thread)"))  # an older record does not tell
+    store.write(
+        made_record(name, "timing", "quick", results(), cpu)
+    )  # an older record does not tell
     assert set(store.read("quick", kind="timing")["device"]) == {"CPU (1 thread)"}
-
-
-def timing_record(**provenance):
-    """A record of `results`, with these entries of provenance."""
-    fields = (
-        "dataset restorer classifier distortion level strength seed metric value n error".split()
-    )
-    same = {"git_commit": None, "git_dirty": None, "code": "0", "versions": {}, "seconds": 1.0}
-    return {
-        "schema": store.SCHEMA,
-        "kind": "timing",
-        "name": "timing-qrnet-multiple-vgg16-seed0",
-        "profile": "quick",
-        "config": {},
-        "provenance": same | {"manifest": "0", "weights": {}} | provenance,
-        "results": json.loads(results()[fields].to_json(orient="records")),
-        "training": None,
-    }
 
 
 def test_seconds_of_training():
     frame = selection.select(
         runs(record("qrnet-multiple", 0, 0.9, 0.8, 0.7), record("end_to_end-multiple", 1, 0.9, 0.8))
     )
-    records = [training("qrnet-multiple", 0.01), training("end_to_end-multiple", 0.01, seed=1)]
+    records = [
+        training_record("qrnet-multiple", 0.01),
+        training_record("end_to_end-multiple", 0.01, seed=1),
+    ]
     records[1]["training"]["epochs"][2]["seconds"] = 1000.0  # one epoch that waited for the disk
     found = timings.of_training(records, ["qrnet-multiple", "end_to_end-multiple"], frame)
     assert list(found["value"]) == [20.0, 20.0]

@@ -3,9 +3,10 @@
 import math
 
 import pytest
-from support.frames import run, runs
-from test_lambda_sweep import training
-from test_timings import time
+from support.frames import PRINTED_LIKE as WHOSE
+from support.frames import printed_like_results as results
+from support.frames import run, runs, timing
+from support.made_records import training_record
 
 from qrlib import paper
 from qrlib.report.claims import check
@@ -13,31 +14,7 @@ from qrlib.report.claims.check import CLOSE, FAILS, HOLDS, NOT_JUDGED
 from qrlib.report.claims.evidence import Evidence
 from qrlib.utils.errors import QrlibError
 
-N = 1735
-WHOSE = {"profile": "caltech101", "dataset": "caltech101", "classifier": "vgg16", "n": N}
-
-
-def made(name, *found, **columns):
-    """Runs of one restorer: seed, accuracy on clean images, on noise, on blur."""
-    return [run(name.replace("_", "-"), *one, **(WHOSE | columns)) for one in found]
-
-
-def results(**changes):
-    """One run of each restorer of Table 2 with its accuracies; a change replaces a restorer's runs.
-
-    The single networks are as good as chance on the distortion they have not seen, which no claim
-    may look at.
-    """
-    given = {
-        "none": [(0, 0.90, 0.642, 0.259)],
-        "recnet_noise": [(0, 0.89, 0.828, 0.01)],
-        "recnet_blur": [(0, 0.89, 0.01, 0.684)],
-        "recnet_multiple": [(0, 0.89, 0.819, 0.571)],
-        "qrnet_multiple": [(0, 0.89, 0.832, 0.705)],
-    } | changes
-    return runs(*(one for name, found in given.items() for one in made(name, *found)))
-
-
+N = WHOSE["n"]
 UNSEEN = {"classifier": "resnet50"}
 
 
@@ -73,7 +50,7 @@ def everything(**changes):
 
 def times(**changes):
     given = {"none": 5.51, "qrnet-multiple": 8.29, "end_to_end-multiple": 8.3} | changes
-    each = [time(name, "milliseconds_per_image", ms, **WHOSE) for name, ms in given.items()]
+    each = [timing(name, "milliseconds_per_image", ms, **WHOSE) for name, ms in given.items()]
     return runs(*each)
 
 
@@ -82,7 +59,7 @@ def trained(seconds=((20.0, 20.1, 20.2), (20.3, 20.2, 20.4)), devices=("a GPU", 
     found = []
     names = ("qrnet-multiple", "end_to_end-multiple")
     for name, each, device in zip(names, seconds, devices, strict=True):
-        record = training(name, 0.01) | {"provenance": {"device": device}}
+        record = training_record(name, 0.01) | {"provenance": {"device": device}}
         record["training"]["epochs"] = [{"seconds": one} for one in each]
         found.append(record)
     return found
@@ -148,7 +125,7 @@ def printed_results(dataset):
     )
     ms = {"none": 5.51, "qrnet-multiple": 8.29}
     return found, runs(
-        *(time(name, "milliseconds_per_image", value, **where) for name, value in ms.items())
+        *(timing(name, "milliseconds_per_image", value, **where) for name, value in ms.items())
     )
 
 

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from support.frames import run, runs
-from test_timings import time
+from support.frames import run, runs, timing
 
 from qrlib.records import bitmask
 from qrlib.report.claims import rule
@@ -82,7 +81,7 @@ def classifying(ms, error=0.1, **columns):
     each = {"none": 5.0, "qrnet-multiple": ms}
     times = runs(
         *(
-            time(name, "milliseconds_per_image", t, error=error, **columns)
+            timing(name, "milliseconds_per_image", t, error=error, **columns)
             for name, t in each.items()
         )
     )
@@ -101,8 +100,8 @@ def test_times_are_judged_by_their_own_errors(ms, judged):
 
 
 def test_the_error_of_a_mean_of_times():
-    more = time("qrnet-multiple", "milliseconds_per_image", 8.0, seed=1, error=0.3)
-    times = runs(time("qrnet-multiple", "milliseconds_per_image", 8.0, error=0.4), more)
+    more = timing("qrnet-multiple", "milliseconds_per_image", 8.0, seed=1, error=0.3)
+    times = runs(timing("qrnet-multiple", "milliseconds_per_image", 8.0, error=0.4), more)
     evidence = Evidence(run("none", 0, 0.9, 0.6, 0.3), times=times)
     side = Side("qrnet", "noise", metric="milliseconds_per_image")
     assert side.variance(evidence) == pytest.approx(0.25**2)  # of (0.4, 0.3) the half of 0.5

@@ -1,9 +1,8 @@
 """What there is to judge: one profile, one classifier, and perhaps an unseen one."""
 
 import pytest
-from support.frames import run, runs
-from test_lambda_sweep import training
-from test_timings import time
+from support.frames import run, runs, timing
+from support.made_records import training_record
 
 from qrlib.report.claims.evidence import Evidence
 from qrlib.utils.errors import QrlibError
@@ -63,8 +62,8 @@ def test_what_lacks_is_said_once():
 def test_times_and_trainings():
     evidence = Evidence(
         results(),
-        times=time("none", "milliseconds_per_image", 2.0),
-        training=[training("qrnet-multiple", 0.01)],
+        times=timing("none", "milliseconds_per_image", 2.0),
+        training=[training_record("qrnet-multiple", 0.01)],
         classifier="vgg16",
     )
     assert list(evidence.rows("milliseconds_per_image")["value"]) == [2.0]
@@ -74,10 +73,10 @@ def test_times_and_trainings():
 
 
 def test_times_of_another_profile_are_refused():
-    other = time("none", "milliseconds_per_image", 2.0, profile="caltech101")
+    other = timing("none", "milliseconds_per_image", 2.0, profile="caltech101")
     with pytest.raises(QrlibError, match="of caltech101 beside results of quick"):
         Evidence(results(), times=other, classifier="vgg16")
-    other = training("qrnet-multiple", 0.01) | {"profile": "smoke"}
+    other = training_record("qrnet-multiple", 0.01) | {"profile": "smoke"}
     with pytest.raises(QrlibError, match="of smoke beside results of quick"):
         Evidence(results(), training=[other], classifier="vgg16")
 

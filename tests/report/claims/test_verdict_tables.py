@@ -2,7 +2,7 @@
 
 import re
 
-from test_check import results
+from support.frames import printed_like_results as results
 
 from qrlib.report.claims import check, verdict_tables
 from qrlib.report.claims.check import CLOSE, HOLDS, NOT_JUDGED

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from support.frames import run, runs
-from test_lambda_sweep import training
+from support.made_records import training_record
 
 from qrlib import paper
 from qrlib.records import selection
@@ -278,8 +278,8 @@ def test_lambda_sweep_draws_its_table():
         run("qrnet-multiple", 0, 0.9, 0.8, 0.7),
         run("qrnet_lambda_0.1-multiple", 0, 0.9, 0.7, 0.6),
     ]
-    trained = [training("qrnet-multiple", 0.01, 0, 0.04, 1.5)]
-    trained += [training("qrnet_lambda_0.1-multiple", 0.1, 0, 0.05, 1.4)]
+    trained = [training_record("qrnet-multiple", 0.01, 0, 0.04, 1.5)]
+    trained += [training_record("qrnet_lambda_0.1-multiple", 0.1, 0, 0.05, 1.4)]
     found = lambda_sweep.table(runs(*made), trained)
     figure = plots.lambda_sweep({"Quick": found, "Slow": found})
     left, right, *below = figure.axes
