@@ -193,7 +193,7 @@ rule timing:
 
 # The modules behind tables, figures and verdicts, with all that they import.
 READERS = ["book.explorers", "report.captions", "report.claims.check", "report.claims.verdict_tables",
-           "report.figures.plots", "report.lambda_sweep", "report.records_table", "report.sheets",
+           "report.figures.plots", "report.lambda_sweep", "report.records_table", "report.sample_answers",
            "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.
 SCRIPTS = sorted(str(p) for kind in ("js", "css") for p in Path("qrlib/book/explorers").glob(f"*.{kind}"))

@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-from tabulate import tabulate
-
 from benchmarks import goals, groups, machine, results, running, tables
 from benchmarks.contest import OURS
 from benchmarks.settings import CLASSIFIERS, CORPORA, GROUPS, Settings, default, usable_threads
@@ -110,24 +108,16 @@ def measure(settings: Settings, chosen: list[str], *, quiet: bool = True) -> res
 
 def show(result: results.Result, chosen: list[str]) -> None:
     """Print all tables of a result."""
-    print(aligned(tables.machine(result).markdown))
+    print(tables.machine(result))
     for group in chosen:
         print(f"\n## {tables.TITLES[group]}\n")
         for title, table in tables.tables(result, group):
-            print(f"### {title}\n\n{aligned(table.markdown)}")
+            print(f"### {title}\n\n{table}")
         if group == "step":
-            print(f"### how far the machine would go\n\n{aligned(tables.floor(result).markdown)}")
-    print(f"\n## Goals\n\n{aligned(goals.table([result]).markdown)}")
+            print(f"### how far the machine would go\n\n{tables.floor(result)}")
+    print(f"\n## Goals\n\n{goals.table([result])}")
     for where in result.left_out():
         print("left out: {}, {}: {}: {}".format(*where))
-
-
-def aligned(markdown: str) -> str:
-    """A Markdown table with its columns padded to one width, for reading in a terminal."""
-    table, _, caption = markdown.partition("\n\n")
-    cells = [[cell.strip() for cell in line[1:-1].split(" |")] for line in table.splitlines()]
-    head, _, *rows = [row[: len(cells[1])] for row in cells]
-    return f"{tabulate(rows, head, 'pipe', disable_numparse=True)}\n\n{caption}"
 
 
 if __name__ == "__main__":

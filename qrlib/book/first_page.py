@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from qrlib.experiments import profiles, samples
-from qrlib.report import labels, render, sheets, sources
+from qrlib.report import labels, render, sample_answers, sources
+from qrlib.report.data_uris import encode_image
 from qrlib.report.figures.image_grids import RIGHT, WRONG
 from qrlib.report.render import Rendered
 from qrlib.utils import paths, strict_yaml
@@ -57,17 +58,15 @@ class Sheets:
         right = found["answer"] == self.labels[image]
         return Tile(self.tiles[method][image][column], found["answer"], found["confidence"], right)
 
-    def lost(self) -> list[int]:
-        """Images that are recognised clean and no longer under noise."""
-        return [
-            i
-            for i in range(len(self.labels))
-            if self.tile("none", i, "clean").right and not self.tile("none", i, "noise").right
-        ]
-
-    def won(self) -> list[int]:
-        """Those among them that QRNet gives back."""
-        return [i for i in self.lost() if self.tile("qrnet", i, "noise").right]
+    def lost_and_recovered(self) -> tuple[list[int], list[int]]:
+        """Images that noise takes away from the classifier, and those of them that QRNet gives back."""
+        shown = (("none", "clean"), ("none", "noise"), ("qrnet", "noise"))
+        right = (
+            np.array([self.tile(method, i, distortion).right for i in range(len(self.labels))])
+            for method, distortion in shown
+        )
+        lost, recovered = sample_answers.lost_and_recovered(*right)
+        return np.flatnonzero(lost).tolist(), np.flatnonzero(recovered).tolist()
 
     def strength(self, distortion: str) -> str:
         """Sigma of the level that is shown."""
@@ -80,7 +79,7 @@ class Sheets:
 
 def kept(profile: profiles.Profile) -> Sheets | None:
     """The sheets of a profile; None where not every method has one."""
-    told = {method: sheets.described(profile, method) for method in METHODS}
+    told = {method: sample_answers.samples_entry(profile, method) for method in METHODS}
     there = {method: entry for method, entry in told.items() if entry is not None}
     return Sheets(profile, there) if len(there) == len(METHODS) else None
 
@@ -91,8 +90,8 @@ def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
     It is the one that `told` tells of.
     """
     image = _chosen(images)
-    label = labels.label(images.labels[image])
-    heads = ("distorted", *map(render.name, METHODS[1:]))
+    label = labels.image_class(images.labels[image])
+    heads = ("distorted", *map(labels.method, METHODS[1:]))
     head = "".join(f"<span>{html.escape(text)}</span>" for text in heads)
     rows = ""
     for distortion, name in DISTORTIONS.items():
@@ -110,18 +109,19 @@ def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
 
 def _chosen(images: Sheets) -> int:
     """The first image that noise takes away and QRNet gives back, if there is one."""
-    return (images.won() or images.lost() or [0])[0]
+    lost, recovered = images.lost_and_recovered()
+    return (recovered or lost or [0])[0]
 
 
 def told(profile: profiles.Profile, images: Sheets) -> str:
     """What `picture` shows, and of how many it is one, so that it is not taken for the rule."""
-    lost, won = images.lost(), images.won()
-    label = labels.label(images.labels[_chosen(images)])
+    lost, recovered = images.lost_and_recovered()
+    label = labels.image_class(images.labels[_chosen(images)])
     return (
         f"A test image ({label}) of {profile.title}, and what "
         f"{labels.classifier(profile.classifier.name)} takes it for. Of {len(images.labels)} test "
-        f"images kept, noise takes {len(lost)} away from the classifier, and QRNet gives {len(won)} "
-        "back" + ("; this is the first of these." if won else "; none of these is shown.")
+        f"images kept, noise takes {len(lost)} away from the classifier, and QRNet gives {len(recovered)} "
+        "back" + ("; this is the first of these." if recovered else "; none of these is shown.")
     )
 
 
@@ -136,9 +136,9 @@ def _states(distortion: str) -> tuple[str, str, str]:
 def _tile(tile: Tile, what: str) -> str:
     sign, _ = RIGHT if tile.right else WRONG
     verdict = "right" if tile.right else "wrong"
-    answer = labels.label(tile.answer)
+    answer = labels.image_class(tile.answer)
     spoken = f"{what}: classified as {answer}, {tile.confidence:.0%} sure, {verdict}"
-    src = sheets.encode(tile.pixels, "webp", lossless=True)  # every pixel as it is
+    src = encode_image(tile.pixels, "webp", lossless=True)  # every pixel as it is
     return (
         f'<span class="qr-tile qr-{verdict}"><img src="{src}" '
         f'alt="{html.escape(spoken)}"><span>{sign} {html.escape(answer)} {tile.confidence:.0%}'
@@ -151,7 +151,7 @@ def claim(table: pd.DataFrame, verdicts: pd.DataFrame, profile: profiles.Profile
 
     Args:
         table: of `qrlib.report.tables.table2`.
-        verdicts: of `qrlib.report.claims.check.of_profile`.
+        verdicts: of `qrlib.report.claims.check.check_profile`.
     """
     said = verdicts.set_index("id")["verdict"]
     cells = table.set_index(["row", "column"])
@@ -173,8 +173,7 @@ def claim(table: pd.DataFrame, verdicts: pd.DataFrame, profile: profiles.Profile
 def _paper() -> str:
     """Authors, journal and year, as a link; from CITATION.cff."""
     paper = strict_yaml.read(paths.root() / "CITATION.cff", "citation")["preferred-citation"]
-    *others, last = (author["family-names"] for author in paper["authors"])
-    authors = f"{', '.join(others)} and {last}" if others else last
+    authors = labels.joined(author["family-names"] for author in paper["authors"])
     return f"[{authors}, {paper['journal']} {paper['year']}](https://doi.org/{paper['doi']})"
 
 
@@ -190,7 +189,7 @@ def headline(table: pd.DataFrame) -> Rendered:
         for whose in ("paper", "ours"):
             values = (f"{cells.loc[(distortion, m)][whose]:.3f}" for m in METHODS)
             rows.append([f"{name}, {whose}", *values])
-    headings = ["accuracy", *map(render.name, METHODS)]
+    headings = ["accuracy", *map(labels.method, METHODS)]
     return render.grid(
         headings,
         rows,

@@ -29,7 +29,8 @@ from qrlib.experiments import plan, profiles
 from qrlib.inference import onnx_export
 from qrlib.inference.recover import BEST
 from qrlib.models import QRNet, open_qrnet
-from qrlib.report import sheets
+from qrlib.report.data_uris import encode_image
+from qrlib.report.sample_answers import lost_and_recovered
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
@@ -231,7 +232,7 @@ def _crops(positions: list[int], splits: data.Splits) -> list[dict[str, Any]]:
                 "label": _name(splits.classes[label]),
                 "answer": int(label),
             }
-            | {"src": sheets.encode(picture, "png", optimize=True)}
+            | {"src": encode_image(picture, "png", optimize=True)}
         )
     return entries
 
@@ -261,8 +262,9 @@ def _telling(positions: list[int], split: data.Split, judge: nn.Module, net: QRN
     images, labels, ids = split[positions]
     clean = images.float() / 255  # (N, 3, S, S)
     noisy = distort_for_evaluation(clean, ids, levels()["noise"][SHOWN_LEVEL - 1])
-    before, distorted, after = (judge(x).argmax(1) == labels for x in (clean, noisy, net(noisy)))
-    return int((before & ~distorted & after).float().argmax())
+    right = ((judge(x).argmax(1) == labels).numpy() for x in (clean, noisy, net(noisy)))
+    _, recovered = lost_and_recovered(*right)
+    return int(recovered.argmax())
 
 
 def _photographs() -> list[dict[str, Any]]:
@@ -271,7 +273,7 @@ def _photographs() -> list[dict[str, Any]]:
     for name, label in PHOTOGRAPHS.items():
         picture = Image.fromarray(getattr(skimage.data, name)())
         picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-        src = sheets.encode(picture, "jpeg", quality=88)
+        src = encode_image(picture, "jpeg", quality=88)
         entries.append({"id": name, "kind": "photo", "label": label, "src": src})
     return entries
 

@@ -160,7 +160,7 @@ def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
 
 def _median(repeats: Sequence[float]) -> dict[str, float]:
     """Median of repeated times, and its error where there are enough to tell."""
-    error = uncertainty.error_of_median(repeats)
+    error = uncertainty.standard_error_of_median(repeats)
     known = {} if math.isnan(error) else {"error": error}
     return {"value": statistics.median(repeats), **known}
 

@@ -6,7 +6,7 @@ import os
 import re
 import reprlib
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, get_args
 
 from pydantic import (
     AfterValidator,
@@ -22,6 +22,9 @@ from pydantic import (
 from qrlib.records import provenance
 from qrlib.utils import paths, strict_yaml
 from qrlib.utils.errors import QrlibError, choose
+
+if TYPE_CHECKING:
+    from qrlib.records.selection import Selection
 
 #: Names become parts of paths and, in the Snakefile, of commands.
 NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
@@ -190,13 +193,11 @@ class Profile(Settings):
         return self
 
     @property
-    def choice(self) -> dict[str, str]:
+    def choice(self) -> Selection:
         """Which results are this profile's own, for the functions that show or judge results."""
-        return {
-            "profile": self.name,
-            "dataset": self.data.dataset,
-            "classifier": self.classifier.name,
-        }
+        from qrlib.records.selection import Selection  # loads pandas, which commands do not need
+
+        return Selection(self.name, self.data.dataset, self.classifier.name)
 
     def config(self) -> dict[str, Any]:
         """As plain JSON values."""

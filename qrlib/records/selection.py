@@ -3,13 +3,14 @@
 `results` is the tidy frame of `qrlib.records.store.read(profile)`, one measured number a row: profile,
 dataset, restorer, classifier, distortion ("clean", "noise", "blur"), level (0 for clean, 1 to 5),
 strength (sigma), seed, metric, value, n (test images), record (the file it comes from).  What a
-table may not mix (profiles, data sets, classifiers) is refused unless an argument of the same name
-chooses one.  Only this module averages results.
+table may not mix (profiles, data sets, classifiers) is refused unless a `Selection` chooses one.
+Only this module averages results.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -40,20 +41,30 @@ def restorers_of(methods: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+@dataclass(frozen=True)
+class Selection:
+    """Whose results a table shows; None where `results` hold only one."""
+
+    profile: str | None = None
+    dataset: str | None = None
+    classifier: str | None = None
+
+
+#: For results of one profile, data set and classifier.
+ONLY = Selection()
+
+
 def select(
     results: pd.DataFrame,
+    choice: Selection = ONLY,
     *,
     metric: str = "accuracy",
-    profile: str | None = None,
-    dataset: str | None = None,
-    classifier: str | None = None,
     restorers: Iterable[str] = (),
 ) -> pd.DataFrame:
     """The rows of one metric, profile, data set and classifier, checked.
 
     Args:
-        profile, dataset, classifier: which one; needed only where `results` hold several.  A results
-            notebook passes `qrlib.experiments.profiles.Profile.choice`, which is all three.
+        choice: a results notebook passes `qrlib.experiments.profiles.Profile.choice`.
         restorers: names that must be there.
 
     Raises:
@@ -66,17 +77,17 @@ def select(
             f"results lack the column(s) {', '.join(lacking)}: pass what qrlib.records.store.read returns"
         )
     rows = results[results["metric"] == metric]
-    for name, wanted in (("profile", profile), ("dataset", dataset), ("classifier", classifier)):
-        found = sorted(map(str, rows[name].unique()))
+    for name, wanted in vars(choice).items():
+        present = sorted(map(str, rows[name].unique()))
         if wanted is not None:
             rows = rows[rows[name] == wanted]
             if rows.empty:
-                there = ", ".join(found) or "none"
+                there = ", ".join(present) or "none"
                 raise QrlibError(f"no {metric} results with {name} {wanted!r}; there are: {there}")
-        elif len(found) > 1:
+        elif len(present) > 1:
             raise QrlibError(
-                f"results mix {name}s, and one table shows one: choose {name}= from "
-                f"{', '.join(found)}"
+                f"results mix {name}s, and one table shows one: choose with Selection({name}=...) "
+                f"from {', '.join(present)}"
             )
     if rows.empty:
         raise QrlibError(f"no {metric} results: make them with `python -m qrlib run PROFILE`")
@@ -96,11 +107,11 @@ def select(
         )
     for field, keys in (("n", ["metric"]), ("strength", ["distortion", "level"])):
         for where, group in rows.groupby(keys):
-            found = sorted(map(str, group[field].unique()))
-            if len(found) > 1:
+            values = sorted(map(str, group[field].unique()))
+            if len(values) > 1:
                 raise QrlibError(
                     f"results of {' '.join(map(str, where))} differ in {field} "
-                    f"({', '.join(found)}): evaluate all restorers again in one setting"
+                    f"({', '.join(values)}): evaluate all restorers again in one setting"
                 )
     return rows
 
@@ -110,7 +121,7 @@ def how_to_make(rows: pd.DataFrame) -> str:
     return f"make them with `python -m qrlib run {rows['profile'].iloc[0]}`"
 
 
-def rows_of(
+def method_rows(
     selected: pd.DataFrame, method: str, distortion: str, levels: Sequence[int]
 ) -> pd.DataFrame:
     """The rows of one method on one distortion at some levels; level 0 is the clean images."""
@@ -129,7 +140,7 @@ def by_seed(
         QrlibError: a level lacks for some seed; the message names restorer, seed and levels.
     """
     restorer = restorer_of(method, distortion)
-    rows = rows_of(selected, method, distortion, levels)
+    rows = method_rows(selected, method, distortion, levels)
     if rows.empty:
         which = "" if levels in (LEVELS, (0,)) else f" at level {', '.join(map(str, levels))}"
         raise QrlibError(
@@ -168,7 +179,7 @@ def seed_means(
     return (noise[both] + blur[both]) / 2
 
 
-def summary(values: pd.Series) -> dict[str, Any]:
+def mean_and_spread(values: pd.Series) -> dict[str, Any]:
     """Mean and sample standard deviation (NaN for one) over seeds, number of seeds, the values."""
     return {
         "ours": values.mean(),
@@ -178,54 +189,47 @@ def summary(values: pd.Series) -> dict[str, Any]:
     }
 
 
-def sources(selected: pd.DataFrame, restorers: Sequence[str]) -> dict[str, Any]:
+def source_columns(selected: pd.DataFrame, restorers: Sequence[str]) -> dict[str, Any]:
     """What a number of some restorers was made from: n (test images), profile, records (files)."""
-    mine = selected[selected["restorer"].isin(restorers)]
+    records = selected.loc[selected["restorer"].isin(restorers), "record"]
     return {
         "n": int(selected["n"].iloc[0]),
         "profile": str(selected["profile"].iloc[0]),
-        "records": tuple(sorted(set(mine["record"]))),
+        "records": tuple(sorted(set(records))),
     }
 
 
-def common_means(
-    results: pd.DataFrame,
-    methods: Mapping[str, str],
-    distortions: Sequence[str] = ("noise", "blur", "average"),
-    **choice: Any,
-) -> tuple[pd.DataFrame, list[int]]:
-    """Methods side by side, over the seeds that all of them have.
+def on_common_seeds(
+    selected: pd.DataFrame, methods: Mapping[str, str], distortions: Sequence[str]
+) -> tuple[dict[str, pd.DataFrame], list[int]]:
+    """Methods over the seeds that all of them have; "none" is not trained, and its one run stands for all.
 
     Args:
-        methods: label -> method.  Without a restorer there is one seed, which stands for all.
+        methods: label -> method.
         distortions: as in `seed_means`.
-        choice: profile, dataset, classifier, metric, as in `select`.
 
     Returns:
-        A row a label, a column a distortion; and the seeds.
+        Label -> means over levels, a row a seed and a column a distortion; and the seeds.
 
     Raises:
         QrlibError: the methods have no seed in common.
     """
-    restorers = [restorer_of(m, d) for m in methods.values() for d in ("noise", "blur")]
-    selected = select(results, restorers=restorers, **choice)
     means = {
         label: pd.DataFrame({d: seed_means(selected, method, d) for d in distortions}).dropna()
         for label, method in methods.items()
     }
-    trained = [set(found.index) for label, found in means.items() if methods[label] != "none"]
+    trained = [set(means[label].index) for label, method in methods.items() if method != "none"]
     seeds = sorted(set.intersection(*trained)) if trained else [0]
     if not seeds:
-        has = "; ".join(f"{label}: {list(found.index)}" for label, found in means.items())
-        raise QrlibError(f"no seed in common ({has}): {how_to_make(selected)}")
-    rows = {
-        label: found.mean() if methods[label] == "none" else found.loc[seeds].mean()
-        for label, found in means.items()
-    }
-    return pd.DataFrame(rows).T, seeds
+        each = "; ".join(f"{label}: {list(frame.index)}" for label, frame in means.items())
+        raise QrlibError(f"no seed in common ({each}): {how_to_make(selected)}")
+    return {
+        label: frame if methods[label] == "none" else frame.loc[seeds]
+        for label, frame in means.items()
+    }, seeds
 
 
-def training_of(
+def training_record(
     records: Sequence[Mapping[str, Any]], restorer: str, classifier: str, seed: int
 ) -> Mapping[str, Any]:
     """The training record of a restorer that learned from a classifier, by the run's name.

@@ -14,8 +14,9 @@ import pandas as pd
 
 from qrlib.experiments.profiles import Profile
 from qrlib.records import selection
+from qrlib.records.selection import ONLY, Selection
 from qrlib.report import labels, tables
-from qrlib.report.render import name
+from qrlib.report.sample_answers import recognised
 
 #: The types of output that hold a sentence for the head of a caption, and one for its end.
 MIME = "application/vnd.qrlib.finding"
@@ -44,29 +45,27 @@ def dots(counts: Iterable[int], mark: str = "small dot") -> str:
     return f"Each {mark} is one seed." if max(counts, default=1) > 1 else ""
 
 
-def _list(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
-
-
-def levels(results: pd.DataFrame, methods: Sequence[str], **choice: Any) -> str:
+def levels(results: pd.DataFrame, methods: Sequence[str], choice: Selection = ONLY) -> str:
     """Which method is the most accurate at how many levels; for Figures 4, 5 and 6.
 
     Args:
         results, methods, choice: as of `qrlib.report.figures.plots.level_curves`.
     """
-    data = tables.levels(results, restorers=selection.restorers_of(methods), **choice)
+    data = tables.levels(results, choice, restorers=selection.restorers_of(methods))
     parts = []
     for kind in _KINDS:
-        of = {selection.restorer_of(method, kind): name(method) for method in methods}
-        here = data[(data["distortion"] == kind) & (data["level"] > 0) & data["restorer"].isin(of)]
-        best = here.loc[here.groupby("level")["ours"].idxmax(), "restorer"]
-        counts = Counter(best.map(of)).most_common()
-        of_all = [f"{who} at {n} of {len(best)} levels" for who, n in counts]
-        parts.append(f"under {kind} {_list(of_all)}")
+        names = {selection.restorer_of(m, kind): labels.method(m) for m in methods}
+        rows = data[
+            (data["distortion"] == kind) & (data["level"] > 0) & data["restorer"].isin(names)
+        ]
+        best = rows.loc[rows.groupby("level")["ours"].idxmax(), "restorer"]
+        counts = Counter(best.map(names)).most_common()
+        winners = labels.joined(f"{name} at {n} of {len(best)} levels" for name, n in counts)
+        parts.append(f"under {kind} {winners}")
     return f"Highest accuracy, however narrowly: {'; '.join(parts)}."
 
 
-def beside(table: pd.DataFrame) -> str:
+def leaders(table: pd.DataFrame) -> str:
     """Which method leads in the paper and in ours; for Tables 2 and 4 as a picture.
 
     Args:
@@ -75,9 +74,9 @@ def beside(table: pd.DataFrame) -> str:
     parts = []
     for kind in _KINDS:
         cells = table[table["row"] == kind].set_index("column")
-        theirs, mine = (name(str(cells[whose].idxmax())) for whose in ("paper", "ours"))
-        agree = f"{mine} here too" if theirs == mine else f"{mine} here"
-        parts.append(f"under {kind} {theirs} in the paper, {agree}")
+        printed, ours = (labels.method(str(cells[side].idxmax())) for side in ("paper", "ours"))
+        agree = f"{ours} here too" if printed == ours else f"{ours} here"
+        parts.append(f"under {kind} {printed} in the paper, {agree}")
     return f"Highest accuracy, however narrowly: {'; '.join(parts)}."
 
 
@@ -109,12 +108,12 @@ def average(table: pd.DataFrame) -> str:
     if len(cells) == 1:
         return f"On average: paper {printed['paper']:.3f}, ours {ours['ours']:.3f}."
     return (
-        f"Highest on average: in the paper {name(printed['column'])} with "
-        f"{printed['paper']:.3f}, here {name(ours['column'])} with {ours['ours']:.3f}."
+        f"Highest on average: in the paper {labels.method(printed['column'])} with "
+        f"{printed['paper']:.3f}, here {labels.method(ours['column'])} with {ours['ours']:.3f}."
     )
 
 
-def sweep(table: pd.DataFrame) -> str:
+def lambda_sweep(table: pd.DataFrame) -> str:
     """What became of both parts of the validation loss, and of accuracy, as lambda rose.
 
     Args:
@@ -144,16 +143,16 @@ def _course(values: Iterable[float]) -> str:
     return "falls" if (steps < 0).all() else "neither only rises nor only falls"
 
 
-def curves(history: pd.DataFrame) -> str:
+def lowest_validation_loss(history: pd.DataFrame) -> str:
     """When the validation loss was lowest; for `qrlib.report.figures.plots.learning_curves`, whose data it takes."""
     stages = history.groupby("stage", sort=False) if "stage" in history.columns else [("", history)]
     parts = []
     for stage, rows in stages:
         losses = rows.set_index("epoch")["val_loss"].dropna()
         if len(losses):
-            name_of = f"{stage}: " if stage else ""
-            parts.append(f"{name_of}epoch {losses.idxmin():g} of {rows['epoch'].max():g}")
-    return f"The validation loss is lowest in {_list(parts)}." if parts else ""
+            start = f"{stage}: " if stage else ""
+            parts.append(f"{start}epoch {losses.idxmin():g} of {rows['epoch'].max():g}")
+    return f"The validation loss is lowest in {labels.joined(parts)}." if parts else ""
 
 
 def learning(epochs: pd.DataFrame) -> str:
@@ -162,57 +161,49 @@ def learning(epochs: pd.DataFrame) -> str:
     Args:
         epochs: as `qrlib.book.explorers.Learning.frame`.
     """
-    kept = epochs[epochs["kept"].astype(bool) & (epochs["distortions"] == "multiple")]
+    kept_epochs = epochs[epochs["kept"].astype(bool) & (epochs["distortions"] == "multiple")]
     parts = []
     for column, words in (("val_quality", "L1"), ("val_entropy", "cross entropy")):
-        means = kept.dropna(subset=[column]).groupby("variant", sort=False)[column].mean()
+        means = kept_epochs.dropna(subset=[column]).groupby("variant", sort=False)[column].mean()
         if len(means):
-            parts.append(f"{words} {name(str(means.idxmin()))} with {means.min():.4f}")
+            parts.append(f"{words} {labels.method(str(means.idxmin()))} with {means.min():.4f}")
     if not parts:
         return ""
-    return f"Lowest in the kept epoch, of what was trained on both distortions: {_list(parts)}."
+    return f"Lowest in the kept epoch, of what was trained on both distortions: {labels.joined(parts)}."
 
 
-def kept(told: Mapping[str, Any]) -> str:
+def recognised_images(entry: Mapping[str, Any]) -> str:
     """How many images of a sheet the classifier recognises.
 
     Args:
-        told: the `samples` entry of a record.
+        entry: the `samples` of a record.
     """
-    strongest = max(case["level"] for case in told["cases"])
-    wanted = {
-        "clean": ("clean", 0),
-        "under the strongest noise": ("noise", strongest),
-        "under the strongest blur": ("blur", strongest),
+    cases = [(case["distortion"], case["level"]) for case in entry["cases"]]
+    strongest = max(level for _, level in cases)
+    words = {
+        ("clean", 0): "clean",
+        ("noise", strongest): "under the strongest noise",
+        ("blur", strongest): "under the strongest blur",
     }
-    cases = [(case["distortion"], case["level"]) for case in told["cases"]]
-    parts = []
-    for words, case in wanted.items():
-        if case in cases:
-            column = [answers[cases.index(case)]["answer"] for answers in told["answers"]]
-            right = sum(a == label for a, label in zip(column, told["labels"], strict=True))
-            parts.append(f"{right} {words}")
-    return f"Of {len(told['labels'])} test images, the classifier recognises {_list(parts)}."
+    counts = dict(zip(cases, recognised(entry).sum(axis=0), strict=True))
+    parts = [f"{counts[case]} {text}" for case, text in words.items() if case in counts]
+    images = len(entry["labels"])
+    return f"Of {images} test images, the classifier recognises {labels.joined(parts)}."
 
 
-def won(plain: Mapping[str, Any], restored: Mapping[str, Any], method: str) -> str:
+def changed_answers(plain: Mapping[str, Any], restored: Mapping[str, Any], method: str) -> str:
     """What a restorer changes in the answers on the sheets.
 
     Args:
-        plain, restored: the `samples` entries of records, without and with the restorer.
+        plain, restored: the `samples` of records, without and with the restorer.
         method: which one.
     """
-    lost = back = harmed = 0
     distorted = [i for i, case in enumerate(plain["cases"]) if case["level"]]
-    for i, label in enumerate(plain["labels"]):
-        for case in distorted:
-            before, after = (t["answers"][i][case]["answer"] == label for t in (plain, restored))
-            lost += not before
-            back += after and not before
-            harmed += before and not after
+    before, after = (recognised(entry)[:, distorted] for entry in (plain, restored))
     return (
-        f"Of {len(plain['labels']) * len(distorted)} distorted images on the sheets {lost} are not "
-        f"recognised; {name(method)} makes {back} of these right, and {harmed} of the others wrong."
+        f"Of {before.size} distorted images on the sheets {(~before).sum()} are not recognised; "
+        f"{labels.method(method)} makes {(after & ~before).sum()} of these right, and "
+        f"{(before & ~after).sum()} of the others wrong."
     )
 
 

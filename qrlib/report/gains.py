@@ -1,28 +1,30 @@
 """What restoring costs and wins: accuracy on clean images, the share won back, methods side by side.
 
-`results` and `choice` are as in `qrlib.report.tables`.
+`results` and `choice` are as in `qrlib.records.selection.select`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
 from qrlib.records.selection import (
-    common_means,
+    ONLY,
+    Selection,
+    mean_and_spread,
+    on_common_seeds,
     restorer_of,
+    restorers_of,
     seed_means,
     select,
-    sources,
-    summary,
+    source_columns,
 )
-from qrlib.report.render import Rendered, grid, name, over, signed
+from qrlib.report import labels, render
 
 
 def clean_accuracy(
-    results: pd.DataFrame, *, restorers: Iterable[str] = (), **choice: Any
+    results: pd.DataFrame, choice: Selection = ONLY, *, restorers: Iterable[str] = ()
 ) -> pd.DataFrame:
     """Accuracy of every restorer on clean images: what restoring costs where nothing is amiss.
 
@@ -34,33 +36,35 @@ def clean_accuracy(
         "none").
     """
     restorers = tuple(restorers)
-    selected = select(results, restorers=["none", *restorers], **choice)
+    selected = select(results, choice, restorers=["none", *restorers])
     plain = seed_means(selected, "none", "clean").mean()
     rows = []
     for restorer in dict.fromkeys(restorers or selected["restorer"]):
-        ours = summary(seed_means(selected, restorer, "clean"))
-        extra = sources(selected, ["none", restorer]) | {"change": ours["ours"] - plain}
-        rows.append({"restorer": restorer} | ours | extra)
+        ours = mean_and_spread(seed_means(selected, restorer, "clean"))
+        change = {"change": ours["ours"] - plain}
+        row = {"restorer": restorer} | ours | source_columns(selected, ["none", restorer])
+        rows.append(row | change)
     return pd.DataFrame(rows)
 
 
-def render_clean(clean: pd.DataFrame, file: str) -> Rendered:
+def render_clean(clean: pd.DataFrame, file: str) -> render.Rendered:
     """A frame of `clean_accuracy` for reading; `file` as in `qrlib.report.sources.line`."""
     rows = [
         [
-            name(row["restorer"]),
-            f"{row['ours']:.3f}" + (f" ± {row['spread']:.3f}" if row["seeds"] > 1 else ""),
-            signed(row["change"]) if row["restorer"] != "none" else "",
+            labels.method(row["restorer"]),
+            render.mean_and_spread(row["ours"], row["spread"]),
+            render.signed(row["change"]) if row["restorer"] != "none" else "",
         ]
         for row in clean.to_dict("records")
     ]
-    trained = clean.loc[clean["restorer"] != "none", "seeds"]
-    caption = f"{clean['n'].iloc[0]} test images, {over(trained)}. Change: against no restoration."
-    return grid(["", "accuracy on clean images", "change"], rows, caption, file, data=clean)
+    trained = render.spread_note(clean.loc[clean["restorer"] != "none", "seeds"])
+    caption = f"{clean['n'].iloc[0]} test images, {trained}. Change: against no restoration."
+    headings = ["", "accuracy on clean images", "change"]
+    return render.grid(headings, rows, caption, file, data=clean)
 
 
 def loss_won_back(
-    results: pd.DataFrame, *, restorers: Iterable[str] = (), **choice: Any
+    results: pd.DataFrame, choice: Selection = ONLY, *, restorers: Iterable[str] = ()
 ) -> pd.DataFrame:
     """Which share of the accuracy that a distortion costs each restorer wins back.
 
@@ -75,45 +79,50 @@ def loss_won_back(
         nothing was lost.
     """
     restorers = tuple(restorers)
-    selected = select(results, restorers=["none", *restorers], **choice)
+    selected = select(results, choice, restorers=["none", *restorers])
     clean = seed_means(selected, "none", "clean").mean()
+    measured = set(zip(selected["restorer"], selected["distortion"], strict=True))
     rows = []
     for restorer in dict.fromkeys(restorers or selected["restorer"]):
         for distortion in ("noise", "blur"):
-            mine = selected[selected["distortion"] == distortion]
-            if restorer == "none" or restorer not in set(mine["restorer"]):
+            if restorer == "none" or (restorer, distortion) not in measured:
                 continue
             none = seed_means(selected, "none", distortion).mean()
             lost = clean - none if clean > none else float("nan")
             share = (seed_means(selected, restorer, distortion) - none) / lost
-            row = {"restorer": restorer, "distortion": distortion} | summary(share)
-            rows.append(row | sources(selected, ["none", restorer]))
+            row = {"restorer": restorer, "distortion": distortion} | mean_and_spread(share)
+            rows.append(row | source_columns(selected, ["none", restorer]))
     return pd.DataFrame(rows)
 
 
 def beside_each_other(
     results: pd.DataFrame,
     methods: Mapping[str, str],
+    choice: Selection = ONLY,
+    *,
     distortions: Sequence[str] = ("noise", "blur", "average"),
-    **choice: Any,
 ) -> pd.DataFrame:
     """Methods side by side, over the seeds that all of them have.
 
     Args:
-        methods, distortions, choice: as in `qrlib.records.selection.common_means`.
+        methods, distortions: as in `qrlib.records.selection.on_common_seeds`.
 
     Returns:
         One cell a row: method (its label), distortion, ours (mean over seeds), seeds (the seeds
         themselves), n, profile, records.
     """
-    means, seeds = common_means(results, methods, distortions, **choice)
-    selected = select(results, **choice)
-    wanted = selected[selected["seed"].isin(seeds) | (selected["restorer"] == "none")]
+    selected = select(results, choice, restorers=restorers_of(methods.values()))
+    means, seeds = on_common_seeds(selected, methods, distortions)
+    on_seeds = selected[selected["seed"].isin(seeds) | (selected["restorer"] == "none")]
     rows = []
     for label, method in methods.items():
         for distortion in distortions:
             kinds = ("noise", "blur") if distortion in ("average", "clean") else (distortion,)
-            row = {"method": label, "distortion": distortion, "ours": means.loc[label, distortion]}
+            row = {
+                "method": label,
+                "distortion": distortion,
+                "ours": means[label][distortion].mean(),
+            }
             row |= {"seeds": tuple(seeds)}
-            rows.append(row | sources(wanted, [restorer_of(method, kind) for kind in kinds]))
+            rows.append(row | source_columns(on_seeds, [restorer_of(method, k) for k in kinds]))
     return pd.DataFrame(rows)

@@ -1,9 +1,34 @@
-"""What readers see in place of the names that data sets and code give to classes and classifiers."""
+"""What readers see in place of the names that data sets and code give to things."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+#: Method of `qrlib.paper.METHODS`, or a restorer of our own -> what tables and figures call it.
+METHODS = {
+    "none": "no restoration",
+    "recnet-single": "RecNet (single)",
+    "recnet-multiple": "RecNet (multiple)",
+    "qrnet": "QRNet",
+    "small_qrnet": "small QRNet",
+    "finetuned-single": "fine-tuned (single)",
+    "finetuned-multiple": "fine-tuned (multiple)",
+    "end-to-end": "QRNet (end-to-end)",
+    "mqrnet": "MQRNet",
+    "recnet-noise": "RecNet (noise)",
+    "recnet-blur": "RecNet (blur)",
+    "finetuned-noise": "fine-tuned (noise)",
+    "finetuned-blur": "fine-tuned (blur)",
+    "qrnet-multiple": "QRNet",
+    "small_qrnet-multiple": "small QRNet",
+    "end_to_end-multiple": "QRNet (end-to-end)",
+    "mqrnet-multiple": "MQRNet",
+    "pretrained-clean": "QRNet (clean images)",
+    "small_pretrained-clean": "small QRNet (clean images)",
+    "qrnet_unpretrained-multiple": "QRNet (not pretrained)",
+    "qrnet_lambda_0.1-multiple": "QRNet (λ=0.1)",
+    "qrnet_lambda_0.001-multiple": "QRNet (λ=0.001)",
+}
 CLASSIFIERS = {
     "vgg16": "VGG16",
     "inception_v3": "Inception V3",
@@ -12,8 +37,28 @@ CLASSIFIERS = {
     "small_inception": "small Inception",
     "small_resnet": "small ResNet",
 }
+#: Kind of distortion -> its title, and the unit of its sigma.
+DISTORTIONS = {"noise": "Gaussian noise", "blur": "Gaussian blur"}
+SIGMA_UNITS = {"noise": "of 255", "blur": "pixels"}
+#: Metric -> its words, and how many digits it is given with.
+METRICS = {
+    "accuracy": ("accuracy", 3),
+    "psnr": ("PSNR", 2),
+    "ssim": ("SSIM", 3),
+    "milliseconds_per_image": ("ms an image", 2),
+    "seconds_per_epoch": ("s an epoch", 1),
+}
 #: Classes of Caltech101 that are plurals, of images that show one.
 _SINGULAR = {"faces": "face", "leopards": "leopard"}
+
+
+def method(name: str) -> str:
+    """What tables and figures call a method; one without a name of its own goes by its key.
+
+    >>> method("end-to-end"), method("recnet-noise"), method("another")
+    ('QRNet (end-to-end)', 'RecNet (noise)', 'another')
+    """
+    return METHODS.get(name, name)
 
 
 def classifier(name: str) -> str:
@@ -25,14 +70,33 @@ def classifier(name: str) -> str:
     return CLASSIFIERS.get(name, name.replace("_", " "))
 
 
-def label(text: str) -> str:
+def sigma_axis(distortion: str) -> str:
+    """A distortion's strength as the title of an axis.
+
+    >>> sigma_axis("blur")
+    'blur σ (pixels)'
+    """
+    return f"{distortion} σ ({SIGMA_UNITS[distortion]})"
+
+
+def image_class(text: str) -> str:
     """What an image of a class shows; different classes keep different names.
 
-    >>> label("soccer_ball"), label("Faces"), label("Faces_easy")
+    >>> image_class("soccer_ball"), image_class("Faces"), image_class("Faces_easy")
     ('soccer ball', 'face', 'faces easy')
     """
     lower = text.lower()
     return _SINGULAR.get(lower, lower).replace("_", " ")
+
+
+def joined(words: Iterable[str]) -> str:
+    """A list in running text.
+
+    >>> joined(["a"]), joined(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    *others, last = words
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def seeds(numbers: Iterable[int]) -> str:
@@ -41,5 +105,5 @@ def seeds(numbers: Iterable[int]) -> str:
     >>> seeds([0]), seeds([0, 1, 2])
     ('seed 0', 'seeds 0, 1 and 2')
     """
-    *first, last = map(str, numbers)
-    return f"seeds {', '.join(first)} and {last}" if first else f"seed {last}"
+    words = [str(number) for number in numbers]
+    return f"seed{'s' if len(words) > 1 else ''} {joined(words)}"

@@ -14,8 +14,8 @@ from typing import Any
 import pandas as pd
 
 from qrlib.records import selection
-from qrlib.report import sources
-from qrlib.report.labels import seeds as which_seeds
+from qrlib.records.selection import ONLY, Selection
+from qrlib.report import labels, sources
 from qrlib.report.render import Rendered, grid
 from qrlib.utils.errors import QrlibError
 
@@ -25,7 +25,7 @@ OWN = "qrnet-multiple"
 
 
 def table(
-    results: pd.DataFrame, records: Sequence[Mapping[str, Any]], **choice: Any
+    results: pd.DataFrame, records: Sequence[Mapping[str, Any]], choice: Selection = ONLY
 ) -> pd.DataFrame:
     """Validation loss and test accuracy for every lambda that was tried.
 
@@ -34,7 +34,6 @@ def table(
     Args:
         results: frame of `qrlib.records.store.read`.
         records: the training records, ``qrlib.records.store.read_records(profile, "recovery")``.
-        choice: profile, dataset, classifier, as in `qrlib.records.selection.select`.
 
     Returns:
         One lambda a row, falling: weight (lambda), restorer, val_quality (L1, mean over pixels and
@@ -47,55 +46,45 @@ def table(
         QrlibError: as `qrlib.records.selection.select`; no lambda but the profile's was tried; no seed that
             all have; a training record lacks, or its parts do not make up its loss.
     """
-    selected = selection.select(results, restorers=[OWN], **choice)
-    names = [name for name in dict.fromkeys(selected["restorer"]) if NAMED.fullmatch(name)]
-    if not names:
+    selected = selection.select(results, choice, restorers=[OWN])
+    others = [name for name in dict.fromkeys(selected["restorer"]) if NAMED.fullmatch(name)]
+    if not others:
         raise QrlibError(
             "no results of qrnet_lambda_*-multiple: a sweep needs QRNet trained with other weights "
             f"of the classification loss; {selection.how_to_make(selected)}"
         )
     kinds = ("noise", "blur", "average")
-    means = {
-        name: {kind: selection.seed_means(selected, name, kind) for kind in kinds}
-        for name in (OWN, *names)
-    }
-    seeds = sorted(set.intersection(*(set(m["average"].index) for m in means.values())))
-    if not seeds:
-        having = "; ".join(f"{name}: {list(m['average'].index)}" for name, m in means.items())
-        raise QrlibError(f"no seed that every lambda was trained with ({having}): run one with all")
+    restorers = {name: name for name in (OWN, *others)}
+    accuracies, seeds = selection.on_common_seeds(selected, restorers, kinds)
+    judge = str(selected["classifier"].iloc[0])
     rows = []
-    for name, found in means.items():
-        judge = str(selected["classifier"].iloc[0])
-        trained = [selection.training_of(records, name, judge, seed) for seed in seeds]
+    for name, values in accuracies.items():
+        trained = [selection.training_record(records, name, judge, seed) for seed in seeds]
         losses = pd.DataFrame(_best(record, judge) for record in trained)
         weight = _weight(name, trained[0])
         _check_parts(losses, weight, name)
-        row: dict[str, Any] = {
-            "weight": weight,
-            "restorer": name,
-            **losses.mean().drop("epoch").to_dict(),
-        }
-        row["best_epochs"] = tuple(losses["epoch"].astype(int))
-        for kind in kinds:
-            row |= {kind: found[kind][seeds].mean(), f"{kind}_values": tuple(found[kind][seeds])}
-        judged = selected[(selected["restorer"] == name) & selected["seed"].isin(seeds)]
-        row |= {"seeds": tuple(seeds), "n": int(selected["n"].iloc[0])}
-        row |= {"profile": str(selected["profile"].iloc[0])}
-        made = (f"{record['name']}.json" for record in trained)
-        rows.append(row | {"records": (*made, *dict.fromkeys(judged["record"]))})
+        evaluated = selected[selected["seed"].isin(seeds)]
+        source = selection.source_columns(evaluated, [name])
+        source["records"] = (*(f"{record['name']}.json" for record in trained), *source["records"])
+        rows.append(
+            {
+                "weight": weight,
+                "restorer": name,
+                **losses.mean().drop("epoch"),
+                "best_epochs": tuple(losses["epoch"].astype(int)),
+                **values.mean(),
+                **{f"{kind}_values": tuple(values[kind]) for kind in kinds},
+                "seeds": tuple(seeds),
+                **source,
+            }
+        )
     return pd.DataFrame(rows).sort_values("weight", ascending=False, ignore_index=True)
 
 
 def _weight(name: str, record: Mapping[str, Any]) -> float:
-    named = NAMED.fullmatch(name)
-    if named:
+    if named := NAMED.fullmatch(name):
         return float(named[1])
-    try:
-        return float(record["config"]["recovery"]["classification_weight"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise QrlibError(
-            f"record {record['name']} does not tell the lambda it was trained with: train it again"
-        ) from error
+    return float(record["config"]["recovery"]["classification_weight"])
 
 
 def _best(record: Mapping[str, Any], classifier: str) -> dict[str, float]:
@@ -126,19 +115,19 @@ def _check_parts(losses: pd.DataFrame, weight: float, name: str) -> None:
         )
 
 
-def render(found: pd.DataFrame, file: str, *, up: str = sources.OF_ALL) -> Rendered:
+def render(table: pd.DataFrame, file: str, *, up: str = sources.OF_ALL) -> Rendered:
     """A frame of `table` for reading; `file` and `up` as in `qrlib.report.sources.line`."""
     headings = ["lambda", "validation, L1", "validation, cross entropy"]
     headings += ["accuracy, noise", "accuracy, blur", "accuracy, average"]
     rows = [
         [f"{row['weight']:g}", f"{row['val_quality']:.4f}", f"{row['val_classification']:.3f}"]
         + [f"{row[kind]:.3f}" for kind in ("noise", "blur", "average")]
-        for row in found.to_dict("records")
+        for row in table.to_dict("records")
     ]
-    numbers = found["seeds"].iloc[0]
-    means = "Means over " if len(numbers) > 1 else "From "
+    seeds = table["seeds"].iloc[0]
     caption = (
-        f"{means}{which_seeds(numbers)}. Losses are those of the kept epoch on the validation images, "
-        f"accuracies those of {found['n'].iloc[0]} test images. The paper prints no numbers."
+        f"{'Means over' if len(seeds) > 1 else 'From'} {labels.seeds(seeds)}. Losses are those of the "
+        f"kept epoch on the validation images, accuracies those of {table['n'].iloc[0]} test images. "
+        "The paper prints no numbers."
     )
-    return grid(headings, rows, caption, file, data=found, up=up)
+    return grid(headings, rows, caption, file, data=table, up=up)

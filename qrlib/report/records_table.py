@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qrlib.experiments import coverage, plan, profiles
 from qrlib.records import store
-from qrlib.report import render
+from qrlib.report import render, sources
 from qrlib.utils import paths
 
 
@@ -18,19 +18,19 @@ def table(profile: profiles.Profile) -> render.Rendered:
     current = {kind: plan.code(kind) for kind in {record["kind"] for record in records}}
     rows = []
     for record in records:
-        source = record["provenance"]
+        provenance = record["provenance"]
         notebook = notebooks.get(record["name"], "")
         there = (paths.results(profile.name) / "notebooks" / f"{notebook}.ipynb").is_file()
-        changed = " + changes" if source["git_dirty"] else ""
+        changed = " + changes" if provenance["git_dirty"] else ""
         rows.append(
             [
-                render.record(profile.name, f"{record['name']}.json"),
-                render.Link("notebook", f"{notebook}.html") if there else "",
-                (source["git_commit"] or "none")[:9] + changed,
-                "as now" if source["code"] == current[record["kind"]] else "earlier",
-                source["device"],
-                f"{source['seconds']:.0f}",
-                source["manifest"][:9],
+                render.link(record["name"], sources.record(profile.name, record["name"])),
+                render.link("notebook", f"{notebook}.html") if there else "",
+                (provenance["git_commit"] or "none")[:9] + changed,
+                "as now" if provenance["code"] == current[record["kind"]] else "earlier",
+                provenance["device"],
+                f"{provenance['seconds']:.0f}",
+                provenance["manifest"][:9],
             ]
         )
     count = f"{len(rows)} records of profile {profile.name}"

@@ -3,55 +3,18 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
-from qrlib.report import sources
-
-#: Method of `qrlib.paper.METHODS`, or a restorer of our own -> what tables and figures call it.
-NAMES = {
-    "none": "no restoration",
-    "recnet-single": "RecNet (single)",
-    "recnet-multiple": "RecNet (multiple)",
-    "qrnet": "QRNet",
-    "small_qrnet": "small QRNet",
-    "finetuned-single": "fine-tuned (single)",
-    "finetuned-multiple": "fine-tuned (multiple)",
-    "end-to-end": "QRNet (end-to-end)",
-    "mqrnet": "MQRNet",
-    "recnet-noise": "RecNet (noise)",
-    "recnet-blur": "RecNet (blur)",
-    "finetuned-noise": "fine-tuned (noise)",
-    "finetuned-blur": "fine-tuned (blur)",
-    "qrnet-multiple": "QRNet",
-    "small_qrnet-multiple": "small QRNet",
-    "end_to_end-multiple": "QRNet (end-to-end)",
-    "mqrnet-multiple": "MQRNet",
-    "pretrained-clean": "QRNet (clean images)",
-    "small_pretrained-clean": "small QRNet (clean images)",
-    "qrnet_unpretrained-multiple": "QRNet (not pretrained)",
-    "qrnet_lambda_0.1-multiple": "QRNet (λ=0.1)",
-    "qrnet_lambda_0.001-multiple": "QRNet (λ=0.001)",
-}
-#: Row of a table -> its name.
-ROWS = {"noise": "Gaussian noise", "blur": "Gaussian blur", "average": "average"}
-
-
-def name(method: str) -> str:
-    """What tables and figures call a method; one without a name of its own goes by its key.
-
-    >>> name("end-to-end"), name("recnet-noise"), name("another")
-    ('QRNet (end-to-end)', 'RecNet (noise)', 'another')
-    """
-    return NAMES.get(method, method)
+from qrlib.report import labels, sources
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """A table as Markdown and as HTML; a notebook or a book page shows the latter."""
+    """A table, or a cell of one, as Markdown and as HTML; a notebook or a book page shows the latter."""
 
     markdown: str
     html: str
@@ -63,17 +26,14 @@ class Rendered:
         return self.html
 
 
-@dataclass(frozen=True)
-class Link:
-    """A cell that leads somewhere."""
-
-    text: str
-    target: str
+def link(text: str, target: str) -> Rendered:
+    """A cell that leads somewhere in the book."""
+    return Rendered(text, f'<a href="{html.escape(target)}">{html.escape(text)}</a>')
 
 
 def grid(
     headings: Sequence[str],
-    rows: Iterable[Sequence[str | Link | Rendered]],
+    rows: Iterable[Sequence[str | Rendered]],
     caption: str,
     file: str,
     *,
@@ -88,29 +48,27 @@ def grid(
         data: what the table was made from, offered for download; None offers its own cells.
         style: a further class of the table.
     """
-    cells = [[Link(c, "") if isinstance(c, str) else c for c in row] for row in rows]
-    plain = [[_plain(cell) for cell in row] for row in cells]
-    ruled = [headings, ["---"] * len(headings), *([_markdown(c) for c in row] for row in cells)]
-    lines = ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in ruled]
+    cells = [[Rendered(c, html.escape(c)) if isinstance(c, str) else c for c in r] for r in rows]
+    plain = pd.DataFrame([[c.markdown for c in row] for row in cells], columns=list(headings))
+    markdown = plain.replace(r"\|", r"\\|", regex=True).to_markdown(
+        headers=[text.replace("|", "\\|") for text in headings],
+        tablefmt="github",
+        index=False,
+        disable_numparse=True,
+    )
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in headings)
-    body = ["".join(f"<td>{_html(cell)}</td>" for cell in row) for row in cells]
-    data = pd.DataFrame(plain, columns=list(headings)) if data is None else data
+    body = ["".join(f"<td>{cell.html}</td>" for cell in row) for row in cells]
     label = f"Table: {', '.join(filter(None, headings))}"
+    # By hand, for pandas writes neither scope nor, without a style sheet of its own, a caption.
+    # A narrow screen scrolls the table, with a finger or from the keyboard.
     markup = (
-        # A narrow screen scrolls the table, with a finger or from the keyboard.
         f'<div class="qr-scroll" tabindex="0" role="group" aria-label="{html.escape(label)}">'
-        f'<table class="{" ".join(filter(None, ["qr-table", style]))}">'
+        f'<table class="{f"qr-table {style}".strip()}">'
         f"<caption>{html.escape(caption)}</caption><thead><tr>{head}</tr></thead>"
         f"<tbody>{''.join(f'<tr>{row}</tr>' for row in body)}</tbody></table></div>"
-        f"{sources.line(data, file, up=up)}"
+        f"{sources.line(plain if data is None else data, file, up=up)}"
     )
-    return Rendered("\n".join(lines) + f"\n\n{caption}\n", markup)
-
-
-def record(profile: str, file: str) -> Link:
-    """A record of a profile, as a page of results in the book links to it."""
-    name = file.removesuffix(".json")
-    return Link(name, sources.record(profile, name))
+    return Rendered(f"{markdown}\n\n{caption}\n", markup)
 
 
 def behind(data: pd.DataFrame, file: str, *, up: str = sources.OF_PROFILE) -> Rendered:
@@ -123,31 +81,22 @@ def behind(data: pd.DataFrame, file: str, *, up: str = sources.OF_PROFILE) -> Re
     return Rendered(f"{file}.csv: {len(data)} rows.\n", sources.line(data, file, up=up))
 
 
-def _plain(cell: Link | Rendered) -> str:
-    return cell.text if isinstance(cell, Link) else cell.markdown
-
-
-def _markdown(cell: Link | Rendered) -> str:
-    if isinstance(cell, Rendered):
-        return cell.markdown
-    return f"[{cell.text}]({cell.target})" if cell.target else cell.text
-
-
-def _html(cell: Link | Rendered) -> str:
-    if isinstance(cell, Rendered):
-        return cell.html
-    text = html.escape(cell.text)
-    return f'<a href="{html.escape(cell.target)}">{text}</a>' if cell.target else text
-
-
 def format_ours(mean: float, spread: float, seeds: int, digits: int = 3) -> str:
     """Mean, spread where there is one, and the number of seeds.
 
     >>> format_ours(0.8124, 0.0041, 3), format_ours(0.8124, float("nan"), 1)
     ('0.812 ± 0.004 (3)', '0.812 (1)')
     """
-    middle = "" if pd.isna(spread) else f" ± {spread:.{digits}f}"
-    return f"{mean:.{digits}f}{middle} ({seeds})"
+    return f"{mean_and_spread(mean, spread, digits)} ({seeds})"
+
+
+def mean_and_spread(mean: float, spread: float = math.nan, digits: int = 3) -> str:
+    """Mean, and spread where there is one.
+
+    >>> mean_and_spread(-0.8124, 0.0041), mean_and_spread(0.8124, digits=2)
+    ('−0.812 ± 0.004', '0.81')
+    """
+    return minus(f"{mean:.{digits}f}") + ("" if pd.isna(spread) else f" ± {spread:.{digits}f}")
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -164,10 +113,10 @@ def minus(number: str) -> str:
     return number.replace("-", "−")
 
 
-def over(counts: Iterable[int]) -> str:
+def spread_note(counts: Iterable[int]) -> str:
     """What a cell shows that rests on so many seeds.
 
-    >>> over([1, 1]), over([3, 1])
+    >>> spread_note([1, 1]), spread_note([3, 1])
     ('one seed', 'mean ± standard deviation over seeds')
     """
     return "one seed" if set(counts) == {1} else "mean ± standard deviation over seeds"
@@ -186,29 +135,25 @@ def wide(
     """A tidy frame as a table: a line and a column for each value, in the frame's order.
 
     Args:
-        data: columns `line` and `column`, ours, and where there are seeds spread and seeds.
+        data: columns `line` and `column`, ours, and where there are seeds spread.
         file, up: as in `qrlib.report.sources.line`.
         line, column: whose values head the lines and the columns.
     """
-    cells = {(cell[line], cell[column]): cell for cell in data.to_dict("records")}
+    texts = {
+        (cell[line], cell[column]): mean_and_spread(
+            cell["ours"], cell.get("spread", math.nan), digits
+        )
+        for cell in data.dropna(subset=["ours"]).to_dict("records")
+    }
     columns = list(dict.fromkeys(data[column]))
     rows = [
-        [name(key), *(_mean(cells.get((key, one)), digits) for one in columns)]
+        [labels.method(key), *(texts.get((key, each), "–") for each in columns)]
         for key in dict.fromkeys(data[line])
     ]
     return grid(["", *map(str, columns)], rows, caption, file, data=data, up=up)
 
 
-def _mean(cell: dict[str, Any] | None, digits: int) -> str:
-    if cell is None or pd.isna(cell["ours"]):
-        return "–"
-    spread = cell.get("spread", float("nan"))
-    return minus(f"{cell['ours']:.{digits}f}") + (
-        "" if pd.isna(spread) else f" ± {spread:.{digits}f}"
-    )
-
-
-def render(
+def beside_paper(
     table: pd.DataFrame, file: str, *, label: str = "ours", paper_label: str = ""
 ) -> Rendered:
     """A frame of `qrlib.report.tables.table2`, `table3`, `table4` or `table5`, paper beside ours.
@@ -224,15 +169,20 @@ def render(
     paper_label = paper_label or f"paper ({table['paper_dataset'].iloc[0]})"
     rows = []
     for cell in table.to_dict("records"):
-        digits = 2 if cell["metric"] == "psnr" else 3
-        metric = "" if cell["metric"] == "accuracy" else f"{cell['metric'].upper()}, "
-        ours = format_ours(cell["ours"], cell["spread"], cell["seeds"], digits)
-        row = [metric + ROWS[cell["row"]], name(cell["column"])]
-        row += [f"{cell['paper']:.{digits}f}", ours]
-        rows.append(row + ([signed(cell["difference"], digits)] if differ else []))
+        words, digits = labels.METRICS[cell["metric"]]
+        metric = "" if cell["metric"] == "accuracy" else f"{words}, "
+        rows.append(
+            [
+                metric + labels.DISTORTIONS.get(cell["row"], cell["row"]),
+                labels.method(cell["column"]),
+                f"{cell['paper']:.{digits}f}",
+                format_ours(cell["ours"], cell["spread"], cell["seeds"], digits),
+                *([signed(cell["difference"], digits)] if differ else []),
+            ]
+        )
     headings = ["distortion", "method", paper_label, label, *(["ours − paper"] if differ else [])]
     number = "" if set(table["seeds"]) == {1} else " (their number)"
-    caption = f"Ours: {over(table['seeds'])}{number}; {table['n'].iloc[0]} test images."
+    caption = f"Ours: {spread_note(table['seeds'])}{number}; {table['n'].iloc[0]} test images."
     if not differ:
         caption += " Another setting than the paper's: not comparable number by number."
     return grid(headings, rows, caption, file, data=table)

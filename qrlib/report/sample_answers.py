@@ -1,22 +1,19 @@
-"""The sheets of test images that evaluations kept, and pictures as text that a page can carry."""
+"""What the classifier answered on the test images that evaluations kept as sheets of samples."""
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from qrlib.experiments.profiles import Profile
 from qrlib.records import selection, store
 
 
-def described(profile: Profile, method: str) -> dict[str, Any] | None:
+def samples_entry(profile: Profile, method: str) -> dict[str, Any] | None:
     """What a method's record says of its sheet, for `qrlib.experiments.samples.read`; of several seeds the first.
 
     None where there is no such record, or one from before sheets were kept.
@@ -35,11 +32,59 @@ def described(profile: Profile, method: str) -> dict[str, Any] | None:
     return store.read_record(profile.name, name).get("samples")
 
 
-def answers(told: Mapping[str, Mapping[str, Any]], profile: Profile) -> pd.DataFrame:
+def recognised(entry: Mapping[str, Any]) -> np.ndarray:
+    """Which images of a sheet are recognised in which case: (images, cases), bool."""
+    return np.array(
+        [
+            [answer["answer"] == label for answer in row]
+            for label, row in zip(entry["labels"], entry["answers"], strict=True)
+        ]
+    )
+
+
+def lost_and_recovered(
+    clean: np.ndarray, distorted: np.ndarray, restored: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images that a distortion takes away from the classifier, and those of them that a restorer gives back.
+
+    Args:
+        clean, distorted, restored: whether each image is recognised so; bool, of one shape.
+
+    >>> lost_and_recovered(*np.array([[1, 1, 1, 0], [0, 0, 1, 0], [1, 0, 1, 1]], bool))
+    (array([ True,  True, False, False]), array([ True, False, False, False]))
+    """
+    lost = clean & ~distorted
+    return lost, lost & restored
+
+
+def first_example(
+    plain: Mapping[str, Any], restored: Mapping[str, Any], level: int
+) -> tuple[int, int]:
+    """Which image and case of a sheet show what a restorer is for, by position.
+
+    The first image that is recognised clean, not when distorted, and again when it has been restored, at
+    this level rather than at another; else the first that is recognised clean; else the first.
+
+    Args:
+        plain, restored: the `samples` of records, without and with the restorer.
+    """
+    levels = [case["level"] for case in plain["cases"]]
+    before, after = recognised(plain), recognised(restored)  # (images, cases)
+    clean = before[:, levels.index(0)]
+    distorted = [case for case, its in enumerate(levels) if its]
+    distorted.sort(key=lambda case: abs(levels[case] - level))
+    for case in distorted:
+        _, recovered = lost_and_recovered(clean, before[:, case], after[:, case])
+        if recovered.any():
+            return int(recovered.argmax()), case
+    return int(clean.argmax()), distorted[0]
+
+
+def table(entries: Mapping[str, Mapping[str, Any]], profile: Profile) -> pd.DataFrame:
     """What the classifier said of every tile, one a row.
 
     Args:
-        told: what the records say of their sheets, by method.
+        entries: what the records say of their sheets, by method.
 
     Returns:
         Columns method, image (its name in the data set), label, distortion, level, strength, answer,
@@ -51,32 +96,12 @@ def answers(told: Mapping[str, Mapping[str, Any]], profile: Profile) -> pd.DataF
             "image": image,
             "label": label,
             **case,
-            **said,
-            "right": said["answer"] == label,
+            **answer,
+            "right": answer["answer"] == label,
             "profile": profile.name,
             "record": f"{Path(entry['file']).stem}.json",
         }
-        for method, entry in told.items()
+        for method, entry in entries.items()
         for image, label, row in zip(entry["ids"], entry["labels"], entry["answers"], strict=True)
-        for case, said in zip(entry["cases"], row, strict=True)
+        for case, answer in zip(entry["cases"], row, strict=True)
     )
-
-
-def data_uri(content: bytes, kind: str) -> str:
-    """A picture's file as text that a page can show without asking for anything."""
-    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def encode(picture: np.ndarray | Image.Image, kind: str, **options: Any) -> str:
-    """A picture as a data URI.
-
-    Args:
-        picture: Pillow's, or an array (H, W, 3) in [0, 1].
-        kind: "png", "jpeg" or "webp"; `options` are Pillow's for this format.
-    """
-    if not isinstance(picture, Image.Image):
-        pixels = (np.clip(picture, 0, 1) * 255).round().astype(np.uint8)
-        picture = Image.fromarray(pixels)
-    buffer = io.BytesIO()
-    picture.save(buffer, kind.upper(), **options)
-    return data_uri(buffer.getvalue(), kind)

@@ -6,14 +6,15 @@ download needs neither network nor server.
 
 from __future__ import annotations
 
-import base64
 import html
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 import pandas as pd
 
 from qrlib.experiments import coverage, profiles
+from qrlib.report.data_uris import data_uri
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
@@ -41,9 +42,9 @@ def line(data: pd.DataFrame, file: str, *, up: str = OF_PROFILE, notebooks: bool
             "table-2-quick"
         )
     flat = data.map(lambda value: " ".join(map(str, value)) if isinstance(value, tuple) else value)
-    content = base64.b64encode(flat.to_csv(index=False).encode()).decode()
+    content = data_uri(flat.to_csv(index=False).encode(), "text/csv")
     name = html.escape(f"{file}.csv")
-    parts = [f'Data: <a download="{name}" href="data:text/csv;base64,{content}">{name}</a>']
+    parts = [f'Data: <a download="{name}" href="{content}">{name}</a>']
     return f'<div class="qr-data">{" · ".join(parts + _sources(data, up, notebooks))}</div>'
 
 
@@ -52,12 +53,11 @@ def records_of(data: pd.DataFrame) -> dict[str, list[str]]:
     column = next((name for name in ("records", "record") if name in data.columns), "")
     if not column or "profile" not in data.columns:
         return {}
-    found: dict[str, dict[str, None]] = {}
+    records: dict[str, set[str]] = {}
     for profile, files in zip(data["profile"], data[column], strict=True):
-        names = found.setdefault(str(profile), {})
         for file in (files,) if isinstance(files, str) else files:
-            names[str(file).removesuffix(".json")] = None
-    return {profile: sorted(names) for profile, names in found.items() if names}
+            records.setdefault(str(profile), set()).add(str(file).removesuffix(".json"))
+    return {profile: sorted(names) for profile, names in records.items()}
 
 
 def record(profile: str, name: str, up: str = OF_PROFILE) -> str:
@@ -73,28 +73,25 @@ def page(profile: str, name: str, up: str = OF_PROFILE) -> str | None:
 
 def _sources(data: pd.DataFrame, up: str, notebooks: bool) -> list[str]:
     """A record and its notebook as links; several unfold, for their names are long."""
-    found = records_of(data)
-    named = [
-        (f"{profile}: {name}" if len(found) > 1 else name, record(profile, name, up), notebook)
-        for profile, names in found.items()
-        for name, notebook in zip(names, _notebooks(profile, names, up), strict=True)
-    ]
-    links = [(_link(name, target), made if notebooks else None) for name, target, made in named]
+    records = records_of(data)
+    links = []
+    for profile, names in records.items():
+        pages = _notebooks(profile, names, up) if notebooks else [None] * len(names)
+        for name, made_by in zip(names, pages, strict=True):
+            text = f"{profile}: {name}" if len(records) > 1 else name
+            links.append((_link(text, record(profile, name, up)), made_by))
     if len(links) == 1:
-        shown, made = links[0]
-        parts = [f"Record: {shown}"]
-        if made:
-            run = re.findall(r"([^/]+)\.html", made)[0]
-            parts.append(f"Notebook: {_link(run, made)}")
-        return parts
+        shown, made_by = links[0]
+        notebook = [f"Notebook: {_link(Path(made_by).stem, made_by)}"] if made_by else []
+        return [f"Record: {shown}", *notebook]
     if not links:
         return []
     items = (
-        f"<li>{shown}{' · ' + _link('notebook', made) if made else ''}</li>"
-        for shown, made in links
+        f"<li>{shown}{' · ' + _link('notebook', made_by) if made_by else ''}</li>"
+        for shown, made_by in links
     )
-    theirs = " and their notebooks" if any(made for _, made in links) else ""
-    summary = f"<summary>{len(links)} records{theirs}</summary>"
+    what = "records and their notebooks" if any(made_by for _, made_by in links) else "records"
+    summary = f"<summary>{len(links)} {what}</summary>"
     return [f"<details>{summary}<ul>{''.join(items)}</ul></details>"]
 
 
@@ -102,10 +99,9 @@ def _notebooks(profile: str, names: Iterable[str], up: str) -> list[str | None]:
     """Where the book shows the notebook that wrote each record, None if it does not."""
     runs = coverage.notebooks(profiles.load(profile)) if profile in profiles.names() else {}
     folder = paths.results(profile) / "notebooks"
-    made = [runs.get(name, "") for name in names]
     return [
-        page(profile, run, up) if run and (folder / f"{run}.ipynb").is_file() else None
-        for run in made
+        page(profile, runs[name], up) if (folder / f"{runs.get(name)}.ipynb").is_file() else None
+        for name in names
     ]
 
 

@@ -10,12 +10,13 @@ they moved together.  Where they do not, the true error is smaller and the true 
 from __future__ import annotations
 
 import math
-from statistics import NormalDist
+from collections.abc import Iterable
 
 import pandas as pd
 
 from qrlib import paper
-from qrlib.report import sources
+from qrlib.records import uncertainty
+from qrlib.report import labels, sources
 from qrlib.report.render import Rendered, grid
 from qrlib.utils.errors import QrlibError
 
@@ -25,9 +26,13 @@ NUMBERS = (("noise", "psnr"), ("noise", "ssim"), ("blur", "psnr"), ("blur", "ssi
 IMAGES = 8_677
 #: Four means agree if none is farther off than this, about 2.49 standard errors of a difference. The
 #: right convention would pass 19 times in 20 (Šidák's correction for four numbers).
-AGREE = NormalDist().inv_cdf((1 + 0.95 ** (1 / len(NUMBERS))) / 2)
+AGREE = uncertainty.critical_z(len(NUMBERS))
 #: A factor that moves no mean by more than this cannot be told from ours by Table 5.
 UNDECIDED = 1.0
+ANOTHER_SETTING = (
+    "These are not the images of Table 5: what follows shows how the comparison is made, and says "
+    "nothing about the paper."
+)
 
 
 def compare(rows: pd.DataFrame) -> pd.DataFrame:
@@ -38,49 +43,56 @@ def compare(rows: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns convention, factor, distortion, metric, value, error, n, paper, gap (value - paper),
-        doubt (standard error of the difference), distance (the gap's size in those errors), profile and
-        record; four rows a convention, ours first.
+        standard_error (of the gap), distance (the gap's size in those errors), profile and record; four
+        rows a convention, ours first.
 
     Raises:
         QrlibError: a number lacks for a convention.
     """
-    found = []
-    for name, mine in rows.groupby("convention", sort=False):
+    compared = []
+    for name, convention in rows.groupby("convention", sort=False):
         for distortion, metric in NUMBERS:
-            levels = mine[(mine["distortion"] == distortion) & (mine["metric"] == metric)]
+            levels = convention[
+                (convention["distortion"] == distortion) & (convention["metric"] == metric)
+            ]
             if levels.empty:
                 raise QrlibError(
                     f"convention {name!r} has no {metric} of {distortion}: measure again"
                 )
+            first = levels.iloc[0]
             printed = paper.printed(5, "Caltech101", distortion, "none", metric)
             value, error = levels["value"].mean(), levels["error"].mean()
-            n = int(levels["n"].iloc[0])
-            doubt = _doubt(error, n)
-            found.append(
+            standard_error = _standard_error_of_difference(error, int(first["n"]))
+            compared.append(
                 {
                     "convention": name,
-                    "factor": levels["factor"].iloc[0],
+                    "factor": first["factor"],
                     "distortion": distortion,
                     "metric": metric,
                     "value": value,
                     "error": error,
-                    "n": n,
+                    "n": first["n"],
                     "paper": printed,
                     "gap": value - printed,
-                    "doubt": doubt,
-                    "distance": abs(value - printed) / doubt,
-                    "profile": levels["profile"].iloc[0],
-                    "record": levels["record"].iloc[0],
+                    "standard_error": standard_error,
+                    "distance": abs(value - printed) / standard_error,
+                    "profile": first["profile"],
+                    "record": first["record"],
                 }
             )
-    return pd.DataFrame(found)
+    return pd.DataFrame(compared)
 
 
-def _doubt(error: float, n: int) -> float:
-    """Standard error of the difference between our mean over n images and the paper's."""
-    theirs = paper.setting("test share") * IMAGES
-    drawn = [1 - size / IMAGES for size in (min(n, IMAGES), theirs)]
-    return error * math.sqrt(drawn[0] + drawn[1] * n / theirs)
+def _standard_error_of_difference(error: float, n: int) -> float:
+    """Between our mean over n images, whose standard error is `error`, and the paper's.
+
+    Both drew without replacement from the same images: each part has its finite-population correction.
+    """
+    printed_n = paper.setting("test share") * IMAGES
+    ours, printed = (
+        uncertainty.finite_population_correction(size, IMAGES) for size in (n, printed_n)
+    )
+    return error * math.sqrt(ours + printed * n / printed_n)
 
 
 def distances(compared: pd.DataFrame) -> pd.Series:
@@ -99,8 +111,8 @@ def table(
     first = compared.drop_duplicates(["distortion", "metric"])["paper"]
     rows = [["paper, Table 5", *map(_digits, first, [m for _, m in NUMBERS]), ""]]
     for name, distance in distances(compared).items():
-        mine = compared[compared["convention"] == name]
-        rows.append([str(name), *map(_digits, mine["value"], mine["metric"]), f"{distance:.1f}"])
+        own = compared[compared["convention"] == name]
+        rows.append([str(name), *map(_digits, own["value"], own["metric"]), f"{distance:.1f}"])
     headings = ["convention", *(f"{d} {m.upper()}" for d, m in NUMBERS), "distance"]
     return grid(headings, rows, caption, file, data=compared, up=up)
 
@@ -111,7 +123,7 @@ def shifts(compared: pd.DataFrame) -> pd.Series:
     if ours.empty:
         raise QrlibError("the measured conventions lack 'ours', from which shifts are counted")
     moved = compared.set_index(["convention", "distortion", "metric"])
-    away = (moved["value"] - ours).abs() / moved["doubt"]
+    away = (moved["value"] - ours).abs() / moved["standard_error"]
     return away.groupby("convention", sort=False).max()
 
 
@@ -121,61 +133,50 @@ def conclusion(compared: pd.DataFrame, comparable: bool) -> list[str]:
     Args:
         comparable: whether the images are those of Table 5 (`qrlib.experiments.profiles.Profile.comparable`).
     """
-    sentences = []
-    if not comparable:
-        sentences.append(
-            "These are not the images of Table 5: what follows shows how the comparison is made, and "
-            "says nothing about the paper."
-        )
     ranked = distances(compared)
     nearest = str(ranked.index[0])
-    agreeing = [str(name) for name, distance in ranked.items() if distance <= AGREE]
-    sentences.append(
-        f"{len(ranked)} conventions were measured. Ours is {_farthest(compared, 'ours')}"
-    )
-    sentences.append(f"The nearest to Table 5 is “{nearest}”, {_farthest(compared, nearest)}")
-    sentences.append(
-        f"All four numbers agree, to within {AGREE:.1f} standard errors of the difference, under "
-        f"{_listed(agreeing)}."
-    )
-    sentences += [_alone(compared, distortion, metric) for distortion, metric in NUMBERS]
     moves = shifts(compared)
-    still = [str(n) for n, move in moves.items() if move <= UNDECIDED and n != "ours"]
-    sentences.append(
+    return [
+        *(() if comparable else (ANOTHER_SETTING,)),
+        f"{len(ranked)} conventions were measured. Ours is {_farthest(compared, 'ours')}",
+        f"The nearest to Table 5 is “{nearest}”, {_farthest(compared, nearest)}",
+        f"All four numbers agree, to within {AGREE:.1f} standard errors of the difference, under "
+        f"{_quoted(ranked.index[ranked <= AGREE])}.",
+        *(_alone(compared, distortion, metric) for distortion, metric in NUMBERS),
         f"Moved from ours by at most {UNDECIDED:g} standard error in every number, and so not to be "
-        f"decided by Table 5: {_listed(still)}."
-    )
-    return sentences
+        f"decided by Table 5: {_quoted(moves.index[moves <= UNDECIDED].drop('ours'))}.",
+    ]
 
 
 def _farthest(compared: pd.DataFrame, name: str) -> str:
-    mine = compared[compared["convention"] == name]
-    row = mine.loc[mine["distance"].idxmax()]
-    value, paper = (_digits(row[key], row["metric"]) for key in ("value", "paper"))
+    own = compared[compared["convention"] == name]
+    row = own.loc[own["distance"].idxmax()]
+    value, printed = (_digits(row[key], row["metric"]) for key in ("value", "paper"))
     return (
         f"farthest off in {row['metric'].upper()} under {row['distortion']}: {value} where "
-        f"{paper} is printed, a distance of {row['distance']:.1f}."
+        f"{printed} is printed, a distance of {row['distance']:.1f}."
     )
 
 
 def _alone(compared: pd.DataFrame, distortion: str, metric: str) -> str:
     """What one number says of ours and of the single changes that matter to it."""
-    here = compared[(compared["distortion"] == distortion) & (compared["metric"] == metric)]
-    ours = here[here["convention"] == "ours"].iloc[0]
-    moved = here[~here["factor"].str.contains(" and ") & (here["value"] != ours["value"])]
+    rows = compared[(compared["distortion"] == distortion) & (compared["metric"] == metric)]
+    ours = rows[rows["convention"] == "ours"].iloc[0]
+    moved = rows[~rows["factor"].str.contains(" and ") & (rows["value"] != ours["value"])]
     agrees = ours["distance"] <= AGREE
     other = moved[(moved["distance"] > AGREE) if agrees else (moved["distance"] <= AGREE)]
-    changes = _listed(other["convention"].tolist())
     start = f"{distortion.capitalize()} {metric.upper()} by itself"
-    if agrees:
-        return f"{start} agrees under ours; one change alone that ends this: {changes}."
-    return f"{start} does not agree under ours; one change alone that mends this: {changes}."
+    verdict, change = ("agrees", "ends") if agrees else ("does not agree", "mends")
+    return (
+        f"{start} {verdict} under ours; one change alone that {change} this: "
+        f"{_quoted(other['convention'])}."
+    )
 
 
-def _listed(names: list[str]) -> str:
+def _quoted(names: Iterable[str]) -> str:
     return ", ".join(f"“{name}”" for name in names) or "none"
 
 
 def _digits(value: float, metric: str) -> str:
     """As many digits as Table 5 has."""
-    return f"{value:.2f}" if metric == "psnr" else f"{value:.3f}"
+    return f"{value:.{labels.METRICS[metric][1]}f}"

@@ -16,7 +16,8 @@ import pandas as pd
 
 from qrlib import paper
 from qrlib.experiments.profiles import PAPER_SIZE
-from qrlib.records import selection, uncertainty
+from qrlib.records import uncertainty
+from qrlib.records.selection import ONLY, Selection, select, training_record
 from qrlib.report.render import Rendered, grid
 from qrlib.utils.errors import QrlibError
 
@@ -46,15 +47,13 @@ TIMED = {
 }
 #: The paper's classifier, by our name.
 PAPER_CLASSIFIER = "vgg16"
-UNITS = {"seconds_per_epoch": "s", "milliseconds_per_image": "ms"}
 
 
-def table(results: pd.DataFrame, **choice: Any) -> pd.DataFrame:
+def table(results: pd.DataFrame, choice: Selection = ONLY) -> pd.DataFrame:
     """The printed times beside ours, and the ratio of classifying with QRNet to without.
 
     Args:
         results: frame of ``qrlib.records.store.read(profile, kind="timing")``.
-        choice: profile, dataset, classifier, as in `qrlib.records.selection.select`.
 
     Returns:
         One quantity a row: what, unit ("s", "ms" or "times"), paper (NaN where it prints none), ours
@@ -67,21 +66,17 @@ def table(results: pd.DataFrame, **choice: Any) -> pd.DataFrame:
     """
     rows: dict[str, dict[str, Any]] = {}
     for what, (metric, restorer, printed) in TIMED.items():
-        if not printed:
-            there = selection.select(results, metric=metric, **choice)["restorer"]
-            if restorer not in set(there):
-                continue
-        mine = of(results, metric, restorer, **choice)
+        if not printed and restorer not in set(select(results, choice, metric=metric)["restorer"]):
+            continue
+        times = restorer_times(results, metric, restorer, choice)
         rows[what] = {
             "what": what,
-            "unit": UNITS[metric],
+            "unit": "s" if metric == "seconds_per_epoch" else "ms",
             "paper": float(paper.setting(printed)) if printed else math.nan,
-            "ours": mine["value"].mean(),
-            "device": mine["device"].iloc[0],
-            "classifier": mine["classifier"].iloc[0],
-            "profile": mine["profile"].iloc[0],
-            "n": int(mine["n"].iloc[0]),
-            "records": tuple(sorted(set(mine["record"]))),
+            "ours": times["value"].mean(),
+            **times[["device", "classifier", "profile"]].iloc[0],
+            "n": int(times["n"].iloc[0]),
+            "records": tuple(sorted(set(times["record"]))),
         }
     with_qrnet = rows["classify an image, QRNet in front"]
     without = rows["classify an image, no restoration"]
@@ -96,7 +91,9 @@ def table(results: pd.DataFrame, **choice: Any) -> pd.DataFrame:
     return pd.DataFrame([*rows.values(), ratio]).assign(paper_device=paper.setting("GPU"))
 
 
-def of(results: pd.DataFrame, metric: str, restorer: str, **choice: Any) -> pd.DataFrame:
+def restorer_times(
+    results: pd.DataFrame, metric: str, restorer: str, choice: Selection = ONLY
+) -> pd.DataFrame:
     """The times of one restorer, one row a seed, all measured on one device.
 
     Raises:
@@ -104,15 +101,15 @@ def of(results: pd.DataFrame, metric: str, restorer: str, **choice: Any) -> pd.D
     """
     if "device" not in results.columns:
         raise QrlibError("times lack the column device: pass what qrlib.records.store.read returns")
-    selected = selection.select(results, metric=metric, restorers=[restorer], **choice)
-    mine = selected[selected["restorer"] == restorer]
-    devices = sorted(set(mine["device"]))
+    selected = select(results, choice, metric=metric, restorers=[restorer])
+    times = selected[selected["restorer"] == restorer]
+    devices = sorted(set(times["device"]))
     if len(devices) > 1:
         raise QrlibError(
             f"{metric} of {restorer} was measured on {', '.join(devices)}: times of several devices "
             "have no mean, so remove the record of one"
         )
-    return mine if "error" in mine.columns else mine.assign(error=math.nan)
+    return times if "error" in times.columns else times.assign(error=math.nan)
 
 
 def hindrance(rows: pd.DataFrame, metric: str, restorers: Iterable[str]) -> str:
@@ -121,18 +118,17 @@ def hindrance(rows: pd.DataFrame, metric: str, restorers: Iterable[str]) -> str:
     Args:
         rows: of one metric, with the column device, which on a CPU names the threads as well.
     """
-    mine = rows[rows["restorer"].isin(list(restorers))]
-    if "device" not in mine.columns or mine["device"].nunique() > 1:
-        devices = ", ".join(sorted(map(str, set(mine.get("device", ())))))
-        return f"times of several devices ({devices or 'which are not named'})"
-    if "error" in mine.columns and mine["error"].notna().all():
+    times = rows[rows["restorer"].isin(list(restorers))]
+    if times["device"].nunique() > 1:
+        return f"times of several devices ({', '.join(sorted(set(times['device'])))})"
+    if "error" in times.columns and times["error"].notna().all():
         return ""
     if metric == "seconds_per_epoch":
         return f"a training of fewer than {uncertainty.ENOUGH} epochs, which show no spread"
     return "times whose record keeps no error: measure them again"
 
 
-def of_training(
+def training_times(
     records: Sequence[Mapping[str, Any]], restorers: Iterable[str], results: pd.DataFrame
 ) -> pd.DataFrame:
     """Seconds an epoch as training itself took them, in the shape of a timing: medians over epochs,
@@ -147,26 +143,24 @@ def of_training(
     Raises:
         QrlibError: a training record lacks.
     """
-    judge, profile = str(results["classifier"].iloc[0]), str(results["profile"].iloc[0])
+    first = results.iloc[0]
     rows = []
     for restorer in restorers:
         for seed in sorted(set(results.loc[results["restorer"] == restorer, "seed"])):
-            record = selection.training_of(records, restorer, judge, seed)
+            record = training_record(records, restorer, first["classifier"], seed)
             training = record["training"]
             seconds = [row["seconds"] for row in training["epochs"]]
             rows.append(
                 {
-                    "profile": profile,
-                    "dataset": str(results["dataset"].iloc[0]),
+                    **first[["profile", "dataset", "classifier"]],
                     "restorer": restorer,
-                    "classifier": judge,
                     "distortion": "noise",  # as timing records have it; training draws both
                     "level": 3,
                     "strength": 0.0,
                     "seed": seed,
                     "metric": "seconds_per_epoch",
                     "value": statistics.median(seconds),
-                    "error": uncertainty.error_of_median(seconds),
+                    "error": uncertainty.standard_error_of_median(seconds),
                     "n": training["images"]["train"],
                     "record": f"{record['name']}.json",
                     "device": str(record["provenance"]["device"]),
@@ -175,7 +169,7 @@ def of_training(
     return pd.DataFrame(rows)
 
 
-def render(found: pd.DataFrame, file: str, *, image_size: int, label: str = "ours") -> Rendered:
+def render(table: pd.DataFrame, file: str, *, image_size: int, label: str = "ours") -> Rendered:
     """A frame of `table` for reading, with the devices, and with what of it may be compared.
 
     Args:
@@ -183,35 +177,28 @@ def render(found: pd.DataFrame, file: str, *, image_size: int, label: str = "our
         image_size: the side of the profile's images, in pixels.
     """
     rows = []
-    for row in found.to_dict("records"):
+    for row in table.to_dict("records"):
         digits = 0 if row["unit"] == "s" else 2
         ours = f"{row['ours']:.{1 if row['unit'] == 's' and row['ours'] < 100 else digits}f}"
         printed = "" if math.isnan(row["paper"]) else f"{row['paper']:.{digits}f}"
         rows.append([row["what"], row["unit"], printed, ours])
-    theirs = f"paper ({found['paper_device'].iloc[0]})"
+    classifier = table["classifier"].iloc[0]
+    ratio = "The ratio is rather: classifier and image size are the paper's."
+    if (classifier, image_size) != (PAPER_CLASSIFIER, PAPER_SIZE):
+        ratio = (
+            f"Nor is the ratio, which here is of {classifier} at {image_size} pixels and in the paper "
+            f"of VGG16 at {PAPER_SIZE}: how much QRNet adds depends on both."
+        )
     caption = (
-        f"Ours: {_devices(found)}; medians over repeats. Times of different machines are not "
-        f"comparable. {_of_ratio(found['classifier'].iloc[0], image_size)}"
+        f"Ours: {_devices(table)}; medians over repeats. Times of different machines are not "
+        f"comparable. {ratio}"
     )
-    return grid(["what", "unit", theirs, label], rows, caption, file, data=found)
+    headings = ["what", "unit", f"paper ({table['paper_device'].iloc[0]})", label]
+    return grid(headings, rows, caption, file, data=table)
 
 
-def _devices(found: pd.DataFrame) -> str:
-    training = found["unit"] == "s"
-    devices = {
-        part: ", ".join(dict.fromkeys(found.loc[rows, "device"]))
-        for part, rows in (("trained", training), ("classified", ~training))
-    }
-    if len(set(devices.values())) == 1:
-        return devices["trained"]
-    return ", ".join(f"{part} on {device}" for part, device in devices.items())
-
-
-def _of_ratio(classifier: str, image_size: int) -> str:
-    """What the ratio of two times of one machine can be held against."""
-    if (classifier, image_size) == (PAPER_CLASSIFIER, PAPER_SIZE):
-        return "The ratio is rather: classifier and image size are the paper's."
-    return (
-        f"Nor is the ratio, which here is of {classifier} at {image_size} pixels and in the paper of "
-        f"VGG16 at {PAPER_SIZE}: how much QRNet adds depends on both."
+def _devices(table: pd.DataFrame) -> str:
+    trained, classified = (
+        ", ".join(dict.fromkeys(rows["device"])) for _, rows in table.groupby(table["unit"] != "s")
     )
+    return trained if trained == classified else f"trained on {trained}, classified on {classified}"

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import torch
+from support.frames import unpadded
 from support.project import ROOT
 
 from benchmarks import __main__ as command
@@ -304,10 +305,6 @@ def result() -> results.Result:
     })  # fmt: skip
 
 
-def plain(table: Any) -> str:
-    return table.markdown.replace("\N{NO-BREAK SPACE}", " ")
-
-
 def test_results_come_back_and_are_checked(result: results.Result, tmp_path: Path) -> None:
     path = tmp_path / "test.json"
     results.write(result, path)
@@ -329,12 +326,12 @@ def test_ratios_are_medians_of_rounds(result: results.Result) -> None:
 def test_tables_begin_with_ratios_and_name_who_is_left_out(result: results.Result) -> None:
     step = dict(tables.tables(result, "step"))
     assert list(step) == ["training: an epoch", "training: a step"]
-    text = plain(step["training: a step"])
+    text = unpadded(step["training: a step"])
     assert text.startswith("| times ours |")
     assert "| 3.00 | plain PyTorch | 3.00 s | 2.75 to 6.00 s |" in text
     assert "Left out: Keras 3 (keras is not installed)." in text
     assert "matrix product" not in text
-    grown = plain(dict(tables.tables(result, "photo"))["megapixels, from file to file"])
+    grown = unpadded(dict(tables.tables(result, "photo"))["megapixels, from file to file"])
     assert "power 1.00" in grown
     assert "| 24 | 8.00 | 48.0 s | 48.0 to 48.0 s | 2.00 s | 1.24 GB |" in grown
 
@@ -345,7 +342,7 @@ def test_the_floor_is_work_over_rates(result: results.Result) -> None:
     assert floors["step"]["compute"] == 0.5
     assert floors["step"]["traffic"] == 0.2
     assert floors["epoch"]["compute"] == pytest.approx(2.8)
-    text = plain(tables.floor(result))
+    text = unpadded(tables.floor(result))
     assert "| a step | 2.0 | 1.00 s | 500 ms | 200 ms |" in text
     assert "A step of plain PyTorch takes 6.0 times this floor" in text
     result.contests[0].contestants[0].note = "bf16-mixed"
@@ -373,7 +370,7 @@ def test_a_gpu_has_goals_and_a_column_of_its_own(result: results.Result) -> None
     assert verdicts(gpu) == ["reached"] * 3
     gpu.settings = default("cuda", images=64)
     assert verdicts(gpu)[0] == "not measured"  # not the whole data set
-    lines = plain(goals.table([result, gpu])).splitlines()
+    lines = unpadded(goals.table([result, gpu])).splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "|" in line]
     assert rows[0] == ["goal", "Test, 2 threads", "A GPU"]
     shown = {row[0]: row[1:] for row in rows}

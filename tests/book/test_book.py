@@ -16,7 +16,7 @@ from qrlib.book import table_of_contents
 from qrlib.experiments import coverage, plan, profiles
 from qrlib.records import store
 from qrlib.report import table5_conventions, tables
-from qrlib.report.claims import check
+from qrlib.report.claims import check, rule
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -99,8 +99,11 @@ def draws(source: str) -> bool:
     """Whether a cell shows a figure: calls a function that makes one, its own `show` among them."""
     body = [part for part in ast.parse(source).body if not isinstance(part, ast.FunctionDef)]
     calls = [n.func for part in body for n in ast.walk(part) if isinstance(n, ast.Call)]
-    called = {ast.unparse(function) for function in calls} - {"plots.set_style"}
-    return any(c.startswith(("plots.", "diagrams.")) or c in ("show", "plt.show") for c in called)
+    called = {ast.unparse(function) for function in calls}
+    return any(
+        c.startswith(("plots.", "diagrams.", "image_grids.")) or c in ("show", "plt.show")
+        for c in called
+    )
 
 
 @pytest.mark.parametrize("path", [*PAGES, ROOT / "README.md"], ids=lambda p: p.stem)
@@ -140,12 +143,12 @@ def test_the_shipped_weights_are_those_of_the_record(committed: None) -> None:
 
 
 def test_the_readme_shows_the_numbers_of_the_records(committed: None) -> None:
-    table = tables.table2(store.read("caltech101-cpu"), **profiles.load("caltech101-cpu").choice)
+    table = tables.table2(store.read("caltech101-cpu"), profiles.load("caltech101-cpu").choice)
     text = (ROOT / "README.md").read_text("utf-8")
     for distortion in ("noise", "blur"):
         for whose in ("paper", "ours"):
             cells = table[table["row"] == distortion].set_index("column")[whose]
-            numbers = " | ".join(f"{cells[method]:.3f}" for method in tables.METHODS)
+            numbers = " | ".join(f"{cells[method]:.3f}" for method in tables.TABLE2_METHODS)
             assert f"| {distortion}, {whose} | {numbers} |" in text
 
 
@@ -153,15 +156,15 @@ def test_the_readme_tells_what_longer_training_brought(committed: None) -> None:
     name = "caltech101-cpu-20"
     chosen = profiles.load(name)
     records, text = store.read(name), (ROOT / "README.md").read_text("utf-8")
-    cells = tables.table2(records, **chosen.choice).set_index(["row", "column"])["ours"]
+    cells = tables.table2(records, chosen.choice).set_index(["row", "column"])["ours"]
     for row in ("noise", "blur"):
         assert f"{cells[row, 'none']:.3f} to {cells[row, 'qrnet']:.3f} under {row}" in text
-    cells = tables.table4(records, **chosen.choice).set_index(["row", "column"])["ours"]
+    cells = tables.table4(records, chosen.choice).set_index(["row", "column"])["ours"]
     joint = " and ".join(f"{cells[row, 'end-to-end']:.3f}" for row in ("noise", "blur"))
     assert f"fully connected layers it reaches {joint}" in text
     assert f"fine-tuning these layers alone ({cells['noise', 'finetuned-multiple']:.3f})" in text
-    verdicts = check.of_profile(chosen).set_index("id")["verdict"]
-    assert verdicts["end-to-end-beats-finetuned-noise"] == check.HOLDS
+    verdicts = check.check_profile(chosen).set_index("id")["verdict"]
+    assert verdicts["end-to-end-beats-finetuned-noise"] == rule.HOLDS
     blur = {f"{cells['blur', method]:.3f}" for method in ("end-to-end", "finetuned-multiple")}
     assert f"both come to {' '.join(blur)}." in text
 
@@ -185,7 +188,7 @@ def test_the_page_of_the_twenty_classes_tells_the_numbers_of_the_records(committ
     text = (ROOT / "book" / "runs" / f"{name}.md").read_text("utf-8")
     rows = store.read(name)
     tabled = [tables.table2, tables.table3, tables.table4]
-    cells = pd.concat([make(rows, **chosen.choice) for make in tabled])
+    cells = pd.concat([make(rows, chosen.choice) for make in tabled])
     cells = cells.drop_duplicates(["column", "row"]).set_index(["column", "row"])["ours"]
     for method, told in {
         "none": "{noise:.3f} under noise and {blur:.3f} under blur. With",
@@ -216,16 +219,16 @@ def test_the_page_of_the_twenty_classes_tells_the_numbers_of_the_records(committ
     assert {t["images"]["train"] for t in trained.values()} == {724}
     restorers = [t for n, t in trained.items() if "pretrained" not in n and "finetuned" not in n]
     assert [t["best_epoch"] for t in restorers] == [24] * 7
-    verdicts = check.of_profile(chosen).set_index("id")["verdict"]
+    verdicts = check.check_profile(chosen).set_index("id")["verdict"]
     for kind in ("noise", "blur"):
-        assert verdicts[f"qrnet-beats-none-{kind}"] == check.HOLDS
-    assert verdicts["qrnet-beats-recnet-multiple-noise"] == check.HOLDS
-    assert verdicts["end-to-end-beats-finetuned-noise"] == check.HOLDS
+        assert verdicts[f"qrnet-beats-none-{kind}"] == rule.HOLDS
+    assert verdicts["qrnet-beats-recnet-multiple-noise"] == rule.HOLDS
+    assert verdicts["end-to-end-beats-finetuned-noise"] == rule.HOLDS
     close = [f"qrnet-beats-recnet-{rival}-blur" for rival in ("multiple", "single")]
     close += ["qrnet-beats-recnet-single-noise"]
     close += ["small-qrnet-less-accurate", "end-to-end-beats-finetuned-blur"]
     close += [f"mqrnet-beats-qrnet-unseen-{kind}" for kind in ("noise", "blur")]
-    assert set(verdicts[close]) == {check.CLOSE}
+    assert set(verdicts[close]) == {rule.CLOSE}
 
 
 def test_the_page_of_quick_runs_tells_its_batch_size() -> None:

@@ -38,7 +38,7 @@ def profile(monkeypatch):
 def made(kind, profile):
     """An explorer of a profile's records."""
     if kind is explorers.Levels:
-        return kind(store.read(profile.name), **profile.choice)
+        return kind(store.read(profile.name), profile.choice)
     return kind([profile] if kind is explorers.Printed else profile)
 
 
@@ -72,7 +72,7 @@ def test_levels_are_those_of_the_records(profile):
     results = store.read(PROFILE)
     widget = made(explorers.Levels, profile)
     view = widget.data["views"][0]
-    data = tables.levels(results, **profile.choice)
+    data = tables.levels(results, profile.choice)
     assert {"none", "qrnet", "recnet-single"} <= {one["key"] for one in view["series"]}
     for one in view["series"]:
         for kind, line in one["lines"].items():
@@ -82,7 +82,7 @@ def test_levels_are_those_of_the_records(profile):
             assert line["values"] == pytest.approx(rows["ours"].tolist())
             assert np.transpose(line["seeds"]).tolist() == [list(v) for v in rows["values"]]
             assert line["texts"][0].startswith(f"{rows['ours'].iloc[0]:.3f}")
-    assert widget.shown == list(tables.METHODS)
+    assert widget.shown == list(tables.TABLE2_METHODS)
     noise = view["panels"][0]
     assert noise["xs"] == [0, *distortions.NOISE_SIGMAS]
 
@@ -90,7 +90,7 @@ def test_levels_are_those_of_the_records(profile):
 def test_levels_say_which_methods_lack(profile):
     results = store.read(PROFILE)
     some = results[results["restorer"].isin(["none", "recnet-multiple"])]
-    widget = explorers.Levels(some, **profile.choice)
+    widget = explorers.Levels(some, profile.choice)
     assert widget.shown == ["none", "recnet-multiple"]
     assert widget.data["missing"] == ["RecNet (single)", "QRNet"]
 
@@ -167,7 +167,7 @@ def test_printed_numbers_and_ours_stand_together(profile):
     assert widget.setting == PROFILE
     assert [key for key, _ in widget.data["tables"]] == ["table2", "table3", "table4"]
     for number, name in ((2, "table2"), (4, "table4")):
-        table = getattr(tables, name)(store.read(PROFILE), **profile.choice)
+        table = getattr(tables, name)(store.read(PROFILE), profile.choice)
         for group in setting["tables"][name]["groups"]:
             for cell in group["cells"]:
                 row = table[(table["row"] == group["key"]) & (table["column"] == cell["key"])]
@@ -289,7 +289,7 @@ def test_no_two_lines_look_alike_and_the_house_style_is_kept():
     names = methods([*selection.restorers_of(paper.METHODS), *(f"another-{i}" for i in range(12))])
     looks = looks_of(names)
     assert len({(look["color"], look["marker"]) for look in looks.values()}) == len(names)
-    for method in tables.METHODS:
+    for method in tables.TABLE2_METHODS:
         assert looks[method]["color"] == style.LOOKS[method]["color"]
         assert looks[method]["marker"] == style.LOOKS[method]["marker"]
 

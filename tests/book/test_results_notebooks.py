@@ -31,7 +31,7 @@ def cells(path: Path) -> list[dict[str, Any]]:
 def reads_and_no_more(path: Path) -> bool:
     """A notebook that measures makes its own records."""
     code = "".join("".join(cell["source"]) for cell in cells(path))
-    return "store.read(" in code and "measuring." not in code
+    return "store.read(" in code and "evaluate." not in code
 
 
 READING = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if reads_and_no_more(path)]
@@ -41,7 +41,7 @@ OTHERS = ("qrnet_lambda_0.1", "qrnet_lambda_0.001", "qrnet_unpretrained")
 
 def write_records(owner: str, **changed: str) -> None:
     """Evaluations in the folder of the quick profile that say they are of `owner`."""
-    frame = table2_results(**(profiles.load("quick").choice | changed))
+    frame = table2_results(**(vars(profiles.load("quick").choice) | changed))
     qrnet = frame[frame["restorer"] == "qrnet-multiple"]
     others = [qrnet.assign(restorer=f"{name}-multiple") for name in OTHERS]
     frame = pd.concat([frame, *others])
@@ -74,8 +74,6 @@ def rendered(monkeypatch):
 
     for module in (
         "render",
-        "tables",
-        "gains",
         "claims.verdict_tables",
         "lambda_sweep",
         "table5_conventions",

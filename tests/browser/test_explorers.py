@@ -153,10 +153,10 @@ def test_restored_images_are_the_tiles_of_the_sheets(visit: Callable, width: int
         )
         shown = qx.locator(f'figure[data-method="{method}"][data-case="{case}"]')
         answer = entry["answers"][2][case]
-        assert labels.label(answer["answer"]) in shown.inner_text().replace("\xa0", " ")
+        assert labels.image_class(answer["answer"]) in shown.inner_text().replace("\xa0", " ")
         assert f"{round(answer['confidence'] * 100)} %" in shown.inner_text()
         assert ("✓" in shown.inner_text()) == (answer["answer"] == entry["labels"][2])
-        assert labels.label(answer["answer"]) in says(qx)
+        assert labels.image_class(answer["answer"]) in says(qx)
         assert shown.locator("img").get_attribute("alt")
         assert_shows(shown.locator(".qx-tile"), entry, 2, case)
 
@@ -187,7 +187,7 @@ def test_restored_images_begin_with_one_that_is_won_back(visit: Callable, media:
         entry = store.read_record(PROFILE, f"evaluation-{name}")["samples"]
         case = int(str(tile.get_attribute("data-case")))
         told = entry["answers"][image][case]["answer"]
-        assert labels.label(told) in tile.inner_text().replace("\xa0", " ")
+        assert labels.image_class(told) in tile.inner_text().replace("\xa0", " ")
         assert_shows(tile.locator(".qx-tile"), entry, image, case)
     bar = qx.locator(".qx-bar span").first
     colours = bar.evaluate("e => [getComputedStyle(e).printColorAdjust, e.clientWidth]")
@@ -202,7 +202,7 @@ def cells(qx: Locator, series: str) -> list[str]:
 
 def accuracy(method: str, level: int) -> list[str]:
     """A method's accuracies under noise and blur at a level, as tables write them."""
-    data = tables.levels(store.read(PROFILE), **profiles.load(PROFILE).choice)
+    data = tables.levels(store.read(PROFILE), profiles.load(PROFILE).choice)
     found = []
     for kind in ("noise", "blur"):
         mine = data["restorer"] == selection.restorer_of(method, kind)
@@ -317,7 +317,7 @@ def test_printed_numbers_beside_ours(visit: Callable) -> None:
     for label, number in (("Table 2: restorers", 2), ("Table 4: classifier trained as well", 4)):
         qx.get_by_label("Table").select_option(label)
         make = getattr(tables, f"table{number}")
-        for cell in make(results, **profiles.load(PROFILE).choice).to_dict("records"):
+        for cell in make(results, profiles.load(PROFILE).choice).to_dict("records"):
             row = qx.locator(f'tr[data-row="{cell["row"]}"][data-series="{cell["column"]}"]')
             printed = paper.printed(number, "Caltech101", cell["row"], cell["column"])
             texts = row.locator("td").all_inner_texts()

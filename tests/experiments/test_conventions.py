@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from skimage.metrics import structural_similarity
+from support.frames import unpadded
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from qrlib import data, distortions, metrics, paper
@@ -359,8 +360,8 @@ def test_distances_are_in_errors_of_the_difference():
     assert list(ranked.index) == ["the papers", "ours"]
     assert ranked["ours"] == pytest.approx(0.02 / (0.005 * paired))
     assert table5_conventions.shifts(frame)["the papers"] == pytest.approx(ranked["ours"])
-    text = table5_conventions.table(frame, "Four numbers.", "conventions-smoke").markdown
-    assert "| paper, Table 5 | 15.29 | 0.330 | 19.77 | 0.656 |  |" in text
+    text = unpadded(table5_conventions.table(frame, "Four numbers.", "conventions-smoke"))
+    assert "| paper, Table 5 | 15.29 | 0.330 | 19.77 | 0.656 | |" in text
     assert text.index("| the papers | 15.29") < text.index("| ours | 15.59 | 0.330")
 
 

@@ -7,6 +7,7 @@ from support.frames import table2_results as results
 
 from qrlib.experiments import profiles
 from qrlib.records import selection
+from qrlib.records.selection import Selection
 from qrlib.report import tables
 from qrlib.utils.errors import QrlibError
 
@@ -17,12 +18,14 @@ def test_mixed_results_are_refused_unless_one_is_chosen(name):
     worse["value"] = worse["value"] - 0.1
     mixed = pd.concat([results(), worse.assign(**{name: "zzz"})], ignore_index=True)
     own = results()[name].iloc[0]
-    with pytest.raises(QrlibError, match=rf"mix {name}s.*choose {name}= from {own}, zzz"):
+    with pytest.raises(
+        QrlibError, match=rf"mix {name}s.*choose with Selection\({name}=...\) from {own}, zzz"
+    ):
         tables.table2(mixed)
-    chosen = tables.table2(mixed, **{name: "zzz"})
+    chosen = tables.table2(mixed, Selection(**{name: "zzz"}))
     assert cell(chosen, "noise", "qrnet")["ours"] == pytest.approx(0.72)
     with pytest.raises(QrlibError, match=rf"no accuracy results with {name} 'nope'.*{own}, zzz"):
-        tables.table2(mixed, **{name: "nope"})
+        tables.table2(mixed, Selection(**{name: "nope"}))
 
 
 def test_missing_restorers_are_named_with_the_way_out():
@@ -86,19 +89,19 @@ def test_average_takes_seeds_that_have_both():
 def test_the_choice_of_a_profile():
     quick = profiles.load("quick")
     own = {"profile": "quick", "dataset": "photographs", "classifier": "small_vgg"}
-    assert quick.choice == own
+    assert vars(quick.choice) == own
     frame = results(**own)
-    assert len(selection.select(frame, **quick.choice)) == len(frame)
+    assert len(selection.select(frame, quick.choice)) == len(frame)
     for name in own:
         with pytest.raises(QrlibError, match=f"no accuracy results with {name} '{own[name]}'"):
-            selection.select(frame.assign(**{name: "another"}), **quick.choice)
+            selection.select(frame.assign(**{name: "another"}), quick.choice)
 
 
 def test_a_restorer_that_only_another_classifier_judged_lacks():
     frame = runs(results(), record("mqrnet-multiple", 0, 0.9, 0.8, 0.7, classifier="resnet50"))
     with pytest.raises(QrlibError, match="results of mqrnet-multiple, judged by vgg16: make them"):
-        selection.select(frame, classifier="vgg16", restorers=["mqrnet-multiple"])
-    assert len(selection.select(frame, classifier="resnet50")) == 11
+        selection.select(frame, Selection(classifier="vgg16"), restorers=["mqrnet-multiple"])
+    assert len(selection.select(frame, Selection(classifier="resnet50"))) == 11
 
 
 def test_level_0_is_the_clean_images():
@@ -110,20 +113,15 @@ def test_level_0_is_the_clean_images():
 
 
 def test_methods_side_by_side_have_the_same_seeds():
-    frame = pd.concat([results(), record("other-multiple", 1, noise=0.6, blur=0.4)])
+    frame = runs(results(), record("other-multiple", 1, noise=0.6, blur=0.4))
     alone = record("other-multiple", 7, noise=0.1, blur=0.1)
-    frame = pd.concat([frame, alone], ignore_index=True)
+    selected = selection.select(runs(frame, alone))
     methods = {"Nothing": "none", "QRNet": "qrnet", "Other": "other-multiple"}
-    means, seeds = selection.common_means(frame, methods)
+    kinds = ("noise", "blur", "average")
+    means, seeds = selection.on_common_seeds(selected, methods, kinds)
     assert seeds == [1]  # of qrnet's seeds and {1, 7}
-    assert list(means.index) == list(methods)
-    assert list(means) == ["noise", "blur", "average"]
-    assert means.loc["Other"].tolist() == pytest.approx([0.6, 0.4, 0.5])
-    one = selection.seed_means(selection.select(frame), "qrnet", "noise")
-    assert len(one) > 1
-    assert means.loc["QRNet", "noise"] == one.loc[1]
-    none = selection.seed_means(selection.select(frame), "none", "blur")
-    assert means.loc["Nothing", "blur"] == pytest.approx(none.mean())
-    without = frame[(frame["restorer"] != "other-multiple") | (frame["seed"] == 7)]
+    assert means["Other"].loc[1].tolist() == pytest.approx([0.6, 0.4, 0.5])
+    assert means["QRNet"]["noise"].tolist() == pytest.approx([0.84])
+    assert means["Nothing"]["blur"].tolist() == pytest.approx([0.3])
     with pytest.raises(QrlibError, match=r"no seed in common \(.*Other: \[7\]"):
-        selection.common_means(without, methods)
+        selection.on_common_seeds(selection.select(runs(results(), alone)), methods, kinds)

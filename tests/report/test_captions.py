@@ -26,7 +26,7 @@ def test_who_leads_in_the_paper_and_here():
     results = table2_results()
     noise = (results["restorer"] == "recnet-noise") & (results["distortion"] == "noise")
     results.loc[noise, "value"] += 0.1
-    assert captions.beside(tables.table2(results)) == (
+    assert captions.leaders(tables.table2(results)) == (
         "Highest accuracy, however narrowly: under noise QRNet in the paper, RecNet (single) here; "
         "under blur QRNet in the paper, QRNet here too."
     )
@@ -78,7 +78,7 @@ def test_what_lambda_did_is_said_as_it_was():
             "average": [0.5, 0.55, 0.51],
         }
     )
-    assert captions.sweep(frame) == (
+    assert captions.lambda_sweep(frame) == (
         "λ = 0.001 → 0.01 → 0.1: L1 on validation images 0.0380 → 0.0372 → 0.0467 (neither only rises "
         "nor only falls), where a rise was to be expected; cross entropy 1.400 → 1.300 → 1.200 (falls), "
         "where a fall was; average accuracy on test images 0.510 → 0.550 → 0.500."
@@ -98,11 +98,11 @@ def sheet(*rows):
 def test_answers_on_a_sheet_are_counted():
     plain = sheet("cat dog dog", "cat cat dog")
     restored = sheet("cat cat dog", "dog dog cat")
-    assert captions.kept(plain) == (
+    assert captions.recognised_images(plain) == (
         "Of 2 test images, the classifier recognises 2 clean, 1 under the strongest noise and 0 under "
         "the strongest blur."
     )
-    assert captions.won(plain, restored, "qrnet") == (
+    assert captions.changed_answers(plain, restored, "qrnet") == (
         "Of 4 distorted images on the sheets 3 are not recognised; QRNet makes 2 of these right, and 1 "
         "of the others wrong."
     )
@@ -110,10 +110,12 @@ def test_answers_on_a_sheet_are_counted():
 
 def test_the_epoch_of_the_lowest_loss():
     history = pd.DataFrame({"epoch": [1, 2, 3], "val_loss": [3.0, 1.0, 2.0]})
-    assert captions.curves(history) == "The validation loss is lowest in epoch 2 of 3."
+    assert (
+        captions.lowest_validation_loss(history) == "The validation loss is lowest in epoch 2 of 3."
+    )
     two = pd.concat([history.assign(stage="clean"), history[:1].assign(stage="mixed")])
     said = "The validation loss is lowest in clean: epoch 2 of 3 and mixed: epoch 1 of 1."
-    assert captions.curves(two) == said
+    assert captions.lowest_validation_loss(two) == said
 
 
 def test_lowest_in_the_epoch_that_was_kept():

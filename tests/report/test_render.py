@@ -1,16 +1,17 @@
 """Tables of text, as they are read."""
 
 from support.frames import table2_results as results
+from support.frames import unpadded
 from support.made_records import made_record
 
 from qrlib.experiments import plan, profiles
 from qrlib.records import store
-from qrlib.report import records_table, render, tables
+from qrlib.report import gains, records_table, render, tables
 
 
 def test_rendered_beside_each_other():
     table = tables.table2(results(), comparable=True)
-    text = render.render(table, "table-2", label="ours (224 px)").markdown
+    text = unpadded(render.beside_paper(table, "table-2", label="ours (224 px)"))
     assert "| distortion | method | paper (Caltech101) | ours (224 px) | ours − paper |" in text
     assert "| Gaussian noise | QRNet | 0.832 | 0.820 ± 0.028 (2) | −0.012 |" in text
     assert "| Gaussian blur | no restoration | 0.259 | 0.300 (1) | +0.041 |" in text
@@ -20,46 +21,42 @@ def test_rendered_beside_each_other():
 
 def test_rendered_when_not_comparable():
     table = tables.table2(results(dataset="photographs"))
-    shown = render.render(
-        table, "table-2", label="quick, 64 px", paper_label="paper (Caltech101, VGG)"
-    )
-    assert "| distortion | method | paper (Caltech101, VGG) | quick, 64 px |\n" in shown.markdown
-    assert "| average | QRNet | 0.768 | 0.765 ± 0.021 (2) |\n" in shown.markdown
-    assert "not comparable" in shown.markdown
-    assert "ours − paper" not in shown.markdown + shown.html
+    shown = render.beside_paper(table, "table-2", label="quick", paper_label="paper (VGG)")
+    text = unpadded(shown)
+    assert "| distortion | method | paper (VGG) | quick |\n" in text
+    assert "| average | QRNet | 0.768 | 0.765 ± 0.021 (2) |\n" in text
+    assert "not comparable" in text
+    assert "ours − paper" not in text + shown.html
     assert shown.html.count("<tr>") == 13
-    assert '<th scope="col">quick, 64 px</th>' in shown.html
-    assert shown._repr_html_() == shown.html
+    assert '<th scope="col">quick</th>' in shown.html
 
 
 def test_text_is_escaped():
-    shown = tables.grid(["a|b", "<b>"], [["1 | 2", "x & y"]], "a < b", "cells")
-    assert shown.markdown.splitlines()[0] == r"| a\|b | <b> |"
-    assert r"| 1 \| 2 | x & y |" in shown.markdown
-    assert "&lt;b&gt;" in shown.html
-    assert "x &amp; y" in shown.html
-    assert "<caption>a &lt; b</caption>" in shown.html
+    shown = render.grid(["a|b", "<b>"], [["1 | 2", "x & y"]], "a < b", "cells")
+    assert r"| a\|b | <b> |" in unpadded(shown)
+    assert r"| 1 \| 2 | x & y |" in unpadded(shown)
+    for text in ("&lt;b&gt;", "x &amp; y", "<caption>a &lt; b</caption>"):
+        assert text in shown.html
 
 
 def test_a_tidy_frame_in_two_ways():
-    won = tables.loss_won_back(results())
-    shown = render.wide(won, "Won back.", "won-back", digits=2)
-    assert "|  | noise | blur |" in shown.markdown
-    assert "| RecNet (noise) | 0.70 ± 0.05 | – |" in shown.markdown
-    assert "| QRNet | 0.73 ± 0.09 | 0.68 ± 0.02 |" in shown.markdown
+    won = gains.loss_won_back(results())
+    text = unpadded(render.wide(won, "Won back.", "won-back", digits=2))
+    assert "| | noise | blur |" in text
+    assert "| RecNet (noise) | 0.70 ± 0.05 | – |" in text
+    assert "| QRNet | 0.73 ± 0.09 | 0.68 ± 0.02 |" in text
     both = {"a": "recnet-multiple", "b": "qrnet"}
-    beside = tables.beside_each_other(results(), both, ("clean", "blur"))
-    shown = render.wide(beside, "Both.", "both", line="method")
-    assert "| b | 0.900 | 0.710 |" in shown.markdown
+    beside = gains.beside_each_other(results(), both, distortions=("clean", "blur"))
+    assert "| b | 0.900 | 0.710 |" in unpadded(render.wide(beside, "Both.", "both", line="method"))
     assert beside["seeds"].iloc[0] == (0, 1)
     assert beside["records"].iloc[3] == ("qrnet-multiple-0.json", "qrnet-multiple-1.json")
 
 
 def test_accuracy_on_clean_images():
-    shown = tables.render_clean(tables.clean_accuracy(results()), "clean").markdown
-    assert "| no restoration | 0.900 |  |" in shown
-    assert "| RecNet (noise) | 0.870 ± 0.014 | −0.030 |" in shown
-    assert "400 test images, mean ± standard deviation over seeds." in shown
+    text = unpadded(gains.render_clean(gains.clean_accuracy(results()), "clean"))
+    assert "| no restoration | 0.900 | |" in text
+    assert "| RecNet (noise) | 0.870 ± 0.014 | −0.030 |" in text
+    assert "400 test images, mean ± standard deviation over seeds." in text
 
 
 def test_the_list_of_records_leads_to_records_and_notebooks(tmp_path, monkeypatch):
@@ -75,8 +72,8 @@ def test_the_list_of_records_leads_to_records_and_notebooks(tmp_path, monkeypatc
     shown = records_table.table(profile)
     assert "../../records/smoke/qrnet-multiple-small_vgg-seed0.json" in shown.html
     assert "seed0.html" not in shown.html  # its notebook is not there
-    assert "| 012345678 + changes | as now | a GPU | 61 | fffffffff |" in shown.markdown
-    assert "| 012345678 + changes | earlier |" in shown.markdown
+    assert "| 012345678 + changes | as now | a GPU | 61 | fffffffff |" in unpadded(shown)
+    assert "| 012345678 + changes | earlier |" in unpadded(shown)
     notebook = tmp_path / "smoke" / "notebooks" / "qrnet-multiple-small_vgg-seed0.ipynb"
     notebook.parent.mkdir()
     notebook.touch()

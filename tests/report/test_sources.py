@@ -22,11 +22,11 @@ def taken_away(markup: str) -> tuple[str, pd.DataFrame]:
 
 def test_a_table_offers_its_data_in_full():
     table = tables.table2(results(), comparable=True)
-    name, data = taken_away(render.render(table, "table-2-quick").html)
+    name, data = taken_away(render.beside_paper(table, "table-2-quick").html)
     assert name == "table-2-quick.csv"
     assert list(data["ours"]) == list(table["ours"])  # all digits
     assert data["records"][3] == "qrnet-multiple-0.json qrnet-multiple-1.json"
-    shown = render.grid(["x", "ä"], [["1,5", render.Link("b", "c.html")]], "", "cells")
+    shown = render.grid(["x", "ä"], [["1,5", render.link("b", "c.html")]], "", "cells")
     name, data = taken_away(shown.html)
     assert (name, data.to_numpy().tolist()) == ("cells.csv", [["1,5", "b"]])
     name, data = taken_away(render.behind(tables.levels(results()), "figure-4").html)

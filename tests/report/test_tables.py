@@ -3,15 +3,17 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
-from support.frames import cell, record, runs
+from support.frames import cell, record, runs, unpadded
 from support.frames import table2_results as results
 
 from qrlib import paper
 from qrlib.records import selection
-from qrlib.report import tables
+from qrlib.records.selection import Selection
+from qrlib.report import gains, render, tables
 from qrlib.utils.errors import QrlibError
 
 
@@ -81,8 +83,8 @@ def test_table3_and_table5():
     assert list(quality["paper"]) == [15.29, 23.30, 19.77, 20.85, 0.330, 0.823, 0.656, 0.700]
     ours = [18.0, 24.6, 9.0, 21.3, 0.6, 0.82, 0.3, 0.71]
     assert list(quality["ours"]) == pytest.approx(ours)
-    assert "| PSNR, Gaussian noise | no restoration | 15.29 | 18.00 (1) | +2.71 |" in str(
-        tables.render(quality, "table-5")
+    assert "| PSNR, Gaussian noise | no restoration | 15.29 | 18.00 (1) | +2.71 |" in unpadded(
+        render.beside_paper(quality, "table-5")
     )
     # The paper prints both for Caltech101 alone: beside Caltech256 they stand without differences.
     for make, of_101 in ((tables.table3, small), (tables.table5, pd.concat(parts))):
@@ -90,9 +92,11 @@ def test_table3_and_table5():
         other = make(of_256, comparable=True)
         assert other["difference"].isna().all()
         assert other["paper"].notna().all()
-        assert "paper (Caltech101)" in str(tables.render(other, "table-3"))
+        assert "paper (Caltech101)" in unpadded(render.beside_paper(other, "table-3"))
         both = pd.concat([of_101, of_256])
-        assert make(both, comparable=True, dataset="caltech101")["difference"].notna().all()
+        assert (
+            make(both, Selection(dataset="caltech101"), comparable=True)["difference"].notna().all()
+        )
 
 
 def test_levels_are_the_data_of_figure_4():
@@ -112,7 +116,7 @@ def test_levels_are_the_data_of_figure_4():
 
 
 def test_clean_accuracy():
-    found = tables.clean_accuracy(results()).set_index("restorer")
+    found = gains.clean_accuracy(results()).set_index("restorer")
     assert found.loc["recnet-noise", "ours"] == pytest.approx(0.87)
     assert found.loc["recnet-noise", "change"] == pytest.approx(-0.03)
     assert found.loc["none", "change"] == 0
@@ -120,7 +124,7 @@ def test_clean_accuracy():
 
 
 def test_loss_won_back():
-    found = tables.loss_won_back(results()).set_index(["restorer", "distortion"])
+    found = gains.loss_won_back(results()).set_index(["restorer", "distortion"])
     assert "none" not in found.index.get_level_values(0)
     # noise takes 0.9 to 0.6; QRNet brings 0.80 and 0.84: 2/3 and 0.8 of the way back
     assert found.loc[("qrnet-multiple", "noise"), "values"] == pytest.approx((2 / 3, 0.8))
@@ -128,25 +132,24 @@ def test_loss_won_back():
     assert ("recnet-noise", "blur") not in found.index
     unhurt = results()
     unhurt.loc[(unhurt["restorer"] == "none") & (unhurt["level"] == 0), "value"] = 0.5
-    shares = tables.loss_won_back(unhurt).set_index(["restorer", "distortion"])["ours"]
+    shares = gains.loss_won_back(unhurt).set_index(["restorer", "distortion"])["ours"]
     assert math.isnan(shares[("qrnet-multiple", "noise")])
     assert not math.isnan(shares[("qrnet-multiple", "blur")])
 
 
 def test_table1_beside_the_model():
-    same = [row.__dict__ for row in paper.TABLE1]
-    table = tables.table1(same)
+    table = tables.table1(paper.TABLE1)
     assert len(table) == 34
     assert set(table["agreement"]) == {"same"}
     assert list(table["#"]) == list(range(1, 35))
-    changed = [dict(row) for row in same]
-    changed[3]["channels"] = 33
-    table = tables.table1(changed[:-1])
+    changed = [*paper.TABLE1[:3], replace(paper.TABLE1[3], channels="33"), *paper.TABLE1[4:-1]]
+    table = tables.table1(changed)
     different = table[table["agreement"] == "different"]
     assert list(different["#"]) == [4, 34]
     assert different.iloc[0][["paper channels", "ours channels"]].tolist() == ["32", "33"]
     assert different.iloc[1][["paper layer", "ours layer"]].tolist() == ["Sigmoid.", ""]
-    assert list(tables.table1([*same, same[0]])["agreement"])[-1] == "different"
+    longer = tables.table1([*paper.TABLE1, paper.TABLE1[0]])
+    assert list(longer["agreement"])[-1] == "different"
 
 
 def test_results_stay_as_they_were():
@@ -178,7 +181,7 @@ def table4_results(**other):
 
 def test_table4():
     table = tables.table4(table4_results(), comparable=True)
-    assert list(table["column"].unique()) == list(tables.METHODS4)
+    assert list(table["column"].unique()) == list(tables.TABLE4_METHODS)
     assert list(table["ours"]) == pytest.approx(
         [0.6, 0.83, 0.84, 0.86, 0.3, 0.73, 0.74, 0.80, 0.45, 0.78, 0.79, 0.83]
     )
@@ -197,14 +200,14 @@ def test_tables_show_one_classifier_of_several():
     unseen = results(classifier="resnet50")
     unseen["value"] -= 0.2
     both = runs(results(), unseen)
-    for table in (tables.table2, tables.levels, tables.clean_accuracy, tables.loss_won_back):
+    for table in (tables.table2, tables.levels, gains.clean_accuracy, gains.loss_won_back):
         with pytest.raises(QrlibError, match="mix classifiers.*from resnet50, vgg16"):
             table(both)
-    seen = cell(tables.table2(both, classifier="vgg16"), "noise", "qrnet")
+    seen = cell(tables.table2(both, Selection(classifier="vgg16")), "noise", "qrnet")
     assert seen["ours"] == pytest.approx(0.82)
-    assert cell(tables.table2(both, classifier="resnet50"), "noise", "qrnet")["ours"] == (
-        pytest.approx(0.62)
-    )
+    assert cell(tables.table2(both, Selection(classifier="resnet50")), "noise", "qrnet")[
+        "ours"
+    ] == (pytest.approx(0.62))
 
 
 def test_levels_of_chosen_restorers_are_the_data_of_figure_6():
@@ -214,14 +217,14 @@ def test_levels_of_chosen_restorers_are_the_data_of_figure_6():
         record("mqrnet-multiple", 0, 0.9, 0.8, 0.6, classifier="resnet50"),
     ]
     frame = runs(results(), *unseen)
-    wanted = selection.restorers_of(tables.METHODS6)
-    found = tables.levels(frame, restorers=wanted, classifier="resnet50")
+    wanted = selection.restorers_of(tables.FIGURE6_METHODS)
+    found = tables.levels(frame, Selection(classifier="resnet50"), restorers=wanted)
     assert list(found["restorer"].unique()) == ["none", "qrnet-multiple", "mqrnet-multiple"]
     assert len(found) == 3 * 2 * 6
     blur = found[(found["restorer"] == "mqrnet-multiple") & (found["distortion"] == "blur")]
     assert list(blur["ours"]) == pytest.approx([0.9, 0.7, 0.65, 0.6, 0.55, 0.5])
     with pytest.raises(QrlibError, match="no accuracy results of mqrnet-multiple, judged by vgg16"):
-        tables.levels(frame, restorers=wanted, classifier="vgg16")
+        tables.levels(frame, Selection(classifier="vgg16"), restorers=wanted)
 
 
 def with_quality(frame):
@@ -250,8 +253,8 @@ def test_quality_is_the_data_of_figure_7():
 
 def test_clean_accuracy_and_loss_won_back_of_chosen_restorers():
     wanted = ["none", "qrnet-multiple"]
-    assert list(tables.clean_accuracy(results(), restorers=wanted)["restorer"]) == wanted
-    won = tables.loss_won_back(results(), restorers=wanted)
+    assert list(gains.clean_accuracy(results(), restorers=wanted)["restorer"]) == wanted
+    won = gains.loss_won_back(results(), restorers=wanted)
     assert set(won["restorer"]) == {"qrnet-multiple"}
     with pytest.raises(QrlibError, match="no accuracy results of mqrnet-multiple"):
-        tables.clean_accuracy(results(), restorers=["mqrnet-multiple"])
+        gains.clean_accuracy(results(), restorers=["mqrnet-multiple"])

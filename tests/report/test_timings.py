@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from support.frames import record, runs, timing
+from support.frames import record, runs, timing, unpadded
 from support.made_records import made_record, training_record
 
 from qrlib.records import selection, store, uncertainty
+from qrlib.records.selection import Selection
 from qrlib.report import timings
 from qrlib.utils.errors import QrlibError
 
@@ -54,9 +55,9 @@ def test_profiles_and_classifiers_do_not_mix():
     both = runs(results(), results(classifier="resnet50"))
     with pytest.raises(QrlibError, match="mix classifiers"):
         timings.table(both)
-    assert len(timings.table(both, classifier="vgg16")) == 4
+    assert len(timings.table(both, Selection(classifier="vgg16"))) == 4
     with pytest.raises(QrlibError, match="no seconds_per_epoch results with profile 'other'"):
-        timings.table(results(), profile="other")
+        timings.table(results(), Selection(profile="other"))
     with pytest.raises(QrlibError, match="no milliseconds_per_image results of none"):
         timings.table(results()[lambda f: f["restorer"] != "none"])
 
@@ -64,9 +65,9 @@ def test_profiles_and_classifiers_do_not_mix():
 def test_error_of_a_median_by_simulation():
     random = np.random.default_rng(0)
     drawn = random.normal(5.0, 2.0, size=(4000, 25))
-    errors = [uncertainty.error_of_median(list(values)) for values in drawn[:200]]
+    errors = [uncertainty.standard_error_of_median(list(values)) for values in drawn[:200]]
     assert np.mean(errors) == pytest.approx(np.median(drawn, axis=1).std(), rel=0.05)
-    assert math.isnan(uncertainty.error_of_median([1.0, 2.0]))
+    assert math.isnan(uncertainty.standard_error_of_median([1.0, 2.0]))
 
 
 def test_what_stands_against_comparing_times():
@@ -95,14 +96,14 @@ def test_what_stands_against_comparing_times():
 def test_times_of_older_records_have_no_error():
     old = results().drop(columns="error")
     assert len(timings.table(old)) == 4
-    found = timings.of(old, "milliseconds_per_image", "none")
+    found = timings.restorer_times(old, "milliseconds_per_image", "none")
     assert found["error"].isna().all()
     rows = old[old["metric"] == "milliseconds_per_image"]
     assert "no error" in timings.hindrance(rows, "milliseconds_per_image", ["none"])
 
 
 def test_rendered():
-    text = str(
+    text = unpadded(
         timings.render(timings.table(results()), "times", image_size=224, label="ours (a GPU)")
     )
     assert "| what | unit | paper (GeForce GTX TITAN X) | ours (a GPU) |" in text
@@ -117,7 +118,7 @@ def test_rendered():
 @pytest.mark.parametrize(("classifier", "side"), [("vgg16", 64), ("small_vgg", 224)])
 def test_the_ratio_of_another_setting_is_not_the_papers(classifier, side):
     found = timings.table(results(classifier=classifier))
-    text = str(timings.render(found, "times", image_size=side))
+    text = unpadded(timings.render(found, "times", image_size=side))
     assert f"Nor is the ratio, which here is of {classifier} at {side} pixels" in text
 
 
@@ -128,8 +129,8 @@ def test_end_to_end_has_a_row_and_no_printed_number():
     assert (row["ours"], row["n"]) == (3.1, 256)
     assert found["paper"].isna().sum() == 1
     assert found.loc["ratio of classifying with QRNet to without", "ours"] == pytest.approx(1.5)
-    text = str(timings.render(timings.table(more), "times", image_size=224))
-    assert "| classify an image, QRNet in front, trained end to end | ms |  | 3.10 |" in text
+    text = unpadded(timings.render(timings.table(more), "times", image_size=224))
+    assert "| classify an image, QRNet in front, trained end to end | ms | | 3.10 |" in text
 
 
 def test_an_epoch_is_of_the_machine_that_trained():
@@ -137,7 +138,7 @@ def test_an_epoch_is_of_the_machine_that_trained():
     store.write(made_record(name, "timing", "quick", results(), cpu | {"epochs_on": "a GPU"}))
     found = timings.table(store.read("quick", kind="timing"))
     assert list(found["device"]) == ["a GPU", *["CPU (1 thread)"] * 3]
-    text = str(timings.render(found, "times", image_size=64))
+    text = unpadded(timings.render(found, "times", image_size=64))
     assert "Ours: trained on a GPU, classified on CPU (1 thread); medians" in text
     store.write(
         made_record(name, "timing", "quick", results(), cpu)
@@ -154,16 +155,16 @@ def test_seconds_of_training():
         training_record("end_to_end-multiple", 0.01, seed=1),
     ]
     records[1]["training"]["epochs"][2]["seconds"] = 1000.0  # one epoch that waited for the disk
-    found = timings.of_training(records, ["qrnet-multiple", "end_to_end-multiple"], frame)
+    found = timings.training_times(records, ["qrnet-multiple", "end_to_end-multiple"], frame)
     assert list(found["value"]) == [20.0, 20.0]
     assert list(found["error"]) == pytest.approx(
         [
-            uncertainty.error_of_median([10.0, 20.0, 30.0]),
-            uncertainty.error_of_median([10.0, 20.0, 1000.0]),
+            uncertainty.standard_error_of_median([10.0, 20.0, 30.0]),
+            uncertainty.standard_error_of_median([10.0, 20.0, 1000.0]),
         ]
     )
     assert list(found["n"]) == [640, 640]
     assert list(found["seed"]) == [0, 1]
     assert len(selection.select(found, metric="seconds_per_epoch")) == 2
     with pytest.raises(QrlibError, match="no training record qrnet-multiple-vgg16-seed0"):
-        timings.of_training([], ["qrnet-multiple"], frame)
+        timings.training_times([], ["qrnet-multiple"], frame)

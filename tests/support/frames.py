@@ -1,4 +1,6 @@
-"""Results made up for tests, in the shape of `qrlib.records.store.read`."""
+"""Results made up for tests, in the shape of `qrlib.records.store.read`, and tables as text."""
+
+import re
 
 import pandas as pd
 
@@ -99,3 +101,8 @@ def cell(table, row, column):
     found = table[(table["row"] == row) & (table["column"] == column)]
     assert len(found) == 1
     return found.iloc[0]
+
+
+def unpadded(shown):
+    """A rendered table's Markdown, without what pads its columns and parts numbers from units."""
+    return re.sub(r"[ \u00a0]+", " ", shown.markdown)

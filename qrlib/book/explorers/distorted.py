@@ -11,12 +11,13 @@ from torch import Tensor
 
 from qrlib import distortions, metrics
 from qrlib.book.explorers.base import Explorer, script
-from qrlib.report.sheets import encode
+from qrlib.report import labels
+from qrlib.report.data_uris import encode_image
 
 #: Words for each distortion on a control and in a sentence, and the unit of its sigma.
 KINDS = {
-    "noise": {"name": "noise", "title": "Gaussian noise", "unit": "of 255"},
-    "blur": {"name": "blur", "title": "Gaussian blur", "unit": "pixels"},
+    kind: {"name": kind, "title": title, "unit": labels.SIGMA_UNITS[kind]}
+    for kind, title in labels.DISTORTIONS.items()
 }
 # WebP halves the resolution of colour and takes a third of the noise with it; JPEG need not.
 NOISY: dict[str, Any] = {"kind": "jpeg", "quality": 65, "subsampling": 0, "optimize": True}
@@ -75,4 +76,4 @@ def _shown(clean: Tensor, levels: list[distortions.Distortion], seed: int) -> di
 
 
 def _picture(image: Tensor, kind: str, **options: Any) -> str:
-    return encode(image[0].permute(1, 2, 0).numpy(), kind, **options)
+    return encode_image(image[0].permute(1, 2, 0).numpy(), kind, **options)

@@ -180,7 +180,7 @@ def _order(record: Run) -> tuple[int, str]:
 def _name(variant: str) -> str:
     if variant in labels.CLASSIFIERS:
         return labels.classifier(variant)
-    return _NAMES.get(variant, render.name(variant))
+    return _NAMES.get(variant, labels.method(variant))
 
 
 def _line(runs: Sequence[Run], column: str, length: int) -> dict[str, Any]:

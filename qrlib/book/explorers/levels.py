@@ -10,11 +10,8 @@ import pandas as pd
 from qrlib.book.explorers.base import Curves
 from qrlib.book.explorers.markup import looks_of, methods
 from qrlib.records import selection
-from qrlib.report import captions, render, tables
-from qrlib.report.figures import plots
-
-#: What stands over a column of values, by distortion.
-_HEADS = {"noise": "noise σ\u00a0=\u00a0{}", "blur": "blur σ\u00a0=\u00a0{}"}
+from qrlib.records.selection import ONLY, Selection
+from qrlib.report import captions, labels, render, tables
 
 
 class Levels(Curves):
@@ -22,8 +19,8 @@ class Levels(Curves):
 
     Args:
         results: frame of `qrlib.records.store.read`.
+        choice: as in `qrlib.records.selection.select`.
         shown: the methods that are switched on at first; default: those of Figure 4.
-        choice: profile, dataset, classifier, as in `qrlib.records.selection.select`.
 
     Its cursor stands at a level; 0 is clean.
     """
@@ -31,23 +28,23 @@ class Levels(Curves):
     def __init__(
         self,
         results: pd.DataFrame,
+        choice: Selection = ONLY,
         *,
-        shown: Iterable[str] = tuple(tables.METHODS),
-        **choice: Any,
+        shown: Iterable[str] = tuple(tables.TABLE2_METHODS),
     ) -> None:
-        data = tables.levels(results, **choice)
+        data = tables.levels(results, choice)
         there = methods(data["restorer"])
         looks = looks_of(there)
         series = []
         for method in there:
             lines = {}
-            for kind in plots.TITLES:
+            for kind in labels.DISTORTIONS:
                 restorer = selection.restorer_of(method, kind)
                 rows = data[(data["restorer"] == restorer) & (data["distortion"] == kind)]
                 if len(rows):
                     lines[kind] = _line(rows.sort_values("level"))
-            one = {"key": method, "name": render.name(method), "look": looks[method]}
-            series.append(one | {"lines": lines})
+            line = {"key": method, "name": labels.method(method), "look": looks[method]}
+            series.append(line | {"lines": lines})
         view = {
             "key": "levels",
             "name": "accuracy by level",
@@ -57,18 +54,18 @@ class Levels(Curves):
             "digits": 3,
             "best": "highest",
             "seeds": "dots",
-            "panels": [_panel(data, kind) for kind in plots.TITLES],
+            "panels": [_panel(data, kind) for kind in labels.DISTORTIONS],
             "series": series,
-            "level": {kind: _clean(data, kind) for kind in plots.TITLES},
+            "level": {kind: _clean(data, kind) for kind in labels.DISTORTIONS},
         }
-        wanted = [method for method in shown if method in there]
-        lacking = [render.name(method) for method in shown if method not in there]
+        lacking = [labels.method(method) for method in shown if method not in there]
         content = {"views": [view], "cursor": "Level", "missing": lacking}
-        super().__init__(data=content, shown=wanted, view=view["key"], at=3)
+        on = [method for method in shown if method in there]
+        super().__init__(data=content, shown=on, view=view["key"], at=3)
         self.frame, self.note = data, captions.dots(data["seeds"])
         if self.note:
             self.note += " Values are means ± standard deviations over seeds (their number)."
-        self.finding = captions.levels(results, there, **choice)
+        self.finding = captions.levels(results, there, choice)
 
 
 def _line(rows: pd.DataFrame) -> dict[str, Any]:
@@ -85,18 +82,18 @@ def _panel(data: pd.DataFrame, kind: str) -> dict[str, Any]:
     shown = ["0", *(f"{round(sigma, 2):g}" for sigma in sigmas[1:])]
     return {
         "key": kind,
-        "title": plots.TITLES[kind],
-        "xlabel": plots.AXES[kind],
+        "title": labels.DISTORTIONS[kind],
+        "xlabel": labels.sigma_axis(kind),
         "xs": sigmas,
         "labels": shown,
-        "heads": [f"clean ({kind})", *(_HEADS[kind].format(sigma) for sigma in shown[1:])],
+        "heads": [f"clean ({kind})", *(f"{kind} σ\u00a0=\u00a0{sigma}" for sigma in shown[1:])],
         "steps": ["0, clean", *(f"{i} of {len(shown) - 1}" for i in range(1, len(shown)))],
     }
 
 
 def _clean(data: pd.DataFrame, kind: str) -> dict[str, Any] | None:
     """The classifier on clean images without a restorer, as a level line."""
-    here = data[(data["restorer"] == "none") & (data["distortion"] == kind) & (data["level"] == 0)]
-    if here.empty:
+    own = data[(data["restorer"] == "none") & (data["distortion"] == kind) & (data["level"] == 0)]
+    if own.empty:
         return None
-    return {"value": float(here["ours"].iloc[0]), "text": "clean, unrestored"}
+    return {"value": float(own["ours"].iloc[0]), "text": "clean, unrestored"}

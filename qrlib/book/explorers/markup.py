@@ -56,8 +56,8 @@ def methods(restorers: Iterable[str]) -> list[str]:
     ['none', 'recnet-single', 'qrnet', 'qrnet_unpretrained-multiple']
     """
     there = list(dict.fromkeys(restorers))
-    found = [m for m in paper.METHODS if set(selection.restorers_of([m])) & set(there)]
-    return found + [name for name in there if name not in selection.restorers_of(found)]
+    known = [m for m in paper.METHODS if set(selection.restorers_of([m])) & set(there)]
+    return known + [name for name in there if name not in selection.restorers_of(known)]
 
 
 def looks_of(wanted: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -13,8 +13,7 @@ from qrlib.book.explorers.markup import looks_of
 from qrlib.experiments import coverage
 from qrlib.experiments.profiles import Profile
 from qrlib.records import store
-from qrlib.report import captions, render, tables
-from qrlib.report.figures import plots
+from qrlib.report import captions, labels, render, tables
 
 #: The tables that print accuracies, by part of a profile, each with its name and its function.
 TABLES: dict[str, tuple[str, Callable[..., pd.DataFrame]]] = {
@@ -54,34 +53,32 @@ class Printed(Explorer):
         self.frame = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
         brackets = "Brackets hold how many seeds."
         self.note = f"{brackets} {captions.dots(self.frame['seeds'])}".strip() if frames else ""
-        said = (f"{p.title}, Table 2: {captions.average(made[p.name]['table2'])}" for p in shown)
-        self.finding = " ".join(said)
+        self.finding = " ".join(
+            f"{p.title}, Table 2: {captions.average(made[p.name]['table2'])}" for p in shown
+        )
 
 
 def _tables(profile: Profile) -> dict[str, pd.DataFrame]:
     """All tables that a profile has the records of, by part."""
     results = store.read(profile.name)
     return {
-        part: function(results, comparable=profile.comparable, **profile.choice)
+        part: function(results, profile.choice, comparable=profile.comparable)
         for part, (_, function) in TABLES.items()
         if not coverage.missing(profile, part)
     }
 
 
 def _setting(profile: Profile, made: dict[str, pd.DataFrame]) -> dict[str, Any]:
-    found = {}
-    paper = ""
-    for part, table in made.items():
-        found[part] = {"groups": _groups(table), "finding": captions.average(table)}
-        paper = f"paper ({table['paper_dataset'].iloc[0]})"
-    if not profile.comparable:
-        paper += ", another setting"
+    dataset = [table["paper_dataset"].iloc[0] for table in made.values()][-1]
     return {
         "key": profile.name,
         "name": profile.title,
         "label": f"Ours: {profile.label}.",
-        "paper": paper,
-        "tables": found,
+        "paper": f"paper ({dataset})" + ("" if profile.comparable else ", another setting"),
+        "tables": {
+            part: {"groups": _groups(table), "finding": captions.average(table)}
+            for part, table in made.items()
+        },
     }
 
 
@@ -90,7 +87,7 @@ def _groups(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [
         {
             "key": row,
-            "name": plots.TITLES.get(row, "average of both"),
+            "name": labels.DISTORTIONS.get(row, "average of both"),
             "cells": [_cell(cell, looks[cell["column"]]) for cell in cells.to_dict("records")],
         }
         for row, cells in table.groupby("row", sort=False)
@@ -98,10 +95,10 @@ def _groups(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _cell(cell: dict[str, Any], look: dict[str, str]) -> dict[str, Any]:
-    name = render.name(cell["column"])
+    name = labels.method(cell["column"])
     values = list(cell["values"])
     seeds = f" (seeds: {', '.join(f'{value:.3f}' for value in values)})" if len(values) > 1 else ""
-    where = {"average": "average"}.get(cell["row"], f"under {cell['row']}")
+    where = "average" if cell["row"] == "average" else f"under {cell['row']}"
     return {
         "key": cell["column"],
         "name": name,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,9 @@ import traitlets
 from qrlib.book.explorers.base import Explorer, script
 from qrlib.experiments import samples
 from qrlib.experiments.profiles import Profile
-from qrlib.report import captions, labels, render, sheets, tables
+from qrlib.report import captions, labels, sample_answers
+from qrlib.report.data_uris import data_uri, encode_image
+from qrlib.report.tables import FIGURE7_METHODS
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
@@ -36,7 +37,7 @@ class Recovered(Explorer):
         image: position of the test image.
         distortion: "noise" or "blur".
         level: one of those on the sheets; 0 is clean.
-        method: key of `qrlib.report.tables.METHODS7`.
+        method: key of `qrlib.report.tables.FIGURE7_METHODS`.
     """
 
     _esm = script("common.js", "recovered.js")
@@ -46,78 +47,49 @@ class Recovered(Explorer):
     method = traitlets.Unicode("qrnet").tag(sync=True)
 
     def __init__(self, profile: Profile) -> None:
-        shown: dict[str, Any] = {}
-        told: dict[str, dict[str, Any]] = {}
-        missing = []
-        first: dict[str, Any] = {}
-        for method in tables.METHODS7:
-            entry = sheets.described(profile, method)
-            if entry is None:
-                missing.append(f"images restored by {render.name(method)}" if method != "none"
-                               else "images as they were distorted")  # fmt: skip
-                continue
-            first = first or entry
-            if any(entry[name] != first[name] for name in ("ids", "cases")):
+        entries, missing = {}, []
+        for method, name in FIGURE7_METHODS.items():
+            entry = sample_answers.samples_entry(profile, method)
+            if entry is not None:
+                entries[method] = entry
+            elif method == "none":
+                missing.append("images as they were distorted")
+            else:
+                missing.append(f"images restored by {name}")
+        first: dict[str, Any] = next(iter(entries.values()), {})
+        for entry in entries.values():
+            if any(entry[key] != first[key] for key in ("ids", "cases")):
                 raise QrlibError(
                     f"sheet {entry['file']} of {profile.name} is made from other images than "
                     f"{first['file']}: evaluate all restorers again in one setting"
                 )
-            src = _sheet(entry, profile)
-            answers = entry["answers"]
-            shown[method] = {"name": render.name(method), "src": src, "answers": answers}
-            told[method] = entry
+        self.frame = sample_answers.table(entries, profile)
+        classes = {*self.frame["label"], *self.frame["answer"]} if entries else set()
         data: dict[str, Any] = {
-            "sheets": shown,
-            "methods": [method for method in shown if method != "none"],
+            "sheets": {
+                method: {
+                    "name": FIGURE7_METHODS[method],
+                    "src": _sheet(entry, profile),
+                    "answers": entry["answers"],
+                }
+                for method, entry in entries.items()
+            },
+            "methods": [method for method in entries if method != "none"],
             "missing": missing,
             "labels": first.get("labels", []),
             "cases": first.get("cases", []),
-            "words": _words(first, shown),
+            "words": {text: labels.image_class(text) for text in sorted(classes)},
             "classifier": labels.classifier(profile.classifier.name),
         }
-        method = (data["methods"] or [""])[-1]
-        super().__init__(data=data, method=method, **_start(data, method))
-        self.frame = sheets.answers(told, profile)
-        if "none" in told and "qrnet" in told:
-            self.finding = captions.won(told["none"], told["qrnet"], "qrnet")
-
-
-def _words(first: Mapping[str, Any], shown: Mapping[str, Any]) -> dict[str, str]:
-    """Classes of the sheets, as labels or as answers -> what readers call them."""
-    answers = (found for one in shown.values() for row in one["answers"] for found in row)
-    classes = {*first.get("labels", []), *(found["answer"] for found in answers)}
-    return {text: labels.label(text) for text in sorted(classes)}
-
-
-def _start(data: Mapping[str, Any], method: str) -> dict[str, Any]:
-    """Image, distortion and level to begin with; nothing where the sheets lack.
-
-    The first image that is recognised clean, not when distorted, and again when `method` has restored
-    it, of the first distortion and level where there is such a one; else the first that is recognised
-    clean; else the first.
-    """
-    sheets_, cases = data["sheets"], data["cases"]
-    if not {"none", method} <= set(sheets_):
-        return {}
-
-    def right(of: str, image: int, case: int) -> bool:
-        return bool(sheets_[of]["answers"][image][case]["answer"] == data["labels"][image])
-
-    clean = next(j for j, case in enumerate(cases) if not case["level"])
-    distorted = sorted(
-        (j for j, case in enumerate(cases) if case["level"]),
-        key=lambda j: abs(cases[j]["level"] - samples.LEVELS[0]),
-    )
-    known = [i for i in range(len(data["labels"])) if right("none", i, clean)]
-    won = [
-        (i, j) for j in distorted for i in known if not right("none", i, j) and right(method, i, j)
-    ]
-    image, case = (won or [((known or [0])[0], distorted[0])])[0]
-    return {
-        "image": image,
-        "distortion": cases[case]["distortion"],
-        "level": cases[case]["level"],
-    }
+        start: dict[str, Any] = {"method": (data["methods"] or [""])[-1]}
+        if {"none", start["method"]} <= set(entries):
+            plain, restored = entries["none"], entries[start["method"]]
+            image, number = sample_answers.first_example(plain, restored, samples.LEVELS[0])
+            case = first["cases"][number]
+            start |= {"image": image, "distortion": case["distortion"], "level": case["level"]}
+        super().__init__(data=data, **start)
+        if {"none", "qrnet"} <= set(entries):
+            self.finding = captions.changed_answers(entries["none"], entries["qrnet"], "qrnet")
 
 
 def _sheet(entry: dict[str, Any], profile: Profile) -> str:
@@ -126,6 +98,6 @@ def _sheet(entry: dict[str, Any], profile: Profile) -> str:
     tiles = samples.read(entry, folder)  # refuses a file that is not the record's
     content = (folder / entry["file"]).read_bytes()
     if len(content) <= MOST:
-        return sheets.data_uri(content, "webp")
+        return data_uri(content, "image/webp")
     sheet = np.concatenate([np.concatenate(row, axis=1) for row in tiles])
-    return sheets.encode(sheet, "webp", quality=max(20, 75 * MOST // len(content)), method=6)
+    return encode_image(sheet, "webp", quality=max(20, 75 * MOST // len(content)), method=6)

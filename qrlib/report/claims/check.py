@@ -12,72 +12,60 @@ from typing import Any
 import pandas as pd
 
 from qrlib import paper
-from qrlib.experiments import profiles
+from qrlib.experiments.profiles import Profile
 from qrlib.records import store
-from qrlib.report.claims.evidence import WORDS, Evidence
-from qrlib.report.claims.paper_claims import CLAIMS as CLAIMS
-from qrlib.report.claims.rule import CLOSE as CLOSE
-from qrlib.report.claims.rule import FAILS as FAILS
-from qrlib.report.claims.rule import HOLDS as HOLDS
-from qrlib.report.claims.rule import NOT_JUDGED as NOT_JUDGED
-from qrlib.report.claims.rule import Claim
-from qrlib.report.claims.rule import standard_error as standard_error
-from qrlib.report.claims.rule import verdict as verdict
+from qrlib.records.selection import ONLY, Selection
+from qrlib.report import labels
+from qrlib.report.claims.evidence import Evidence
+from qrlib.report.claims.paper_claims import CLAIMS
+from qrlib.report.claims.rule import NOT_JUDGED, VERDICTS, Claim
 from qrlib.utils.errors import choose
-
-VERDICTS = (HOLDS, FAILS, CLOSE, NOT_JUDGED)
 
 
 def check(
     results: pd.DataFrame,
+    choice: Selection = ONLY,
     *,
     times: pd.DataFrame | None = None,
     training: Sequence[Mapping[str, Any]] = (),
     unseen: str | None = None,
     ids: Iterable[str] | None = None,
     paper_dataset: str | None = None,
-    **choice: Any,
 ) -> pd.DataFrame:
     """Every claim, judged on our results.
 
     Args:
-        results: frame of `qrlib.records.store.read`.
-        times: frame of ``qrlib.records.store.read(profile, kind="timing")``.
-        training: ``qrlib.records.store.read_records(profile, "recovery")``, for the time of an epoch.
-        unseen: the classifier that no restorer was trained with; default as in
-            `qrlib.report.claims.evidence.Evidence`.
+        results, choice, times, training, unseen: as in `qrlib.report.claims.evidence.Evidence`.
         ids: which claims, in the paper's order whatever the order here; default: all.
         paper_dataset: whose printed numbers to show; default as in `qrlib.report.tables.table2`.
-        choice: profile, dataset, classifier, as in `qrlib.records.selection.select`.
 
     Returns:
         One claim a row: id, claim, where, how (what is compared), paper and ours (texts "left vs
         right"), comparisons (a tuple of place, relation, the paper's pair and ours, None for a pair that
         is not there), decides (which comparison does), and of this one difference, standard_error, seeds
         (how many), agree (whether these have one sign), n (test images), profile, records, verdict (one
-        of `VERDICTS`), why (it is not judged, in words, or "").
+        of `qrlib.report.claims.rule.VERDICTS`), why (it is not judged, in words, or "").
 
     Raises:
         QrlibError: as `qrlib.records.selection.select`; an unknown id; a level lacks of what was run; two
             restorers share no seed.
     """
-    evidence = Evidence(results, times=times, training=training, unseen=unseen, **choice)
-    theirs = paper_dataset or paper.DATASETS.get(evidence.dataset, "Caltech101")
-    wanted = [claim.id for claim in CLAIMS]
-    if ids is not None:
-        wanted = [choose("claim", name, wanted) for name in ids]
+    evidence = Evidence(results, choice, times=times, training=training, unseen=unseen)
+    printed_dataset = paper_dataset or paper.DATASETS.get(evidence.dataset, "Caltech101")
+    known = [claim.id for claim in CLAIMS]
+    wanted = known if ids is None else [choose("claim", name, known) for name in ids]
     rows = []
     for claim in (claim for claim in CLAIMS if claim.id in wanted):
-        found = claim.check(evidence)
+        judgement = claim.check(evidence)
+        printed, pairs = claim.printed(printed_dataset), judgement.pop("pairs")
         row: dict[str, Any] = {
             "id": claim.id,
             "claim": claim.text,
             "where": claim.where,
             "how": claim.how,
+            "paper": _numbers(claim, printed) or "no number printed",
+            "ours": _numbers(claim, pairs, "not comparable") or NOT_JUDGED,
         }
-        printed, pairs = claim.printed(theirs), found.pop("pairs")
-        row["paper"] = _numbers(claim, printed) or "no number printed"
-        row["ours"] = _numbers(claim, pairs, "not comparable") or NOT_JUDGED
         pairs = pairs or [None] * len(printed)
         row["comparisons"] = tuple(
             {"place": place, "relation": relation, "metric": c.metric, "paper": left, "ours": right}
@@ -86,40 +74,44 @@ def check(
         )
         needs = (need for c in claim.comparisons for need in c.needs())
         source = {"n": evidence.n, "profile": evidence.profile, "records": evidence.records(needs)}
-        rows.append(row | found | source)
+        rows.append(row | judgement | source)
     return pd.DataFrame(rows)
 
 
-def of_profile(profile: profiles.Profile) -> pd.DataFrame:
+def check_profile(profile: Profile) -> pd.DataFrame:
     """`check` on all records of a profile: evaluations, times and trainings."""
     times = None
     if store.read_records(profile.name, "timing"):
         times = store.read(profile.name, kind="timing")
     return check(
         store.read(profile.name, images=True),
+        profile.choice,
         times=times,
         training=store.read_records(profile.name, "recovery"),
         unseen=profile.unseen_classifier.name,
-        **profile.choice,
     )
 
 
+def numbers(pair: tuple[float, float] | None, metric: str, none: str) -> str:
+    """Left and right as text, with the digits of their metric; `none` where there are none."""
+    digits = labels.METRICS[metric][1]
+    return none if pair is None else " vs ".join(f"{side:.{digits}f}" for side in pair)
+
+
 def _numbers(claim: Claim, pairs: Sequence[tuple[float, float] | None], none: str = "") -> str:
-    """Pairs as text, each with the digits of its metric; `none` stands for a pair that is None."""
-    texts = []
-    for comparison, pair in zip(claim.comparisons, pairs, strict=False):
-        digits = WORDS[comparison.metric][1]
-        texts.append(none if pair is None else " vs ".join(f"{p:.{digits}f}" for p in pair))
-    return "; ".join(text for text in texts if text)
+    texts = [
+        numbers(pair, comparison.metric, none)
+        for comparison, pair in zip(claim.comparisons, pairs, strict=False)
+    ]
+    return "; ".join(filter(None, texts))
 
 
-def counts(found: pd.DataFrame) -> dict[str, int]:
+def counts(verdicts: pd.DataFrame) -> dict[str, int]:
     """How many claims of a frame of `check` got each verdict, in the order of `VERDICTS`."""
-    there = found["verdict"].value_counts().to_dict()
-    return {kind: int(there.get(kind, 0)) for kind in VERDICTS}
+    return verdicts["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0).to_dict()
 
 
-def tidy(found: pd.DataFrame) -> pd.DataFrame:
+def tidy(verdicts: pd.DataFrame) -> pd.DataFrame:
     """A frame of `check` with one comparison a row, all digits, for taking away.
 
     Columns id, claim, where, verdict, place, relation, metric, paper_left, paper_right, ours_left,
@@ -127,16 +119,18 @@ def tidy(found: pd.DataFrame) -> pd.DataFrame:
     difference, standard_error, seeds, agree, n, why, profile and records, which are the claim's.
     """
     rows = []
-    for row in found.to_dict("records"):
-        for number, one in enumerate(row["comparisons"]):
+    for row in verdicts.to_dict("records"):
+        for number, comparison in enumerate(row["comparisons"]):
             sides = {
-                f"{whose}_{side}": (one[whose] or (math.nan, math.nan))[i]
-                for whose in ("paper", "ours")
-                for i, side in enumerate(("left", "right"))
+                f"{source}_{side}": value
+                for source in ("paper", "ours")
+                for side, value in zip(
+                    ("left", "right"), comparison[source] or (math.nan, math.nan), strict=True
+                )
             }
-            words = {key: one[key] for key in ("place", "relation", "metric")}
-            sides["decides"] = number == row["decides"]
             before = {key: row[key] for key in ("id", "claim", "where", "verdict")}
+            words = {key: comparison[key] for key in ("place", "relation", "metric")}
             after = "difference standard_error seeds agree n why profile records".split()
-            rows.append(before | words | sides | {key: row[key] for key in after})
+            decides = {"decides": number == row["decides"]}
+            rows.append(before | words | sides | decides | {key: row[key] for key in after})
     return pd.DataFrame(rows)

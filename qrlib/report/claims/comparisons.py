@@ -6,6 +6,7 @@ Each kind of comparison measures two numbers a seed and their error; `qrlib.repo
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,9 @@ import pandas as pd
 
 from qrlib.records import selection
 from qrlib.records.selection import LEVELS
-from qrlib.report import render, timings
-from qrlib.report.claims.evidence import TIMES, WORDS, Evidence, Need, Side, error_of_mean, paired
-from qrlib.report.claims.rule import allowance, sign, standard_error
+from qrlib.records.uncertainty import standard_error_of_difference, standard_error_of_mean
+from qrlib.report import labels, timings
+from qrlib.report.claims.evidence import TIMES, Evidence, Need, Side, paired
 from qrlib.utils.errors import QrlibError
 
 #: The upper two of five levels; the paper speaks of high levels without saying which.
@@ -31,19 +32,76 @@ GRID = 101
 OVERLAP = 0.25
 
 
-def _no_seed(methods: Sequence[str], found: Sequence[pd.Series | pd.DataFrame]) -> QrlibError:
-    one, other = (
-        f"{m} (seeds {list(values.index)})" for m, values in zip(methods, found, strict=True)
-    )
+class Compared(ABC):
+    """What can be judged: two numbers a seed, left and right, an error, and a relation between them.
+
+    Attributes:
+        relation: ">", "similar" or "differs".
+        margin: by how much; of a time, which share of right.
+    """
+
+    relation: str
+    margin: float
+
+    @property
+    def metric(self) -> str:
+        """Of left and right."""
+        return "accuracy"
+
+    @abstractmethod
+    def needs(self) -> Iterator[Need]:
+        """The rows without which it cannot be measured."""
+
+    def printed(self, dataset: str) -> tuple[float, float] | None:
+        """The paper's two numbers; of Figure 7 it prints none."""
+        return None
+
+    def hindrance(self, evidence: Evidence) -> str:
+        """Why results that lack nothing cannot be compared; "" if they can."""
+        return ""
+
+    @abstractmethod
+    def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
+        """Left and right, seed by seed."""
+
+    def distance(self, evidence: Evidence) -> pd.Series:
+        """Between left and right, seed by seed."""
+        left, right = self.measured(evidence)
+        return (left - right).abs()
+
+    @abstractmethod
+    def standard_error(self, evidence: Evidence) -> float:
+        """Of the difference of left and right, without what seeds add."""
+
+    @abstractmethod
+    def words(self) -> tuple[str, str]:
+        """Where it is measured, and the relation."""
+
+    def _related(self, left: str, right: str) -> str:
+        """The relation in words, with the margin where there is one."""
+        sign = {">": ">", "similar": "≈", "differs": "≠"}[self.relation]
+        size = f"{abs(self.margin):.0%}" if self.metric in TIMES else f"{abs(self.margin):g}"
+        before = {
+            ">": "−" if self.margin > 0 else "+",
+            "similar": "within",
+            "differs": "by more than",
+        }[self.relation]
+        return f"{left} {sign} {right}" + (f" {before} {size}" if self.margin else "")
+
+
+def _no_common_seed(
+    methods: Sequence[str], values: Sequence[pd.Series | pd.DataFrame]
+) -> QrlibError:
+    left, right = (f"{m} (seeds {list(v.index)})" for m, v in zip(methods, values, strict=True))
     return QrlibError(
-        f"{one} and {other} have no seed in common, and claims compare seed by seed: run one with a "
+        f"{left} and {right} have no seed in common, and claims compare seed by seed: run one with a "
         "seed of the other"
     )
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """Two sides in a relation (">", "similar" or "differs"); a margin of a time is a share of right."""
+class Comparison(Compared):
+    """Numbers of two methods."""
 
     left: Side
     right: Side
@@ -52,6 +110,7 @@ class Comparison:
 
     @property
     def metric(self) -> str:
+        """Of left and right."""
         return self.left.metric
 
     def needs(self) -> Iterator[Need]:
@@ -59,63 +118,52 @@ class Comparison:
         yield from self.right.needs()
 
     def printed(self, dataset: str) -> tuple[float, float] | None:
-        one, two = self.left.printed(dataset), self.right.printed(dataset)
-        return None if one is None or two is None else (one, two)
+        left, right = self.left.printed(dataset), self.right.printed(dataset)
+        return None if left is None or right is None else (left, right)
 
     def hindrance(self, evidence: Evidence) -> str:
         """What stands against comparing times; nothing hinders results on the same images."""
         rows = evidence.rows(self.metric)
         if self.metric not in TIMES or rows is None:
             return ""
-        return timings.hindrance(rows, self.metric, (need[2] for need in self.needs()))
+        return timings.hindrance(rows, self.metric, (restorer for *_, restorer in self.needs()))
 
     def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
-        """Both sides, seed by seed."""
         left, right = self.left.measured(evidence), self.right.measured(evidence)
-        one, two = paired(left, right, [self.left.untrained, self.right.untrained])
-        if one.empty:
-            raise _no_seed([self.left.method, self.right.method], [left, right])
-        return one, two
+        on_left, on_right = paired(left, right, [self.left.untrained, self.right.untrained])
+        if on_left.empty:
+            raise _no_common_seed([self.left.method, self.right.method], [left, right])
+        return on_left, on_right
 
-    def apart(self, evidence: Evidence) -> pd.Series:
-        """Distance of the two numbers."""
-        left, right = self.measured(evidence)
-        return (left - right).abs()
-
-    def error(self, evidence: Evidence) -> float:
+    def standard_error(self, evidence: Evidence) -> float:
         seeds = self.measured(evidence)[0].index
-        left, right = (side.outcomes(evidence, seeds) for side in (self.left, self.right))
+        left, right = (side.image_shares(evidence, seeds) for side in (self.left, self.right))
         if left is None or right is None:
             return math.sqrt(self.left.variance(evidence) + self.right.variance(evidence))
         return float((left - right).std(ddof=1) / math.sqrt(len(left)))
 
     def words(self) -> tuple[str, str]:
-        """Where it is measured, and the relation."""
-        left, right = self.left.who, self.right.who
-        metric, place = WORDS[self.metric][0], self.left.place
+        left, right = self.left.label, self.right.label
+        metric, place = labels.METRICS[self.metric][0], self.left.place
         if place == self.right.place:
-            where = ", ".join(filter(None, (metric, place)))
-        else:
-            where = metric
-            left, right = f"{left} ({place})", f"{right} ({self.right.place})"
-        return where, f"{left} {sign(self)} {right}{allowance(self)}"
+            return ", ".join(filter(None, (metric, place))), self._related(left, right)
+        return metric, self._related(f"{left} ({place})", f"{right} ({self.right.place})")
 
 
 def beats(
-    one: str, other: str, distortion: str, levels: tuple[int, ...] = LEVELS, **side: Any
+    better: str, worse: str, distortion: str, levels: tuple[int, ...] = LEVELS, **side: Any
 ) -> Comparison:
     """One method > another, on one distortion; `side` as the fields of `Side`."""
-    left, right = (Side(method, distortion, levels, **side) for method in (one, other))
+    left, right = (Side(method, distortion, levels, **side) for method in (better, worse))
     return Comparison(left, right)
 
 
 def _lines(evidence: Evidence, method: str, distortion: str, quality: str) -> list[pd.DataFrame]:
     """Quality and accuracy, one row a seed and one column a level, on the seeds that have both."""
-    frames = []
-    for metric in (quality, "accuracy"):
-        rows = evidence.rows(metric)
-        assert rows is not None  # asked only if nothing lacks
-        frames.append(selection.by_seed(rows, method, distortion))
+    frames = [
+        selection.by_seed(evidence.present(metric), method, distortion)
+        for metric in (quality, "accuracy")
+    ]
     both = frames[0].index.intersection(frames[1].index)
     return [frame.loc[both] for frame in frames]
 
@@ -127,7 +175,7 @@ def _needs(method: str, distortion: str, quality: str) -> Iterator[Need]:
 
 
 @dataclass(frozen=True)
-class AtEqualQuality:
+class AtEqualQuality(Compared):
     """Accuracies of two methods where their images have the same PSNR or SSIM.
 
     Both lines are interpolated between their levels and compared at `GRID` points, evenly spaced over
@@ -139,73 +187,67 @@ class AtEqualQuality:
     which it is less is left out.
     """
 
-    one: str
-    other: str
+    left: str
+    right: str
     distortion: str
     quality: str
     relation: str = ">"
     margin: float = 0.0
-    metric: str = "accuracy"
 
     def needs(self) -> Iterator[Need]:
-        for method in (self.one, self.other):
+        for method in (self.left, self.right):
             yield from _needs(method, self.distortion, self.quality)
-
-    def printed(self, dataset: str) -> None:
-        """The paper prints no numbers of Figure 7."""
 
     def hindrance(self, evidence: Evidence) -> str:
         """That no seed's lines share enough of a range."""
         if self._accuracies(evidence):
             return ""
-        names = [render.name(method) for method in (self.one, self.other)]
+        left, right = (labels.method(method) for method in (self.left, self.right))
         return (
-            f"{names[0]} and {names[1]} share less than {OVERLAP:.0%} of a range of "
-            f"{WORDS[self.quality][0]} ({self.distortion})"
+            f"{left} and {right} share less than {OVERLAP:.0%} of a range of "
+            f"{labels.METRICS[self.quality][0]} ({self.distortion})"
         )
 
     def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
-        """Mean accuracies over the shared range, one value a seed."""
-        found = self._accuracies(evidence)
-        means = {seed: [line.mean() for line in lines] for seed, lines in found.items()}
-        both = pd.DataFrame.from_dict(means, orient="index", columns=[0, 1])
-        return both[0], both[1]
+        """Mean accuracies over the shared range."""
+        lines = self._accuracies(evidence)
+        means = pd.DataFrame({seed: pair.mean(axis=1) for seed, pair in lines.items()}).T
+        return means[0], means[1]
 
-    def apart(self, evidence: Evidence) -> pd.Series:
+    def distance(self, evidence: Evidence) -> pd.Series:
         """Mean distance of the accuracies over the shared range."""
-        found = self._accuracies(evidence)
-        return pd.Series({seed: np.abs(one - two).mean() for seed, (one, two) in found.items()})
+        lines = self._accuracies(evidence)
+        return pd.Series({seed: np.abs(a - b).mean() for seed, (a, b) in lines.items()})
 
-    def _accuracies(self, evidence: Evidence) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-        """Both lines' accuracies at the points of the shared range; only of seeds that have one."""
-        q1, a1 = _lines(evidence, self.one, self.distortion, self.quality)
-        q2, a2 = _lines(evidence, self.other, self.distortion, self.quality)
-        if self.one == "none":
+    def _accuracies(self, evidence: Evidence) -> dict[int, np.ndarray]:
+        """Both lines' accuracies at the points of the shared range, (2, GRID); of seeds that have one."""
+        q1, a1 = _lines(evidence, self.left, self.distortion, self.quality)
+        q2, a2 = _lines(evidence, self.right, self.distortion, self.quality)
+        if self.left == "none":
             q1, a1 = (_repeated(frame, q2.index) for frame in (q1, a1))
-        elif self.other == "none":
+        elif self.right == "none":
             q2, a2 = (_repeated(frame, q1.index) for frame in (q2, a2))
         both = q1.index.intersection(q2.index)
         if both.empty:
-            raise _no_seed([self.one, self.other], [q1, q2])
-        found = {}
+            raise _no_common_seed([self.left, self.right], [q1, q2])
+        lines = {}
         for seed in both:
             x1, x2 = q1.loc[seed].to_numpy(), q2.loc[seed].to_numpy()
             low, high = max(x1.min(), x2.min()), min(x1.max(), x2.max())
             if high - low >= OVERLAP * min(np.ptp(x1), np.ptp(x2)):
                 x = np.linspace(low, high, GRID)
-                lines = (_broken_line(x, x1, a1.loc[seed]), _broken_line(x, x2, a2.loc[seed]))
-                found[seed] = lines
-        return found
+                pair = [_broken_line(x, x1, a1.loc[seed]), _broken_line(x, x2, a2.loc[seed])]
+                lines[seed] = np.stack(pair)
+        return lines
 
-    def error(self, evidence: Evidence) -> float:
-        lines = zip(*self._accuracies(evidence).values(), strict=True)
-        return math.hypot(*(error_of_mean(np.mean(line, axis=0), evidence.n) for line in lines))
+    def standard_error(self, evidence: Evidence) -> float:
+        lines = np.mean(list(self._accuracies(evidence).values()), axis=0)  # (2, GRID)
+        return math.hypot(*(standard_error_of_mean(line, evidence.n) for line in lines))
 
     def words(self) -> tuple[str, str]:
-        """Where it is measured, and the relation."""
-        names = [render.name(method) for method in (self.one, self.other)]
-        where = f"accuracy at equal {WORDS[self.quality][0]}, {self.distortion}"
-        return where, f"{names[0]} {sign(self)} {names[1]}{allowance(self)}"
+        left, right = (labels.method(method) for method in (self.left, self.right))
+        place = f"accuracy at equal {labels.METRICS[self.quality][0]}, {self.distortion}"
+        return place, self._related(left, right)
 
 
 def _broken_line(x: np.ndarray, xs: np.ndarray, ys: pd.Series) -> np.ndarray:
@@ -220,7 +262,7 @@ def _repeated(frame: pd.DataFrame, seeds: pd.Index) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class Bend:
+class Bend(Compared):
     """How far a method's line leaves the straight one between its ends, where it does most.
 
     Left is the accuracy there, right that of the straight line at the same quality.
@@ -231,20 +273,16 @@ class Bend:
     quality: str
     margin: float
     relation: str = "differs"
-    metric: str = "accuracy"
 
     def needs(self) -> Iterator[Need]:
         yield from _needs(self.method, self.distortion, self.quality)
-
-    def printed(self, dataset: str) -> None:
-        """The paper prints no numbers of Figure 7."""
 
     def hindrance(self, evidence: Evidence) -> str:
         """That the line has one quality at both ends."""
         quality, _ = _lines(evidence, self.method, self.distortion, self.quality)
         if (quality.iloc[:, 0] != quality.iloc[:, -1]).all():
             return ""
-        name, words = render.name(self.method), WORDS[self.quality][0]
+        name, words = labels.method(self.method), labels.METRICS[self.quality][0]
         return f"{name} has one {words} at its lowest and its highest level of {self.distortion}"
 
     def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
@@ -257,17 +295,11 @@ class Bend:
         farthest = (accuracy - straight).mean().abs().idxmax()
         return accuracy[farthest], straight[farthest]
 
-    def apart(self, evidence: Evidence) -> pd.Series:
-        """How far that level is from the straight line."""
+    def standard_error(self, evidence: Evidence) -> float:
         left, right = self.measured(evidence)
-        return (left - right).abs()
-
-    def error(self, evidence: Evidence) -> float:
-        left, right = self.measured(evidence)
-        return standard_error(left.mean(), min(1.0, max(0.0, right.mean())), evidence.n)
+        straight = min(1.0, max(0.0, right.mean()))
+        return standard_error_of_difference(left.mean(), straight, evidence.n)
 
     def words(self) -> tuple[str, str]:
-        """Where it is measured, and the relation."""
-        where = f"accuracy against {WORDS[self.quality][0]}, {self.distortion}"
-        name = render.name(self.method)
-        return where, f"{name} {sign(self)} a straight line{allowance(self)}"
+        place = f"accuracy against {labels.METRICS[self.quality][0]}, {self.distortion}"
+        return place, self._related(labels.method(self.method), "a straight line")

@@ -15,7 +15,7 @@ _TABLE5 = "Section IV-D, Table 5"
 
 def on_quality() -> Iterator[Claim]:
     """The claims of Section IV-D, in its order."""
-    lines = tuple(tables.METHODS7)
+    lines = tuple(tables.FIGURE7_METHODS)
     yield Claim(
         "psnr-accuracy-not-linear",
         "Under noise, accuracy does not follow PSNR on a straight line.",

@@ -12,17 +12,17 @@ The verdict is
 - "not judged", with the reason, if restorers, a classifier or a data set that the claim is about have
   no results, or if there are results that cannot be compared;
 - else "too close to call" if the seeds' differences do not all have one sign, or if their mean is
-  nearer to 0 than `threshold` standard errors;
+  nearer to 0 than `qrlib.records.uncertainty.critical_z` standard errors;
 - else "holds" if d > 0 and "does not hold" if d < 0.
 
-`threshold` is that of the usual two-sided test: of differences that are none, 5 in 100 are called.
+That is the usual two-sided test: of differences that are none, 5 in 100 are called.
 Between claims nothing is corrected: of sixty about what is in truth alike, three would be called.
 
 Several comparisons in one claim must all hold, and the worst verdict decides; where the paper says
 that one of them suffices, the best does.  Among equal verdicts it is d in units of its error that
 decides.  A verdict that any one of k comparisons brings about has k chances to come by luck: "does
 not hold" where all must hold, "holds" where one suffices.  Its threshold is the higher one at which
-all k together come to 5 in 100 (Sidak's correction).  The other verdict needs every comparison to
+all k together come to 5 in 100 (Šidák's correction).  The other verdict needs every comparison to
 pass, and no correction.  Where one comparison cannot be made, the claim is judged only if another one
 settles it alone.
 
@@ -44,7 +44,7 @@ both sides:
   Records hold means, not single images, so the spread of the images' differences is not known from
   them; the number is what we measured between QRNet's output and its input, averaged over levels (1.0
   and 3.4 dB, 0.055 and 0.028 for noise and blur, on 320 crops of photographs), rounded up.
-- of a time, that of the median of its repeats (`qrlib.records.uncertainty.error_of_median`): epochs, or turns of
+- of a time, that of the median of its repeats (`qrlib.records.uncertainty.standard_error_of_median`): epochs, or turns of
   the classification.  Times of two machines or numbers of threads are not judged, nor is a training of
   fewer than three epochs.
 
@@ -54,59 +54,17 @@ What the paper states for one split and one run, this checks for our runs.
 from __future__ import annotations
 
 import math
-import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
-
-import pandas as pd
+from typing import Any
 
 from qrlib import paper
-from qrlib.report.claims.evidence import TIMES, Evidence, Need
+from qrlib.records.uncertainty import critical_z, standard_error_over_seeds, z_score
+from qrlib.report.claims.comparisons import Compared
+from qrlib.report.claims.evidence import TIMES, Evidence
 
-#: How often a two-sided test calls a difference that is none.
-CHANCE = 0.05
 HOLDS, FAILS, CLOSE, NOT_JUDGED = "holds", "does not hold", "too close to call", "not judged"
-
-
-class Compared(Protocol):
-    """What can be judged: two numbers a seed, an error, and a relation between them."""
-
-    @property
-    def relation(self) -> str: ...
-    @property
-    def margin(self) -> float: ...
-    @property
-    def metric(self) -> str: ...
-    def needs(self) -> Iterator[Need]: ...
-    def printed(self, dataset: str) -> tuple[float, float] | None: ...
-    def hindrance(self, evidence: Evidence) -> str:
-        """Why results that lack nothing cannot be compared; "" if they can."""
-
-    def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]: ...
-    def apart(self, evidence: Evidence) -> pd.Series:
-        """Distance of left and right, seed by seed."""
-
-    def error(self, evidence: Evidence) -> float: ...
-    def words(self) -> tuple[str, str]: ...
-
-
-def sign(compared: Compared) -> str:
-    """The relation as a sign."""
-    return {">": ">", "similar": "≈", "differs": "≠"}[compared.relation]
-
-
-def allowance(compared: Compared) -> str:
-    """The margin in words, "" where there is none."""
-    if not compared.margin:
-        return ""
-    size = f"{abs(compared.margin):g}"
-    if compared.metric in TIMES:
-        size = f"{abs(compared.margin):.0%}"
-    if compared.relation == ">":
-        return f" {'−' if compared.margin > 0 else '+'} {size}"
-    return f" {'within' if compared.relation == 'similar' else 'by more than'} {size}"
+VERDICTS = (HOLDS, FAILS, CLOSE, NOT_JUDGED)
 
 
 def together(places: Sequence[str], word: str = "and") -> str:
@@ -134,55 +92,22 @@ def _levels(places: Sequence[str], word: str) -> str:
     """Distortions, with their levels where each has the same ones in a row."""
     levels: dict[str, list[int]] = {}
     for place in places:
-        kind, found, level = place.partition(" level ")
-        levels.setdefault(kind, []).extend([int(level)] if found else [])
-    first = next(iter(levels.values()))
+        kind, _, level = place.partition(" level ")
+        levels.setdefault(kind, []).extend([int(level)] if level else [])
+    first, *others = levels.values()
     in_a_row = len(first) > 1 and first == list(range(first[0], first[-1] + 1))
-    if in_a_row and all(found == first for found in levels.values()):
+    if in_a_row and all(other == first for other in others):
         return f"{f' {word} '.join(levels)} at each of levels {first[0]} to {first[-1]}"
     return f" {word} ".join(places)
 
 
-def standard_error(p1: float, p2: float, n: int) -> float:
-    """Sampling error of the difference of two accuracies, each measured on n independent images.
-
-    >>> round(standard_error(0.5, 0.5, 200), 3)
-    0.05
-    """
-    return math.sqrt(p1 * (1 - p1) / n + p2 * (1 - p2) / n)
-
-
-def threshold(chances: int = 1) -> float:
-    """Standard errors from 0 beyond which a difference is called.
-
-    Args:
-        chances: how many comparisons could bring the verdict about, each by itself.
-
-    >>> [round(threshold(k), 2) for k in (1, 2, 10)]
-    [1.96, 2.24, 2.8]
-    """
-    each = 1 - (1 - CHANCE) ** (1 / chances)
-    return statistics.NormalDist().inv_cdf(1 - each / 2)
-
-
-def in_errors(difference: float, error: float) -> float:
-    """A difference in units of its error; infinite where there is no error.
-
-    >>> in_errors(-0.03, 0.02), in_errors(0.1, 0.0), in_errors(0.0, 0.0)
-    (-1.5, inf, 0.0)
-    """
-    if error > 0:
-        return difference / error
-    return math.copysign(math.inf, difference) if difference else 0.0
-
-
 def verdict(
-    differences: Sequence[float], error: float, *, to_hold: int = 1, to_fail: int = 1
+    differences: Sequence[float], standard_error: float, *, to_hold: int = 1, to_fail: int = 1
 ) -> str:
     """The rule of this module's docstring for the differences of the seeds.
 
     Args:
-        to_hold, to_fail: chances of either verdict, as in `threshold`.
+        to_hold, to_fail: how many comparisons could bring either verdict about by themselves.
 
     >>> verdict([0.04, 0.06], 0.02), verdict([0.14, -0.01], 0.001), verdict([-0.2], 0.05)
     ('holds', 'too close to call', 'does not hold')
@@ -191,10 +116,10 @@ def verdict(
     """
     if not agree(differences):
         return CLOSE
-    distance = in_errors(math.fsum(differences) / len(differences), error)
-    if distance >= threshold(to_hold):
+    z = z_score(math.fsum(differences) / len(differences), standard_error)
+    if z >= critical_z(to_hold):
         return HOLDS
-    return FAILS if distance <= -threshold(to_fail) else CLOSE
+    return FAILS if z <= -critical_z(to_fail) else CLOSE
 
 
 def agree(differences: Sequence[float]) -> bool:
@@ -225,11 +150,11 @@ def judge(
     margin = compared.margin * (right if compared.metric in TIMES else 1.0)
     by_seed = {
         ">": lambda: left - right + margin,
-        "similar": lambda: margin - compared.apart(evidence),
-        "differs": lambda: compared.apart(evidence) - margin,
+        "similar": lambda: margin - compared.distance(evidence),
+        "differs": lambda: compared.distance(evidence) - margin,
     }[compared.relation]()
     differences = [float(value) for value in by_seed]
-    error = math.hypot(compared.error(evidence), _of_seeds(differences))
+    error = math.hypot(compared.standard_error(evidence), standard_error_over_seeds(differences))
     return {
         "pair": (left.mean(), right.mean()),
         "why": "",
@@ -249,13 +174,6 @@ _NOTHING = {
     "agree": True,
     "verdict": NOT_JUDGED,
 }
-
-
-def _of_seeds(differences: Sequence[float]) -> float:
-    """Standard error of a mean over seeds, as far as they differ; 0 for one, which shows no spread."""
-    if len(differences) < 2:
-        return 0.0
-    return statistics.stdev(differences) / math.sqrt(len(differences))
 
 
 @dataclass(frozen=True)
@@ -288,7 +206,8 @@ class Claim:
         word = "or" if self.one_suffices else "and"
         link = " or " if self.one_suffices else "; "
         words = link.join(
-            f"{together(found, word)}: {', '.join(relations)}" for relations, found in alike.items()
+            f"{together(alike_places, word)}: {', '.join(relations)}"
+            for relations, alike_places in alike.items()
         )
         return words + (f" (on {paper.DATASETS[self.dataset]})" if self.dataset else "")
 
@@ -313,18 +232,19 @@ class Claim:
             return {"pairs": [], "decides": 0, "why": f"lacks {', '.join(lacks)}", **_NOTHING}
         chances = {"to_hold" if self.one_suffices else "to_fail": len(self.comparisons)}
         judged = [judge(comparison, evidence, **chances) for comparison in self.comparisons]
-        pairs = [one.pop("pair") for one in judged]
+        pairs = [judgement.pop("pair") for judgement in judged]
         if self.one_suffices:
-            decides = max(judged, key=partial(_rank, (FAILS, CLOSE, NOT_JUDGED, HOLDS)))
+            order, best = (FAILS, CLOSE, NOT_JUDGED, HOLDS), max
         else:
-            decides = min(judged, key=partial(_rank, (FAILS, NOT_JUDGED, CLOSE, HOLDS)))
-        index = next(i for i, one in enumerate(judged) if one is decides)
-        return {"pairs": pairs, "decides": index, **decides}
+            order, best = (FAILS, NOT_JUDGED, CLOSE, HOLDS), min
+        ranks = [_rank(order, judgement) for judgement in judged]
+        decides = ranks.index(best(ranks))
+        return {"pairs": pairs, "decides": decides, **judged[decides]}
 
 
-def _rank(order: Sequence[str], judged: dict[str, Any]) -> tuple[int, float]:
+def _rank(order: Sequence[str], judgement: dict[str, Any]) -> tuple[int, float]:
     """Verdict first, then the difference in units of its error: accuracies and dB do not compare."""
-    if judged["verdict"] == NOT_JUDGED:
+    if judgement["verdict"] == NOT_JUDGED:
         return order.index(NOT_JUDGED), 0.0
-    distance = in_errors(judged["difference"], judged["standard_error"])
-    return order.index(judged["verdict"]), distance
+    z = z_score(judgement["difference"], judgement["standard_error"])
+    return order.index(judgement["verdict"]), z

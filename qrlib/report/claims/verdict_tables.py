@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from qrlib.records.uncertainty import critical_z, z_score
 from qrlib.report import sources
-from qrlib.report.claims.check import counts, tidy
-from qrlib.report.claims.evidence import WORDS
-from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED, in_errors, threshold
-from qrlib.report.render import Rendered, grid
+from qrlib.report.claims.check import counts, numbers, tidy
+from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED
+from qrlib.report.render import Rendered, grid, minus
 
 #: What stands before a verdict, so that a long table can be skimmed.
 SIGNS = {HOLDS: "✓", FAILS: "✗", CLOSE: "≈", NOT_JUDGED: "–"}
@@ -35,7 +35,7 @@ PLACES = {
 
 
 def render(
-    found: pd.DataFrame,
+    verdicts: pd.DataFrame,
     file: str,
     *,
     label: str = "ours",
@@ -52,57 +52,56 @@ def render(
     """
     rows = [
         [_verdict(row), _claim(row, up), _compared(row, label, paper_label)]
-        for row in found.to_dict("records")
+        for row in verdicts.to_dict("records")
     ]
     headings = ["verdict", "claim", f"compared: {paper_label}, {label}"]
-    return grid(headings, rows, _caption(found), file, data=tidy(found), up=up, style="qr-claims")
+    caption = _caption(verdicts)
+    return grid(headings, rows, caption, file, data=tidy(verdicts), up=up, style="qr-claims")
 
 
 def _verdict(row: Mapping[str, Any]) -> Rendered:
     """The verdict, how many seeds it rests on, and how far the difference is from none."""
-    said = f"{SIGNS[row['verdict']]} {row['verdict']}"
+    verdict = f"{SIGNS[row['verdict']]} {row['verdict']}"
     if not row["seeds"]:
-        return Rendered(said, f"<strong>{said}</strong>")
+        return Rendered(verdict, f"<strong>{verdict}</strong>")
     seeds = "one seed" if row["seeds"] == 1 else f"{row['seeds']} seeds"
-    basis = f"{_distance(row)} errors, {seeds}"
-    return Rendered(f"{said}: {basis}", f"<strong>{said}</strong> <span>{basis}</span>")
+    z = round(z_score(row["difference"], row["standard_error"]), 1) or 0.0  # no "−0.0"
+    apart = "" if row["agree"] or row["seeds"] == 1 else " (seeds disagree)"
+    basis = f"{minus(f'{z:+.1f}'.replace('inf', '∞'))}{apart} errors, {seeds}"
+    return Rendered(f"{verdict}: {basis}", f"<strong>{verdict}</strong> <span>{basis}</span>")
 
 
 def _claim(row: Mapping[str, Any], up: str) -> Rendered:
     """The claim, and where in the paper it stands, which leads to our results."""
     text = row["claim"].rstrip(".")
 
-    def link(place: re.Match[str], kind: str = "") -> str:
-        name, anchor = PLACES.get(f"{kind}{place[0]}", ("", ""))
+    def link(place: str, words: str) -> str:
+        name, anchor = PLACES.get(place, ("", ""))
         target = sources.page(row["profile"], name, up) if name else None
         if target is None:
-            return place[0]
-        return f'<a href="{target}{"#" if anchor else ""}{anchor}">{place[0]}</a>'
+            return words
+        return f'<a href="{target}{"#" if anchor else ""}{anchor}">{words}</a>'
 
-    where = re.sub(r"IV-[BCD]\d?", link, html.escape(row["where"]))
-    for kind in ("Table", "Figure"):
-        where = re.sub(
-            rf"{kind}s? \d(?: and \d)?",
-            lambda found, kind=kind: re.sub(  # type: ignore[misc]
-                r"\d", lambda digit: link(digit, f"{kind} "), found[0]
-            ),
-            where,
-        )
+    def link_numbers(places: re.Match[str]) -> str:
+        return re.sub(r"\d", lambda number: link(f"{places[1]} {number[0]}", number[0]), places[0])
+
+    where = re.sub(
+        r"IV-[BCD]\d?", lambda place: link(place[0], place[0]), html.escape(row["where"])
+    )
+    where = re.sub(r"(Table|Figure)s? \d(?: and \d)?", link_numbers, where)
     return Rendered(f"{text} ({row['where']}).", f"{html.escape(text)} <span>({where})</span>.")
 
 
 def _compared(row: Mapping[str, Any], label: str, paper_label: str) -> Rendered:
     """The comparison that decides and its numbers; all of several unfold, a pair a line."""
-    numbers = f"{paper_label} {row['paper']}; {label} {row['why'] or row['ours']}"
-    plain = f"{row['how']}: {numbers}"
+    plain = f"{row['how']}: {paper_label} {row['paper']}; {label} {row['why'] or row['ours']}"
+    how = html.escape(_brief(row["how"]))
     if row["verdict"] == NOT_JUDGED:
-        return Rendered(
-            plain, f"{html.escape(_brief(row['how']))}: <em>{html.escape(row['why'])}</em>"
-        )
-    lines = [_pair(one, label, paper_label) for one in row["comparisons"]]
+        return Rendered(plain, f"{how}: <em>{html.escape(row['why'])}</em>")
+    lines = [_pair(comparison, label, paper_label) for comparison in row["comparisons"]]
     shown = f"<ul>{lines[row['decides']]}</ul>"
     if len(lines) > 1:
-        summary = f"decides among {len(lines)}: {html.escape(_brief(row['how']))}"
+        summary = f"decides among {len(lines)}: {how}"
         shown += f"<details><summary>{summary}</summary><ul>{''.join(lines)}</ul></details>"
     return Rendered(plain, shown)
 
@@ -112,36 +111,29 @@ def _brief(words: str) -> str:
     return words.replace("accuracy, ", "").removeprefix("accuracy: ")
 
 
-def _pair(one: Mapping[str, Any], label: str, paper_label: str) -> str:
+def _pair(comparison: Mapping[str, Any], label: str, paper_label: str) -> str:
     """One comparison: what, the printed pair, ours."""
-    digits = WORDS[one["metric"]][1]
-    cells = [html.escape(_brief(f"{one['place']}: {one['relation']}"))]
-    for name, pair, none in (
-        (paper_label, one["paper"], "no number"),
-        (label, one["ours"], "not comparable"),
+    cells = [html.escape(_brief(f"{comparison['place']}: {comparison['relation']}"))]
+    for name, source, none in (
+        (paper_label, "paper", "no number"),
+        (label, "ours", "not comparable"),
     ):
-        text = " vs ".join(f"{side:.{digits}f}" for side in pair) if pair else none
-        cells.append(f"<b>{html.escape(name)}</b> {text.replace('-', '−')}")
-    return f"<li>{''.join(f'<span>{cell}</span> ' for cell in cells).rstrip()}</li>"
+        pair = minus(numbers(comparison[source], comparison["metric"], none))
+        cells.append(f"<b>{html.escape(name)}</b> {pair}")
+    return f"<li>{' '.join(f'<span>{cell}</span>' for cell in cells)}</li>"
 
 
-def _distance(row: Mapping[str, Any]) -> str:
-    """The difference that decides in its standard errors."""
-    distance = in_errors(row["difference"], row["standard_error"])
-    text = f"{round(distance, 1) or 0.0:+.1f}".replace("inf", "∞").replace("-", "−")  # no "−0.0"
-    return text if row["agree"] or row["seeds"] == 1 else f"{text} (seeds disagree)"
-
-
-def _caption(found: pd.DataFrame) -> str:
-    kinds = ", ".join(f"{kind} {count}" for kind, count in counts(found).items() if count)
-    caption = f"Verdicts on {len(found)} claim{'s' if len(found) != 1 else ''}: {kinds or 'none'}."
-    if (found["seeds"] > 0).any():
-        caption += " Accuracies, where nothing else is named."
+def _caption(verdicts: pd.DataFrame) -> str:
+    kinds = ", ".join(f"{kind} {count}" for kind, count in counts(verdicts).items() if count)
+    many = "s" if len(verdicts) != 1 else ""
+    caption = f"Verdicts on {len(verdicts)} claim{many}: {kinds or 'none'}."
+    if (verdicts["seeds"] > 0).any():
         caption += (
-            " Errors: the difference that decides, in its standard errors; a verdict needs at least "
-            f"{threshold():.2f}, and more where any of several comparisons could bring it about."
+            " Accuracies, where nothing else is named. Errors: the difference that decides, in its "
+            f"standard errors; a verdict needs at least {critical_z():.2f}, and more where any of "
+            "several comparisons could bring it about."
         )
-    if (found["seeds"] == 1).any():
+    if (verdicts["seeds"] == 1).any():
         caption += (
             " One seed: the error is that of the choice of test images alone (of times, of their "
             "repeats), and says nothing of what another training would change."

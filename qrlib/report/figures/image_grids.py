@@ -130,12 +130,13 @@ def samples(
         for ax, i, j in _places(axes, images, cases, lines):
             _show(ax, sheet[i, j])
             ax.set_title(_case(samples["cases"][j]), fontsize=SIZE, pad=3)
-            label, found = samples["labels"][i], samples["answers"][i][j]
-            sign, color = RIGHT if found["answer"] == label else WRONG
-            text = f"{_short(labels.label(found['answer']), letters)}\n{sign} {found['confidence']:.0%}"
+            label, answer = samples["labels"][i], samples["answers"][i][j]
+            sign, color = RIGHT if answer["answer"] == label else WRONG
+            said = _short(labels.image_class(answer["answer"]), letters)
+            text = f"{said}\n{sign} {answer['confidence']:.0%}"
             ax.set_xlabel(text, color=color, labelpad=3)
             if j == cases[0]:
-                ax.set_ylabel(_short(labels.label(label), letters))
+                ax.set_ylabel(_short(labels.image_class(label), letters))
         if title:
             figure.suptitle(title)
     return figure

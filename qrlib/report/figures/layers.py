@@ -7,8 +7,19 @@ from fractions import Fraction
 
 from torch import nn
 
+from qrlib import paper
 from qrlib.models import QRNet
 from qrlib.utils.errors import QrlibError
+
+#: Kind of layer -> what Table 1 calls it.
+PRINTED_NAMES = {
+    "conv": "Conv.",
+    "pool": "Maxpool.",
+    "up": "Transposed Conv.",
+    "concat": "Concat.",
+    "dropout": "Dropout",
+    "sigmoid": "Sigmoid.",
+}
 
 
 @dataclass(frozen=True)
@@ -16,12 +27,13 @@ class Layer:
     """One row of Table 1, as a model has it.
 
     Attributes:
-        kind: "conv", "pool", "up" (transposed convolution), "concat", "dropout" or "sigmoid".
+        kind: key of `PRINTED_NAMES`; "up" is a transposed convolution.
         part: "encoder", "decoder" or "output".
         text: what it does, such as "Conv 3×3 + ReLU".
         channels: of its output.
         side: of its output, as a fraction of the input's.
         parameters: weights and biases.
+        filter, stride: where Table 1 prints them.
     """
 
     kind: str
@@ -30,6 +42,14 @@ class Layer:
     channels: int
     side: Fraction
     parameters: int = 0
+    filter: str = "-"
+    stride: str = "-"
+
+    @property
+    def printed(self) -> paper.Layer:
+        """As Table 1 would print it."""
+        channels = str(self.channels) if self.kind in ("conv", "up") else "-"
+        return paper.Layer(PRINTED_NAMES[self.kind], channels, self.filter, self.stride)
 
 
 def layers(model: QRNet) -> list[Layer]:
@@ -45,44 +65,45 @@ def layers(model: QRNet) -> list[Layer]:
         raise QrlibError(
             f"a network of class {type(model).__name__} has no layers of Table 1: pass a qrlib.QRNet"
         )
-    found: list[Layer] = []
+    rows: list[Layer] = []
     channels, side = 3, Fraction(1)
     pool = model.pool.kernel_size
     assert isinstance(pool, int)
+    size = f"{pool}×{pool}"
     for i, block in enumerate(model.encoder):
         if i:
             side /= pool
-            found.append(Layer("pool", "encoder", f"Max pool {pool}×{pool}", channels, side))
-        found += _block(block, "encoder", side)
-        channels = found[-1].channels
+            rows.append(Layer("pool", "encoder", f"Max pool {size}", channels, side, filter=size))
+        rows += _block(block, "encoder", side)
+        channels = rows[-1].channels
     for up, block in zip(model.up, model.decoder, strict=True):
         assert isinstance(up, nn.ConvTranspose2d)
         side *= up.stride[0]
-        name = "Transp. conv {}×{}".format(*up.kernel_size)
-        found.append(Layer("up", "decoder", name, up.out_channels, side, _count(up)))
+        row = _convolution(up, "decoder", side)
+        rows.append(
+            replace(row, kind="up", text=f"Transp. conv {row.filter}", stride=str(up.stride[0]))
+        )
         inputs = block[0].in_channels  # type: ignore[index]
-        found.append(Layer("concat", "decoder", "Concatenate", inputs, side))
-        found += _block(block, "decoder", side)
-    last = model.last
-    name = "Conv {}×{}".format(*last.kernel_size)
-    found.append(Layer("conv", "output", name, last.out_channels, side, _count(last)))
-    return [*found, Layer("sigmoid", "output", "Sigmoid", last.out_channels, side)]
+        rows.append(Layer("concat", "decoder", "Concatenate", inputs, side))
+        rows += _block(block, "decoder", side)
+    rows.append(_convolution(model.last, "output", side))
+    return [*rows, Layer("sigmoid", "output", "Sigmoid", model.last.out_channels, side)]
 
 
 def _block(block: nn.Module, part: str, side: Fraction) -> list[Layer]:
     """The layers of a block; an activation is named with the convolution before it."""
-    found: list[Layer] = []
+    rows: list[Layer] = []
     for module in block.children():
         if isinstance(module, nn.Conv2d):
-            name = "Conv {}×{}".format(*module.kernel_size)
-            found.append(Layer("conv", part, name, module.out_channels, side, _count(module)))
+            rows.append(_convolution(module, part, side))
         elif isinstance(module, nn.Dropout):
-            name = f"Dropout {module.p:g}"
-            found.append(Layer("dropout", part, name, found[-1].channels, side))
+            rows.append(Layer("dropout", part, f"Dropout {module.p:g}", rows[-1].channels, side))
         else:
-            found[-1] = replace(found[-1], text=f"{found[-1].text} + {type(module).__name__}")
-    return found
+            rows[-1] = replace(rows[-1], text=f"{rows[-1].text} + {type(module).__name__}")
+    return rows
 
 
-def _count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
+def _convolution(module: nn.Conv2d | nn.ConvTranspose2d, part: str, side: Fraction) -> Layer:
+    size = "{}×{}".format(*module.kernel_size)
+    parameters = sum(p.numel() for p in module.parameters())
+    return Layer("conv", part, f"Conv {size}", module.out_channels, side, parameters, size)

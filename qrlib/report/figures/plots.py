@@ -15,27 +15,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from qrlib.records import selection
-from qrlib.report import labels, render, tables
-from qrlib.report.figures.image_grids import (
-    image_strip as image_strip,  # all that draws can be called from here
-)
-from qrlib.report.figures.image_grids import samples as samples
+from qrlib.records.selection import ONLY, Selection
+from qrlib.report import labels, tables
 from qrlib.report.figures.style import LOOKS, SPARE, canvas, looks_of
-from qrlib.report.figures.style import set_style as set_style
 from qrlib.utils.errors import QrlibError
 
-AXES = {"noise": "noise σ (of 255)", "blur": "blur σ (pixels)"}
-TITLES = {"noise": "Gaussian noise", "blur": "Gaussian blur"}
 QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 
 
 def level_curves(
     results: pd.DataFrame,
+    choice: Selection = ONLY,
     *,
     methods: Sequence[str],
     profile_label: str = "",
     ylabel: str = "accuracy",
-    **choice: Any,
 ) -> Figure:
     """Accuracy at each level of noise (left) and blur (right), one line a method.
 
@@ -44,36 +38,39 @@ def level_curves(
 
     Args:
         results: frame of `qrlib.records.store.read`.
+        choice: as in `qrlib.records.selection.select`.
         methods: keys of `qrlib.paper.METHODS`, or names of restorers.
         profile_label: title, which names the profile and its setting.
-        choice: profile, dataset, classifier, as in `qrlib.records.selection.select`.
 
     Raises:
         QrlibError: as `qrlib.records.selection.select`; a method lacks a level.
     """
-    wanted = dict.fromkeys(["none", *selection.restorers_of(methods)])
-    selected = selection.select(results, restorers=wanted, **choice)
+    restorers = dict.fromkeys(["none", *selection.restorers_of(methods)])
+    selected = selection.select(results, choice, restorers=restorers)
     for method in methods:
-        for distortion in TITLES:  # a line that lacks a point is refused, not drawn shorter
+        for (
+            distortion
+        ) in labels.DISTORTIONS:  # a line that lacks a point is refused, not drawn shorter
             selection.by_seed(selected, method, distortion, (0, *selection.LEVELS))
-    data = tables.levels(results, restorers=wanted, **choice)
+    data = tables.levels(results, choice, restorers=restorers)
     looks = looks_of(methods)
     with canvas(1, 2, (7.0, 4.8), sharey=True) as (figure, axes):
-        for ax, distortion in zip(axes[0], ("noise", "blur"), strict=True):
-            here = data[data["distortion"] == distortion]
-            clean = here[(here["restorer"] == "none") & (here["level"] == 0)]["ours"].iloc[0]
-            ax.axhline(
-                clean, color="black", linestyle=":", linewidth=1.2, label="clean, unrestored"
-            )
+        for ax, (distortion, title) in zip(axes[0], labels.DISTORTIONS.items(), strict=True):
+            panel = data[data["distortion"] == distortion]
+            clean = panel[(panel["restorer"] == "none") & (panel["level"] == 0)]["ours"].iloc[0]
+            dotted = {"color": "black", "linestyle": ":", "linewidth": 1.2}
+            ax.axhline(clean, label="clean, unrestored", **dotted)
             for method in methods:
                 restorer = selection.restorer_of(method, distortion)
-                line = here[here["restorer"] == restorer].sort_values("level")
-                ax.plot(line["strength"], line["ours"], label=render.name(method), **looks[method])
+                line = panel[panel["restorer"] == restorer].sort_values("level")
+                ax.plot(
+                    line["strength"], line["ours"], label=labels.method(method), **looks[method]
+                )
                 for x, values in zip(line["strength"], line["values"], strict=True):
                     _seeds(ax, [x] * len(values), values, looks[method])
-            sigmas = sorted(set(here["strength"]))
+            sigmas = sorted(set(panel["strength"]))
             ax.set_xticks(sigmas, ["0"] + [f"{round(sigma, 1):g}" for sigma in sigmas[1:]])
-            ax.set(title=TITLES[distortion], xlabel=AXES[distortion], ylim=(0, 1))
+            ax.set(title=title, xlabel=labels.sigma_axis(distortion), ylim=(0, 1))
         axes[0, 0].set_ylabel(ylabel)
         _legend(figure, axes[0, 0])
         if profile_label:
@@ -109,34 +106,40 @@ def _legend(figure: Figure, ax: Axes, *, entries: int | None = None) -> None:
 
 
 def figure4(
-    results: pd.DataFrame, *, methods: Sequence[str] = tuple(tables.METHODS), **options: Any
+    results: pd.DataFrame,
+    choice: Selection = ONLY,
+    *,
+    methods: Sequence[str] = tuple(tables.TABLE2_METHODS),
+    profile_label: str = "",
 ) -> Figure:
-    """Figure 4: the restorers of Table 2, level by level; `options` of `level_curves`."""
-    return level_curves(results, methods=methods, **options)
+    """Figure 4: the restorers of Table 2, level by level; arguments of `level_curves`."""
+    return level_curves(results, choice, methods=methods, profile_label=profile_label)
 
 
-def figure5(results: pd.DataFrame, **options: Any) -> Figure:
-    """Figure 5: fine-tuned classifiers, and QRNet trained end to end; `options` of `level_curves`."""
-    return level_curves(results, methods=tuple(tables.METHODS4), **options)
+def figure5(results: pd.DataFrame, choice: Selection = ONLY, *, profile_label: str = "") -> Figure:
+    """Figure 5: fine-tuned classifiers, and QRNet trained end to end; arguments of `level_curves`."""
+    methods = tuple(tables.TABLE4_METHODS)
+    return level_curves(results, choice, methods=methods, profile_label=profile_label)
 
 
-def figure6(results: pd.DataFrame, *, classifier: str, **options: Any) -> Figure:
+def figure6(results: pd.DataFrame, choice: Selection, *, profile_label: str = "") -> Figure:
     """Figure 6: QRNet and MQRNet before a classifier that neither was trained with.
 
     Args:
-        classifier: that unseen one; it stands beside the axis.
-        options: profile_label, profile, dataset, as in `level_curves`.
+        choice: with that unseen classifier; it stands beside the axis.
+        profile_label: as in `level_curves`.
     """
-    options |= {"classifier": classifier, "ylabel": f"accuracy of {labels.classifier(classifier)}"}
-    return level_curves(results, methods=tuple(tables.METHODS6), **options)
+    ylabel = f"accuracy of {labels.classifier(choice.classifier or '')}"
+    options = {"profile_label": profile_label, "ylabel": ylabel}
+    return level_curves(results, choice, methods=tuple(tables.FIGURE6_METHODS), **options)
 
 
 def figure7(
     results: pd.DataFrame,
+    choice: Selection = ONLY,
     *,
-    methods: Sequence[str] = tuple(tables.METHODS7),
+    methods: Sequence[str] = tuple(tables.FIGURE7_METHODS),
     profile_label: str = "",
-    **choice: Any,
 ) -> Figure:
     """Figure 7: image quality against accuracy, one line a method from level 1 to level 5.
 
@@ -144,18 +147,18 @@ def figure7(
     their levels; faint dots are single seeds.
 
     Args:
-        results, methods, choice: as in `qrlib.report.tables.quality`.
+        results, choice, methods: as in `qrlib.report.tables.quality`.
         profile_label: title, which names the profile and its setting.
     """
-    data = tables.quality(results, methods=methods, **choice)
+    data = tables.quality(results, choice, methods=methods)
     looks = looks_of(methods)
     with canvas(2, 2, (7.0, 7.6), sharey=True) as (figure, axes):
-        for row, distortion in zip(axes, TITLES, strict=True):
-            here = data[data["distortion"] == distortion]
+        for row, (distortion, title) in zip(axes, labels.DISTORTIONS.items(), strict=True):
+            panel = data[data["distortion"] == distortion]
             for ax, (metric, xlabel) in zip(row, QUALITY.items(), strict=True):
                 for i, method in enumerate(methods):
-                    line = here[here["method"] == method].sort_values("level")
-                    name, look = render.name(method), looks[method]
+                    line = panel[panel["method"] == method].sort_values("level")
+                    name, look = labels.method(method), looks[method]
                     ax.plot(line[metric], line["accuracy"], label=name, **look)
                     for point in line.to_dict("records"):
                         _seeds(ax, point[f"{metric}_values"], point["accuracy_values"], look)
@@ -170,7 +173,7 @@ def figure7(
                             color=look["color"],
                         )
                 ax.margins(x=0.12)
-                ax.set(title=TITLES[distortion], xlabel=xlabel, ylim=(0, 1))
+                ax.set(title=title, xlabel=xlabel, ylim=(0, 1))
             row[0].set_ylabel("accuracy")
         _legend(figure, axes[0, 0])
         if profile_label:
@@ -231,9 +234,13 @@ def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
                 ax.scatter(cell["ours"], low, s=50, color=look["color"], label=label, zorder=3)
                 hollow = {"facecolors": "white", "edgecolors": "black", "marker": "D"}
                 ax.scatter(cell["paper"], y - 0.17, s=36, label=paper_label, zorder=4, **hollow)
-            names = [render.name(cell["column"]) for cell in cells]
+            names = [labels.method(cell["column"]) for cell in cells]
             ax.set_yticks(range(len(cells)), names)
-            ax.set(title=TITLES.get(group, group), xlim=(0, 1), ylim=(len(cells) - 0.5, -0.5))
+            ax.set(
+                title=labels.DISTORTIONS.get(group, group),
+                xlim=(0, 1),
+                ylim=(len(cells) - 0.5, -0.5),
+            )
         axes[-1, 0].set_xlabel("accuracy")
         _legend(figure, axes[0, 0], entries=2)
     return figure

@@ -9,12 +9,15 @@ from support.frames import run, runs, timing
 from support.made_records import training_record
 
 from qrlib import paper
+from qrlib.records.selection import Selection
 from qrlib.report.claims import check
-from qrlib.report.claims.check import CLOSE, FAILS, HOLDS, NOT_JUDGED
 from qrlib.report.claims.evidence import Evidence
+from qrlib.report.claims.paper_claims import CLAIMS
+from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED
 from qrlib.utils.errors import QrlibError
 
 N = WHOSE["n"]
+VGG16 = Selection(classifier="vgg16")
 UNSEEN = {"classifier": "resnet50"}
 
 
@@ -71,13 +74,13 @@ def verdicts(**changes):
 
 
 def test_ids_are_unique_and_cover_the_paper():
-    ids = [claim.id for claim in check.CLAIMS]
+    ids = [claim.id for claim in CLAIMS]
     assert len(ids) == len(set(ids)) == 61
     for other in ("none", "recnet-single", "recnet-multiple"):
         for distortion in ("noise", "blur"):
             assert f"qrnet-beats-{other}-{distortion}" in ids
-    assert all(claim.where.startswith("Section") for claim in check.CLAIMS)
-    where = " ".join(claim.where for claim in check.CLAIMS)
+    assert all(claim.where.startswith("Section") for claim in CLAIMS)
+    where = " ".join(claim.where for claim in CLAIMS)
     for place in ("I,", "II-B", "III-A", "III-D", "IV-A", "IV-B1", "IV-B2", "IV-C", "IV-D"):
         assert place in where
     for place in (
@@ -93,7 +96,7 @@ def test_ids_are_unique_and_cover_the_paper():
 @pytest.mark.parametrize("dataset", ["Caltech101", "Caltech256"])
 def test_the_printed_numbers_bear_out_the_claims(dataset):
     failing = []
-    for claim in check.CLAIMS:
+    for claim in CLAIMS:
         pairs = zip(claim.comparisons, claim.printed(dataset), strict=True)
         held = [
             pair[0] - pair[1] + comparison.margin > 0
@@ -134,7 +137,7 @@ def test_no_claim_fails_on_the_papers_own_numbers(dataset, judged):
     """Of the claims whose numbers it prints: of single levels and clean images it prints none."""
     ids = [
         claim.id
-        for claim in check.CLAIMS
+        for claim in CLAIMS
         if claim.dataset in ("", {"Caltech256": "caltech256"}.get(dataset, ""))
         and None not in claim.printed(dataset)
     ]
@@ -157,7 +160,7 @@ def test_most_cases_of_fine_tuning_are_the_papers_three_of_four():
             "finetuned-multiple": [(0, 0.89, *multiple)],
         }
         results, only = everything(**given).assign(n=10 * N), ["finetuned-multiple-mostly-better"]
-        return check.check(results, ids=only, classifier="vgg16").iloc[0]["verdict"]
+        return check.check(results, VGG16, ids=only).iloc[0]["verdict"]
 
     assert judged((0.545, 0.402), (0.533, 0.430)) == HOLDS  # worse on noise, as on Caltech256
     assert judged((0.545, 0.402), (0.450, 0.430)) == FAILS
@@ -173,21 +176,21 @@ def test_what_is_poor_is_so_beside_qrnet_at_the_same_levels():
         mine = (rows["restorer"] == "qrnet-multiple") & (rows["classifier"] == "resnet50")
         rows = runs(rows[~mine], run("qrnet-multiple", 0, 0.9, *qrnet, **other))
         only = ["unseen-poor-when-severe"]
-        return check.check(rows, ids=only, classifier="vgg16").iloc[0]["verdict"]
+        return check.check(rows, VGG16, ids=only).iloc[0]["verdict"]
 
     assert judged((0.7, 0.5)) == HOLDS
     assert judged((0.5, 0.3)) == CLOSE
     assert judged((0.5, 0.2)) == FAILS
     only = ["end-to-end-beats-finetuned-high-blur"]
-    found = check.check(everything(), ids=only, classifier="vgg16").iloc[0]
+    found = check.check(everything(), VGG16, ids=only).iloc[0]
     assert "Sections I, II-B" in found["where"]
     assert found["verdict"] == HOLDS
     weak = everything(**{"end_to_end-multiple": [(0, 0.89, 0.861, 0.5)]})
-    assert check.check(weak, ids=only, classifier="vgg16").iloc[0]["verdict"] == FAILS
+    assert check.check(weak, VGG16, ids=only).iloc[0]["verdict"] == FAILS
 
 
 def test_every_printed_number_of_tables_2_4_and_5_is_in_a_claim():
-    pairs = [p for c in check.CLAIMS for p in c.printed("Caltech101") if p is not None]
+    pairs = [p for c in CLAIMS for p in c.printed("Caltech101") if p is not None]
     used = {number for pair in pairs for number in pair}
     cells = [*paper.TABLE2, *paper.TABLE4, *paper.TABLE5]
     assert {cell.value for cell in cells if cell.dataset == "Caltech101"} <= used
@@ -199,7 +202,7 @@ def test_every_printed_number_of_tables_2_4_and_5_is_in_a_claim():
 
 def test_every_claim_holds_where_the_results_were_made_so():
     many = everything().assign(n=10 * N)  # so that what is alike can be told to be alike
-    found = check.check(many, times=times(), training=trained(), classifier="vgg16").set_index("id")
+    found = check.check(many, VGG16, times=times(), training=trained()).set_index("id")
     # What the records cannot bear out: the other data set, and the lines made up for Figure 7.
     assert check.counts(found)[NOT_JUDGED] == 3
     assert found.loc["end-to-end-trains-as-fast", "ours"] == "20.3 vs 20.1"
@@ -226,7 +229,7 @@ def test_every_claim_holds_where_the_results_were_made_so():
 def test_epochs_are_judged_by_their_spread_on_one_machine():
     def judged(**changes):
         training, only = trained(**changes), ["end-to-end-trains-as-fast"]
-        found = check.check(everything(), training=training, ids=only, classifier="vgg16")
+        found = check.check(everything(), VGG16, training=training, ids=only)
         return found.iloc[0][["verdict", "why"]].tolist()
 
     assert judged() == [HOLDS, ""]
@@ -348,7 +351,7 @@ def test_seeds_that_disagree_leave_a_claim_open():
 
 def test_where_one_suffices_the_better_decides():
     tuned = {"finetuned-multiple": [(0, 0.89, 0.95, 0.5)]}  # better on noise, worse on blur
-    found = check.check(everything(**tuned), classifier="vgg16").set_index("id")
+    found = check.check(everything(**tuned), VGG16).set_index("id")
     row = found.loc["finetuned-single-not-always-better"]
     assert (row["verdict"], row["ours"]) == (HOLDS, "0.950 vs 0.831; 0.500 vs 0.741")
     assert row["difference"] == pytest.approx(0.119)
@@ -359,11 +362,7 @@ def test_where_one_suffices_the_better_decides():
 
 
 def test_among_equal_verdicts_units_do_not_matter():
-    row = (
-        check.check(everything(), classifier="vgg16")
-        .set_index("id")
-        .loc["qrnet-improves-quality-blur"]
-    )
+    row = check.check(everything(), VGG16).set_index("id").loc["qrnet-improves-quality-blur"]
     # 2.2 dB of a spread of 4 are less than 0.073 of SSIM of a spread of 0.1.
     assert row["difference"] == pytest.approx(2.2)
     assert row["standard_error"] == pytest.approx(4 / math.sqrt(N))
@@ -373,7 +372,7 @@ def test_similar_means_both_ways():
     for accuracy, judged in ((0.92, FAILS), (0.62, FAILS), (0.80, CLOSE), (0.77, HOLDS)):
         more = everything(**{"qrnet_lambda_0.1-multiple": [(0, 0.9, accuracy, accuracy)]})
         more, only = more.assign(n=10 * N), ["lambda-similar"]
-        assert check.check(more, ids=only, classifier="vgg16").iloc[0]["verdict"] == judged
+        assert check.check(more, VGG16, ids=only).iloc[0]["verdict"] == judged
 
 
 def test_one_of_several_comparisons_decides():
@@ -442,7 +441,7 @@ def test_clean_claim_allows_three_points():
 
 
 def test_a_claim_can_be_checked_alone():
-    claim = next(claim for claim in check.CLAIMS if claim.id == "blur-hurts-more")
+    claim = next(claim for claim in CLAIMS if claim.id == "blur-hurts-more")
     found = claim.check(Evidence(results()))
     assert found["verdict"] == HOLDS
     assert found["pairs"] == [pytest.approx((0.642, 0.259))]
@@ -463,11 +462,11 @@ def test_mixed_results_are_refused():
     both = runs(results(), results().assign(profile="quick"))
     with pytest.raises(QrlibError, match="mix profiles"):
         check.check(both)
-    assert len(check.check(both, profile="quick")) == len(check.CLAIMS)
+    assert len(check.check(both, Selection(profile="quick"))) == len(CLAIMS)
     with pytest.raises(QrlibError, match="mix classifiers.*resnet50, vgg16"):
         check.check(everything())
     with pytest.raises(QrlibError, match="no accuracy results with profile 'other'"):
-        check.check(results(), profile="other")
+        check.check(results(), Selection(profile="other"))
 
 
 def test_results_with_a_hole_are_refused():
@@ -495,9 +494,9 @@ def test_taken_away_with_a_row_a_comparison():
 def test_methods_of_the_claims_are_the_papers():
     sides = {
         method
-        for claim in check.CLAIMS
+        for claim in CLAIMS
         for comparison in claim.comparisons
-        for method in getattr(getattr(comparison, "left", None), "parts", ())
+        for method in getattr(getattr(comparison, "left", None), "methods", ())
     }
     assert sides <= set(paper.METHODS) | {
         "qrnet_lambda_0.1-multiple",

@@ -7,9 +7,10 @@ import pytest
 from support.frames import run, runs, timing
 
 from qrlib.records import bitmask
+from qrlib.records.uncertainty import standard_error_of_difference, standard_error_of_mean
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import AtEqualQuality, Bend, Comparison, beats
-from qrlib.report.claims.evidence import Evidence, Side, error_of_mean
+from qrlib.report.claims.evidence import Evidence, Side
 from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED
 from qrlib.utils.errors import QrlibError
 
@@ -35,7 +36,7 @@ def test_a_gain_is_paired_by_seed():
     # 0.75 and 0.6 are the means of the two parts
     assert gain.variance(evidence) == pytest.approx((0.75 * 0.25 + 0.6 * 0.4) / N)
     assert gain.printed("Caltech101") == pytest.approx(0.19)
-    assert gain.who == "gain of QRNet over no restoration"
+    assert gain.label == "gain of QRNet over no restoration"
     found = rule.judge(Comparison(Side("qrnet", "blur", over="none"), gain), evidence)
     assert found["pair"] == pytest.approx((0.5, 0.15))
     assert (found["seeds"], found["verdict"]) == (2, HOLDS)
@@ -46,7 +47,7 @@ def test_accuracy_errors_are_those_of_two_shares():
         runs(run("none", 0, 0.9, 0.6, 0.3), run("qrnet-multiple", 0, 0.9, 0.8, 0.7))
     )
     one = beats("qrnet", "none", "blur")
-    assert one.error(evidence) == pytest.approx(rule.standard_error(0.7, 0.3, N))
+    assert one.standard_error(evidence) == pytest.approx(standard_error_of_difference(0.7, 0.3, N))
     assert list(one.needs()) == [
         ("accuracy", False, "qrnet-multiple"),
         ("accuracy", False, "none"),
@@ -70,10 +71,10 @@ def test_quality_is_judged_by_the_spread_over_images(psnr, judged):
         runs(quality("none", 0, 0.5, 20.0), quality("qrnet-multiple", 0, 0.7, psnr))
     )
     compared = beats("qrnet", "none", "noise", metric="psnr")
-    assert compared.error(evidence) == pytest.approx(4.0 / math.sqrt(N))  # 0.2 dB
+    assert compared.standard_error(evidence) == pytest.approx(4.0 / math.sqrt(N))  # 0.2 dB
     assert rule.judge(compared, evidence)["verdict"] == judged
     gains = Comparison(*(Side("qrnet", d, metric="psnr", over="none") for d in ("noise", "blur")))
-    assert gains.error(evidence) == pytest.approx(math.sqrt(2) * 4.0 / math.sqrt(N))
+    assert gains.standard_error(evidence) == pytest.approx(math.sqrt(2) * 4.0 / math.sqrt(N))
 
 
 def classifying(ms, error=0.1, **columns):
@@ -91,7 +92,7 @@ def classifying(ms, error=0.1, **columns):
 @pytest.mark.parametrize(("ms", "judged"), [(8.0, HOLDS), (5.2, CLOSE), (4.8, CLOSE), (4.0, FAILS)])
 def test_times_are_judged_by_their_own_errors(ms, judged):
     compared = beats("qrnet", "none", "noise", metric="milliseconds_per_image")
-    assert compared.error(classifying(ms)) == pytest.approx(0.1 * math.sqrt(2))
+    assert compared.standard_error(classifying(ms)) == pytest.approx(0.1 * math.sqrt(2))
     assert rule.judge(compared, classifying(ms))["verdict"] == judged
     assert compared.printed("Caltech101") == (8.29, 5.51)
     unknown = rule.judge(compared, classifying(ms, error=math.nan))
@@ -134,14 +135,14 @@ def test_where_records_tell_the_images_the_error_is_that_of_pairs():
     one = beats("qrnet", "none", "noise")
     gains = np.zeros(40)
     gains[20:25] = 1 / 5  # each of five images at one level of five
-    assert one.error(Evidence(rows)) == pytest.approx(gains.std(ddof=1) / math.sqrt(40))
-    apart = one.error(Evidence(rows.drop(columns="right")))
-    assert apart > 5 * one.error(Evidence(rows))
+    assert one.standard_error(Evidence(rows)) == pytest.approx(gains.std(ddof=1) / math.sqrt(40))
+    apart = one.standard_error(Evidence(rows.drop(columns="right")))
+    assert apart > 5 * one.standard_error(Evidence(rows))
     # One side whose record is from before: nothing to pair.
     old = rows.assign(right=rows["right"].where(rows["restorer"] != "none"))
-    assert one.error(Evidence(old)) == apart
+    assert one.standard_error(Evidence(old)) == apart
     gain = Comparison(Side("qrnet", "noise", over="none"), Side("qrnet", "noise", over="none"))
-    assert gain.error(Evidence(rows)) == 0
+    assert gain.standard_error(Evidence(rows)) == 0
 
 
 def test_pairs_of_an_average_of_clean_images_and_of_one_seed():
@@ -149,24 +150,24 @@ def test_pairs_of_an_average_of_clean_images_and_of_one_seed():
     images = {s: rng.random((5, 40)) < 0.5 for s in (0, 1)}
     rows = runs(*(seen(run("qrnet-multiple", s, noise=0.5, blur=0.5), images[s]) for s in (0, 1)))
     evidence = Evidence(runs(rows, seen(run("none", 0, noise=0.5, blur=0.5), images[0])))
-    both = Side("qrnet", "average").outcomes(evidence, [0, 1])
+    both = Side("qrnet", "average").image_shares(evidence, [0, 1])
     np.testing.assert_allclose(both, (images[0].mean(0) + images[1].mean(0)) / 2)
-    high = Side("qrnet", "noise", levels=(4, 5)).outcomes(evidence, [1])
+    high = Side("qrnet", "noise", levels=(4, 5)).image_shares(evidence, [1])
     np.testing.assert_allclose(high, images[1][3:].mean(0))
     psnr = runs(rows, rows.assign(metric="psnr", right=None))
-    assert Side("qrnet", "noise", metric="psnr").outcomes(Evidence(psnr), [0]) is None
+    assert Side("qrnet", "noise", metric="psnr").image_shares(Evidence(psnr), [0]) is None
 
 
 def test_the_error_of_a_mean_over_levels_is_the_most_that_it_can_be():
     """Resampled: as one share it would be larger than even images that are hard at all levels give."""
     shares = np.array([0.9, 0.7, 0.5, 0.3, 0.1])
-    claimed = error_of_mean(shares, 200)
+    claimed = standard_error_of_mean(shares, 200)
     rng = np.random.default_rng(0)
     alike = (rng.random((4000, 200, 1)) < shares).mean((1, 2)).std()
     apart = (rng.random((4000, 200, 5)) < shares).mean((1, 2)).std()
     assert apart < alike < claimed < math.sqrt(0.5 * 0.5 / 200)
     equal = (rng.random((4000, 200, 1)) < np.full(5, 0.3)).mean((1, 2)).std()
-    assert equal == pytest.approx(error_of_mean(np.full(5, 0.3), 200), rel=0.05)
+    assert equal == pytest.approx(standard_error_of_mean(np.full(5, 0.3), 200), rel=0.05)
 
 
 def two_lines():

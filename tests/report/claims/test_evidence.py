@@ -4,8 +4,11 @@ import pytest
 from support.frames import run, runs, timing
 from support.made_records import training_record
 
+from qrlib.records.selection import Selection
 from qrlib.report.claims.evidence import Evidence
 from qrlib.utils.errors import QrlibError
+
+VGG16 = Selection(classifier="vgg16")
 
 
 def results():
@@ -20,27 +23,27 @@ def results():
 
 
 def test_the_unseen_classifier_is_the_other_one_that_judged_mqrnet():
-    evidence = Evidence(results(), classifier="vgg16")
+    evidence = Evidence(results(), VGG16)
     assert evidence.unseen == "resnet50"
     assert evidence.n == 400
     assert set(evidence.rows("accuracy", unseen=True)["n"]) == {90}
     assert set(evidence.rows("accuracy")["classifier"]) == {"vgg16"}
     more = runs(results(), run("mqrnet-multiple", 0, 0.8, 0.7, 0.6, classifier="inception_v3"))
     with pytest.raises(QrlibError, match=r"inception_v3, resnet50.*unseen="):
-        Evidence(more, classifier="vgg16")
-    assert Evidence(more, classifier="vgg16", unseen="inception_v3").unseen == "inception_v3"
-    none = Evidence(results()[lambda f: f["restorer"] != "mqrnet-multiple"], classifier="vgg16")
+        Evidence(more, VGG16)
+    assert Evidence(more, VGG16, unseen="inception_v3").unseen == "inception_v3"
+    none = Evidence(results()[lambda f: f["restorer"] != "mqrnet-multiple"], VGG16)
     assert none.unseen is None
     assert none.rows("accuracy", unseen=True) is None
 
 
 def test_mqrnet_under_a_classifier_that_it_knows_is_no_other():
     more = runs(results(), run("mqrnet-multiple", 0, 0.8, 0.7, 0.6))
-    assert Evidence(more, classifier="vgg16").unseen == "resnet50"
+    assert Evidence(more, VGG16).unseen == "resnet50"
 
 
 def test_what_lacks_is_said_once():
-    evidence = Evidence(results(), classifier="vgg16")
+    evidence = Evidence(results(), VGG16)
     needs = [
         ("accuracy", False, "none"),
         ("accuracy", False, "recnet-noise"),
@@ -62,9 +65,9 @@ def test_what_lacks_is_said_once():
 def test_times_and_trainings():
     evidence = Evidence(
         results(),
+        VGG16,
         times=timing("none", "milliseconds_per_image", 2.0),
         training=[training_record("qrnet-multiple", 0.01)],
-        classifier="vgg16",
     )
     assert list(evidence.rows("milliseconds_per_image")["value"]) == [2.0]
     epochs = evidence.rows("seconds_per_epoch")
@@ -75,10 +78,10 @@ def test_times_and_trainings():
 def test_times_of_another_profile_are_refused():
     other = timing("none", "milliseconds_per_image", 2.0, profile="caltech101")
     with pytest.raises(QrlibError, match="of caltech101 beside results of quick"):
-        Evidence(results(), times=other, classifier="vgg16")
+        Evidence(results(), VGG16, times=other)
     other = training_record("qrnet-multiple", 0.01) | {"profile": "smoke"}
     with pytest.raises(QrlibError, match="of smoke beside results of quick"):
-        Evidence(results(), training=[other], classifier="vgg16")
+        Evidence(results(), VGG16, training=[other])
 
 
 def test_mixed_results_are_refused():

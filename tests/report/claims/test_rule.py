@@ -7,6 +7,7 @@ import pytest
 from support.frames import run, runs
 
 from qrlib.records.selection import LEVELS
+from qrlib.records.uncertainty import critical_z, standard_error_of_difference
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import AtEqualQuality, Comparison
 from qrlib.report.claims.evidence import Evidence, Side
@@ -14,7 +15,7 @@ from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED, Claim
 
 
 def test_a_verdict_needs_two_standard_errors():
-    error = rule.standard_error(0.5, 0.5, 200)
+    error = standard_error_of_difference(0.5, 0.5, 200)
     assert error == pytest.approx(0.05)
     assert rule.verdict([0.0981], 0.05) == HOLDS
     assert rule.verdict([0.0979], 0.05) == CLOSE
@@ -30,7 +31,7 @@ def test_chance_calls_five_in_a_hundred_whatever_the_number_of_comparisons():
         worst = random.normal(size=(20_000, k)).min(axis=1)
         failing = [rule.verdict([d], 1.0, to_fail=k) == FAILS for d in worst]
         assert np.mean(failing) == pytest.approx(0.025, abs=0.004)  # the other half are "holds"
-    assert rule.threshold(1) == pytest.approx(1.96, abs=0.001)
+    assert critical_z(1) == pytest.approx(1.96, abs=0.001)
 
 
 def judged_on(accuracies, one_suffices=False):
@@ -94,7 +95,7 @@ def test_the_spread_over_seeds_adds_to_the_error():
         found = [run("qrnet-multiple", s, None, a) for s, a in enumerate(accuracies)]
         return rule.judge(compared, Evidence(runs(run("none", 0, None, 0.5), *found)))
 
-    images = rule.standard_error(0.7, 0.5, 400)
+    images = standard_error_of_difference(0.7, 0.5, 400)
     assert error(0.7)["standard_error"] == pytest.approx(images)
     assert error(0.7, 0.7)["standard_error"] == pytest.approx(images)
     # 0.6 and 0.8 have a standard deviation of 0.141, their mean an error of 0.1.

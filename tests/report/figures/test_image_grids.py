@@ -8,14 +8,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from qrlib.report.figures import image_grids, plots
+from qrlib.report.figures import image_grids
 from qrlib.utils.errors import QrlibError
 
 
 def test_image_strip_shows_the_pixels():
     generator = np.random.default_rng(0)
     images = [generator.random((5, 7, 3), dtype=np.float32) for _ in range(6)]
-    figure = plots.image_strip(
+    figure = image_grids.image_strip(
         images,
         ["clean", "noise", "QRNet"],
         row_titles=["one", "two"],
@@ -29,7 +29,7 @@ def test_image_strip_shows_the_pixels():
     titles = [ax.get_title() for ax in figure.axes]
     assert titles == ["clean", "noise", "QRNet", "", "", ""]
     assert [ax.get_ylabel() for ax in figure.axes] == ["one", "", "", "two", "", ""]
-    uneven = plots.image_strip(np.stack(images[:3]), columns=2)
+    uneven = image_grids.image_strip(np.stack(images[:3]), columns=2)
     assert [len(ax.images) for ax in uneven.axes] == [1, 1, 1, 0]
 
 
@@ -50,7 +50,7 @@ def test_image_strip_shows_the_pixels():
 )
 def test_image_strip_refuses(images, options, message):
     with pytest.raises(QrlibError, match=message):
-        plots.image_strip(images, **options)
+        image_grids.image_strip(images, **options)
 
 
 def answers():
@@ -75,7 +75,7 @@ def sheet(images=2, cases=3):
 
 
 def test_samples_show_each_answer_under_its_image():
-    figure = plots.samples(sheet(), answers(), title="QRNet")
+    figure = image_grids.samples(sheet(), answers(), title="QRNet")
     assert len(figure.axes) == 6
     for i, ax in enumerate(figure.axes):
         np.testing.assert_array_equal(ax.images[0].get_array(), sheet()[i // 3, i % 3])
@@ -93,7 +93,7 @@ def test_samples_show_each_answer_under_its_image():
 
 
 def test_samples_of_chosen_rows_and_columns():
-    figure = plots.samples(sheet(), answers(), images=[1], cases=[0, 2])
+    figure = image_grids.samples(sheet(), answers(), images=[1], cases=[0, 2])
     assert [ax.get_xlabel() for ax in figure.axes] == ["dog\n✓ 100%", "dog\n✓ 30%"]
     np.testing.assert_array_equal(figure.axes[1].images[0].get_array(), sheet()[1, 2])
 
@@ -102,7 +102,7 @@ def test_many_cases_go_on_in_a_further_row():
     many = answers()
     many["cases"] = many["cases"] + [many["cases"][1]] * 4
     many["answers"] = [row + [row[0]] * 4 for row in many["answers"]]
-    figure = plots.samples(sheet(2, 7), many)
+    figure = image_grids.samples(sheet(2, 7), many)
     assert len(figure.axes) == 2 * 2 * 4
     assert [len(ax.images) for ax in figure.axes] == ([1] * 7 + [0]) * 2
     np.testing.assert_array_equal(figure.axes[4].images[0].get_array(), sheet(2, 7)[0, 4])
@@ -111,6 +111,6 @@ def test_many_cases_go_on_in_a_further_row():
 
 def test_samples_that_do_not_belong_together_are_refused():
     with pytest.raises(QrlibError, match=r"\(2, 2\) tiles for \(2, 3\) answers"):
-        plots.samples(sheet(2, 2), answers())
+        image_grids.samples(sheet(2, 2), answers())
     with pytest.raises(QrlibError, match="image 0 spans"):
-        plots.samples(sheet() * 255, answers())
+        image_grids.samples(sheet() * 255, answers())

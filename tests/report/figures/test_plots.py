@@ -14,7 +14,8 @@ from support.made_records import training_record
 
 from qrlib import paper
 from qrlib.records import selection
-from qrlib.report import lambda_sweep, render, tables
+from qrlib.records.selection import Selection
+from qrlib.report import labels, lambda_sweep, tables
 from qrlib.report.figures import plots, style
 from qrlib.utils.errors import QrlibError
 
@@ -55,8 +56,8 @@ def test_figure4_draws_the_levels():
     assert len(figure.axes) == 2
     for ax, distortion in zip(figure.axes, ("noise", "blur"), strict=True):
         drawn = lines(ax)
-        assert set(drawn) == {*tables.METHODS.values(), "clean, unrestored"}
-        for method, name in tables.METHODS.items():
+        assert set(drawn) == {*tables.TABLE2_METHODS.values(), "clean, unrestored"}
+        for method, name in tables.TABLE2_METHODS.items():
             restorer = selection.restorer_of(method, distortion)
             rows = data[(data["restorer"] == restorer) & (data["distortion"] == distortion)]
             xy = rows[["strength", "ours"]].to_numpy()
@@ -87,7 +88,7 @@ def test_figure4_draws_every_seed_faintly():
 
 def test_figure4_lines_differ_in_colour_marker_and_dash():
     drawn = lines(plots.figure4(results()).axes[0])
-    methods = [drawn[name] for name in tables.METHODS.values()]
+    methods = [drawn[name] for name in tables.TABLE2_METHODS.values()]
     assert len({line.get_color() for line in methods}) == 4
     assert len({line.get_marker() for line in methods}) == 4
     assert len({line.get_linestyle() for line in methods}) >= 3
@@ -129,7 +130,7 @@ def test_paper_and_ours(comparable):
     assert [ax.get_title() for ax in figure.axes] == ["Gaussian noise", "Gaussian blur", "average"]
     for ax, (_, cells) in zip(figure.axes, table.groupby("row", sort=False), strict=True):
         names = [text.get_text() for text in ax.get_yticklabels()]
-        assert names == list(tables.METHODS.values())
+        assert names == list(tables.TABLE2_METHODS.values())
         labels = {c.get_label() for c in ax.collections}
         paper = next(label for label in labels if label.startswith("paper"))
         drawn = {
@@ -207,7 +208,7 @@ def test_figures_are_white_and_let_go(tmp_path):
 
 def test_set_style_keeps_text_as_text(tmp_path):
     with plt.rc_context():
-        plots.set_style()
+        style.set_style()
         plots.figure4(results(), profile_label="a legible title").savefig(tmp_path / "figure.svg")
     text = (tmp_path / "figure.svg").read_text(encoding="utf-8")
     assert "a legible title</text>" in text
@@ -223,11 +224,11 @@ def test_figure5_draws_table_4_by_level():
     figure = plots.figure5(frame, profile_label="quick")
     for ax, kind in zip(figure.axes, ("noise", "blur"), strict=True):
         drawn = lines(ax)
-        assert set(drawn) == {*tables.METHODS4.values(), "clean, unrestored"}
+        assert set(drawn) == {*tables.TABLE4_METHODS.values(), "clean, unrestored"}
         single = frame[(frame["restorer"] == f"finetuned-{kind}") & (frame["level"] > 0)]
         means = single.groupby("level")["value"].mean()
         np.testing.assert_allclose(drawn["fine-tuned (single)"].get_ydata()[1:], means)
-    looks = [style.LOOKS[method] for method in tables.METHODS4]
+    looks = [style.LOOKS[method] for method in tables.TABLE4_METHODS]
     assert len({look["color"] for look in looks}) == len({look["marker"] for look in looks}) == 4
 
 
@@ -235,12 +236,12 @@ def test_figure6_shows_the_unseen_classifier_alone():
     seen = results()
     unseen = results(("none", "qrnet-multiple", "mqrnet-multiple")).assign(classifier="resnet50")
     unseen["value"] -= 0.1
-    figure = plots.figure6(runs(seen, unseen), classifier="resnet50")
-    assert set(lines(figure.axes[0])) == {*tables.METHODS6.values(), "clean, unrestored"}
+    figure = plots.figure6(runs(seen, unseen), Selection(classifier="resnet50"))
+    assert set(lines(figure.axes[0])) == {*tables.FIGURE6_METHODS.values(), "clean, unrestored"}
     np.testing.assert_allclose(lines(figure.axes[0])["no restoration"].get_ydata()[0], 0.8)
     assert figure.axes[0].get_ylabel() == "accuracy of ResNet-50"
     with pytest.raises(QrlibError, match="no accuracy results of mqrnet-multiple, judged by vgg16"):
-        plots.figure6(runs(seen, unseen), classifier="vgg16")
+        plots.figure6(runs(seen, unseen), Selection(classifier="vgg16"))
     with pytest.raises(QrlibError, match="mix classifiers"):
         plots.figure4(runs(seen, unseen))
 
@@ -258,8 +259,8 @@ def test_figure7_draws_quality_against_accuracy():
     assert len(figure.axes) == 4
     for ax, (distortion, metric) in zip(figure.axes, panels, strict=True):
         drawn = lines(ax)
-        assert set(drawn) == set(tables.METHODS7.values())
-        for method, name in tables.METHODS7.items():
+        assert set(drawn) == set(tables.FIGURE7_METHODS.values())
+        for method, name in tables.FIGURE7_METHODS.items():
             rows = data[(data["method"] == method) & (data["distortion"] == distortion)]
             xy = rows[[metric, "accuracy"]].to_numpy()
             assert len(xy) == 5
@@ -298,7 +299,7 @@ def test_a_table_with_one_row_of_names_is_drawn():
 
 
 def test_every_method_has_a_name_and_a_look():
-    assert set(style.LOOKS) == set(paper.METHODS) <= set(render.NAMES)
+    assert set(style.LOOKS) == set(paper.METHODS) <= set(labels.METHODS)
     spare = style.looks_of(["none", "a", "qrnet", "b"])
     assert spare["none"] == style.LOOKS["none"]
     assert spare["a"] != spare["b"]
