@@ -66,18 +66,11 @@ def table(
         evaluated = selected[selected["seed"].isin(seeds)]
         source = selection.source_columns(evaluated, [name])
         source["records"] = (*(f"{record['name']}.json" for record in trained), *source["records"])
-        rows.append(
-            {
-                "weight": weight,
-                "restorer": name,
-                **losses.mean().drop("epoch"),
-                "best_epochs": tuple(losses["epoch"].astype(int)),
-                **values.mean(),
-                **{f"{kind}_values": tuple(values[kind]) for kind in kinds},
-                "seeds": tuple(seeds),
-                **source,
-            }
-        )
+        row = {"weight": weight, "restorer": name, **losses.mean().drop("epoch")}
+        row |= {"best_epochs": tuple(losses["epoch"].astype(int))}
+        for kind in kinds:
+            row |= {kind: values[kind].mean(), f"{kind}_values": tuple(values[kind])}
+        rows.append(row | {"seeds": tuple(seeds)} | source)
     return pd.DataFrame(rows).sort_values("weight", ascending=False, ignore_index=True)
 
 

@@ -62,7 +62,7 @@ def compare(rows: pd.DataFrame) -> pd.DataFrame:
             first = levels.iloc[0]
             printed = paper.printed(5, "Caltech101", distortion, "none", metric)
             value, error = levels["value"].mean(), levels["error"].mean()
-            standard_error = _standard_error_of_difference(error, int(first["n"]))
+            standard_error = standard_error_of_gap(error, int(first["n"]))
             compared.append(
                 {
                     "convention": name,
@@ -83,7 +83,7 @@ def compare(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(compared)
 
 
-def _standard_error_of_difference(error: float, n: int) -> float:
+def standard_error_of_gap(error: float, n: int) -> float:
     """Between our mean over n images, whose standard error is `error`, and the paper's.
 
     Both drew without replacement from the same images: each part has its finite-population correction.

@@ -373,7 +373,7 @@ def test_the_error_of_a_difference_is_that_of_two_draws_without_replacement():
         chance.permutation(images)[:1000].mean() - chance.permutation(images)[:share].mean()
         for _ in range(4000)
     ]
-    doubt = table5_conventions._doubt(images.std() / 1000**0.5, 1000)
+    doubt = table5_conventions.standard_error_of_gap(images.std() / 1000**0.5, 1000)
     assert doubt == pytest.approx(np.std(drawn), rel=0.05)  # four standard errors of 4,000 draws
     assert statistics.NormalDist().cdf(table5_conventions.AGREE) == pytest.approx(
         (1 + 0.95**0.25) / 2
