@@ -110,9 +110,12 @@ class Recovery(Settings):
     it in the paper.
     `validation_images`: how many judge each epoch; None: all.
     `micro_batches`: parts in which a batch goes through a device of little memory.
+    `keep_features`: fine-tuning goes through the backbone once with images that come again each epoch.
     """
 
-    LATER = frozenset("schedule classifier_share crop validation_images micro_batches".split())
+    LATER = frozenset(
+        "schedule classifier_share crop validation_images micro_batches keep_features".split()
+    )
 
     epochs: Count = 200
     pretrain_epochs: Count = 10
@@ -126,6 +129,7 @@ class Recovery(Settings):
     crop: Count | None = None
     validation_images: Count | None = None
     micro_batches: Count = 1
+    keep_features: bool = False
 
 
 def _with_table2(parts: list[Part]) -> list[Part]:

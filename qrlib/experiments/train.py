@@ -135,6 +135,7 @@ def train(
         fingerprint=_fingerprint("recovery", config, splits, parts),
         sampling=Sampling(settings.classifier_share, settings.crop),
         micro_batches=settings.micro_batches,
+        keep_features=settings.keep_features,
         validation_images=settings.validation_images,
         **tuning,
     )

@@ -62,6 +62,8 @@ class RecoveryTask(Task):
         tuning_rate: their learning rate.
         sampling: how much of a batch enters the losses.
         micro_batches: parts in which a batch goes through the device.
+        keep_features: without a restorer, go through the frozen backbone once, not once an epoch, with
+            the images that are the same in each: clean ones, and all for validation.
     """
 
     less_memory = "raise recovery.micro_batches, which changes results by rounding alone"
@@ -79,6 +81,7 @@ class RecoveryTask(Task):
         tuning_rate: float = 1e-3,
         sampling: Sampling | None = None,
         micro_batches: int = 1,
+        keep_features: bool = False,
     ) -> None:
         super().__init__()
         head = None
@@ -103,6 +106,9 @@ class RecoveryTask(Task):
             head,
         )
         self.distorted: dict[int, Tensor] = {}  # batch -> validation images, distorted
+        self.features: dict[str, Tensor] | None = None  # image -> (F,), of the tuned classifier
+        if keep_features and restorer is None and choices:
+            self.features = {}
 
     def optimizer(self) -> torch.optim.Optimizer:
         rates = (
@@ -132,7 +138,9 @@ class RecoveryTask(Task):
             inputs = torch.cat([clean, distorted])  # b_x_train, (2B, 3, H, W)
             targets = torch.cat([clean, clean])  # b_x_target
             labels = torch.cat([labels, labels])  # b_t_target
-        if self.sampling.everything or self.networks.restorer is None:
+        if self.features is not None:
+            losses = self.tuning_losses([(clean, ids), (distorted, None)], labels)
+        elif self.sampling.everything or self.networks.restorer is None:
             losses = in_parts(self.losses, self.micro_batches, inputs, targets, labels)
         else:
             groups = len(inputs) // len(clean)
@@ -149,7 +157,11 @@ class RecoveryTask(Task):
             inputs = torch.cat([clean, self._distorted(index, clean, ids)])
             targets = torch.cat([clean, clean])
             labels = torch.cat([labels, labels])
-        losses = in_parts(self.losses, self.micro_batches, inputs, targets, labels)
+        if self.features is None:
+            losses = in_parts(self.losses, self.micro_batches, inputs, targets, labels)
+        else:
+            again = [f"{name}, distorted" for name in ids]
+            losses = self.tuning_losses([(clean, ids), (inputs[len(clean) :], again)], labels)
         self._log("val", losses, len(images))
 
     def _distorted(self, index: int, clean: Tensor, ids: list[str]) -> Tensor:
@@ -175,6 +187,27 @@ class RecoveryTask(Task):
             name: classifier(restored) for name, classifier in self.networks.classifiers.items()
         }
         return self.loss(restored, targets, logits, labels)
+
+    def tuning_losses(
+        self, groups: list[tuple[Tensor, list[str] | None]], labels: Tensor
+    ) -> dict[str, Tensor]:
+        """The loss of fine-tuning, from images and the names under which their features are kept."""
+        ((name, classifier),) = self.networks.classifiers.items()
+        features = torch.cat([self._features(classifier, *group) for group in groups])  # (2B, F)
+        return self.loss(features, features, {name: classifier.head(features)}, labels)
+
+    @torch.no_grad()
+    def _features(self, classifier: Classifier, images: Tensor, names: list[str] | None) -> Tensor:
+        assert self.features is not None
+        new = [i for i, name in enumerate(names or []) if name not in self.features]
+        if names is not None and not new:
+            return torch.stack([self.features[name] for name in names])
+        shown = images if names is None else images[new]
+        computed = classifier.features(shown.contiguous(memory_format=torch.channels_last))
+        if names is None:
+            return computed
+        self.features |= {names[i]: row for i, row in zip(new, computed, strict=True)}
+        return torch.stack([self.features[name] for name in names])
 
     def sampled_losses(
         self, inputs: Tensor, targets: Tensor, labels: Tensor, groups: int, seed: int
@@ -255,6 +288,7 @@ def train_recovery(
     tuning_rate: float = 1e-3,
     sampling: Sampling | None = None,
     micro_batches: int = 1,
+    keep_features: bool = False,
     validation_images: int | None = None,
 ) -> History:
     """Algorithm 1, or the pretraining before it; arguments as of `RecoveryTask`.
@@ -271,7 +305,7 @@ def train_recovery(
     task = RecoveryTask(
         restorer, loss, classifiers, choices,
         learning_rate=settings.learning_rate, seed=seed, tuned=tuned, tuning_rate=tuning_rate,
-        sampling=sampling, micro_batches=micro_batches,
+        sampling=sampling, micro_batches=micro_batches, keep_features=keep_features,
     )  # fmt: skip
     validation = splits.validation.spread(validation_images)
     history = fit(

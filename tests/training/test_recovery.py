@@ -153,6 +153,27 @@ def test_fine_tuning_learns_what_the_distortion_took(tmp_path):
     assert loss_on_noise() < before
 
 
+def test_kept_features_train_the_same_head(splits, tmp_path):
+    """The images that come again pass through the backbone once, whatever the number of epochs."""
+    curves, passed = [], []
+    for keep in (False, True):
+        _, used, loss, tuned = networks("fine-tuned")
+        count = [0]
+        used["a"].backbone.register_forward_hook(
+            lambda module, args, out, count=count: count.__setitem__(0, count[0] + len(args[0]))
+        )
+        history = train_recovery(
+            None, splits, tmp_path / str(keep), SETTINGS, loss=loss, classifiers=used,
+            choices=CHOICES, seed=0, name="tune", fingerprint={}, tuned=tuned, keep_features=keep,
+        )  # fmt: skip
+        curves.append(history.frame.drop(columns="seconds").to_numpy(dtype=float))
+        passed.append(count[0])
+    torch.testing.assert_close(*map(torch.tensor, curves), rtol=1e-4, atol=1e-6)
+    train, validation = len(splits.train) // 8 * 8, len(splits.validation)
+    assert passed[0] == 2 * (2 * train + 2 * validation)
+    assert passed[1] <= 2 * train + len(splits.train) + 2 * validation
+
+
 def test_what_cannot_learn_is_refused():
     with pytest.raises(QrlibError, match="nothing would learn"):
         learning_part(None, None)
