@@ -119,12 +119,12 @@ def _crops(
     _, height, width = _open(file).shape
     length = max(height, width)
     strips = strips_of(length, size)
-    mine = np.array([(low, high) for owner, low, high in strips if owner == part])
-    if not len(mine) or min(height, width) < size:
+    ranges = np.array([(low, high) for owner, low, high in strips if owner == part])
+    if not len(ranges) or min(height, width) < size:
         raise QrlibError(f"{file} is too small for {part} crops of {size} pixels; use fewer pixels")
     rng = np.random.Generator(np.random.Philox(key=[seed, number * len(PARTS) + PARTS.index(part)]))
     count = max(1, round(SHARES[part] * train_crops))
-    strip = mine[rng.integers(len(mine), size=count)]  # (count, 2)
+    strip = ranges[rng.integers(len(ranges), size=count)]  # (count, 2)
     x_range = strip if width >= height else np.tile([0, width], (count, 1))
     y_range = np.tile([0, height], (count, 1)) if width >= height else strip
 

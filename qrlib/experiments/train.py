@@ -19,7 +19,7 @@ from qrlib.experiments.plan import Experiment
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.records import provenance, store
-from qrlib.training.classifier import train_classifier as _train_classifier
+from qrlib.training.classifier import fit_classifier
 from qrlib.training.loop import History, LoopSettings
 from qrlib.training.recovery import learning_part, train_recovery
 from qrlib.training.sampling import Sampling
@@ -62,7 +62,7 @@ def train_classifier(
     ).set_trainable(settings.trainable)
     name = experiment.classifier_run
     config = experiment.config("classifier")
-    history = _train_classifier(
+    history = fit_classifier(
         classifier,
         splits,
         paths.runs(experiment.profile.name) / name,

@@ -94,7 +94,7 @@ def trained_part(classifier: Classifier) -> nn.Module:
     return classifier.head if classifier.trainable == "fully_connected" else classifier
 
 
-def train_classifier(
+def fit_classifier(
     classifier: Classifier,
     splits: Splits,
     folder: Path,

@@ -30,8 +30,8 @@ def in_parts(
         return function(*tensors)
     means: dict[str, Tensor] = {}
     for part in zip(*(tensor.tensor_split(parts) for tensor in tensors), strict=True):
-        found = checkpoint(function, *part, use_reentrant=False)
-        for name, mean in found.items():
+        part_means = checkpoint(function, *part, use_reentrant=False)
+        for name, mean in part_means.items():
             share = mean * (len(part[0]) / count)
             means[name] = means[name] + share if name in means else share
     return means

@@ -21,7 +21,7 @@ from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.training import loop
 from qrlib.training.batches import BatchSampler, mix
-from qrlib.training.classifier import ClassifierTask, _through_backbone, train_classifier
+from qrlib.training.classifier import ClassifierTask, _through_backbone, fit_classifier
 from qrlib.training.loop import LoopSettings
 from qrlib.training.recovery import RecoveryTask, distort_by_id, train_recovery
 from qrlib.utils.errors import QrlibError
@@ -575,20 +575,20 @@ def test_a_process_killed_outright_is_resumed(splits, tmp_path):
 def test_classifier_learns_clean_images(splits, tmp_path, classifier):
     settings = LoopSettings(epochs=4, batch_size=8, precision="32-true")
     run = {"seed": 0, "name": "c", "fingerprint": {}}
-    history = train_classifier(classifier, splits, tmp_path / "c", settings, **run)
+    history = fit_classifier(classifier, splits, tmp_path / "c", settings, **run)
     assert not any(m.training for m in classifier.modules() if m is not classifier)
     assert {"train_loss", "val_loss", "train_accuracy", "val_accuracy"} <= set(history.rows[0])
     assert history.rows[-1]["train_loss"] < history.rows[0]["train_loss"]
     torch.manual_seed(9)
     other = classifiers.build("small_vgg", 3, weights=None, image_size=32, head_width=8)
-    again = train_classifier(other, splits, tmp_path / "c", settings, **run)
+    again = fit_classifier(other, splits, tmp_path / "c", settings, **run)
     assert again == history
     assert weights.state_hash(other) == weights.state_hash(classifier)
 
 
 def head_run(classifier, splits, folder):
     settings = LoopSettings(epochs=2, batch_size=8, precision="32-true")
-    return train_classifier(classifier, splits, folder, settings, seed=0, name="c", fingerprint={})
+    return fit_classifier(classifier, splits, folder, settings, seed=0, name="c", fingerprint={})
 
 
 def test_fully_connected_training_changes_the_head_alone(splits, tmp_path, classifier):
