@@ -1,19 +1,83 @@
-"""What learns and what does not in each way of training (Sections III-B, III-C and IV-B2)."""
+"""Algorithm 1: what a batch holds, and what learns (Sections III-B, III-C, III-D and IV-B2)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from support.training import CHOICES, SETTINGS, fit, make_net, make_task
 
-from qrlib import classifiers, data, distortions, weights
+from qrlib import classifiers, distortions, weights
+from qrlib.distortions import Distortion
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.training.loop import LoopSettings
-from qrlib.training.recovery import RecoveryTask, learning_part, train_recovery
+from qrlib.training.recovery import RecoveryTask, distort_by_id, learning_part, train_recovery
 from qrlib.utils.errors import QrlibError
 
-CHOICES = distortions.levels(blur_scale=32 / 224)
-SETTINGS = LoopSettings(epochs=2, batch_size=8, precision="32-true")
+# What a batch holds.
+
+
+@pytest.fixture
+def steps(monkeypatch):
+    """What each step is given: inputs, targets, labels, and whether it trains."""
+    given = []
+    losses = RecoveryTask.losses
+
+    def noted(self, inputs, targets, labels):
+        given.append((inputs, targets, labels, self.net.training))
+        return losses(self, inputs, targets, labels)
+
+    monkeypatch.setattr(RecoveryTask, "losses", noted)
+    return given
+
+
+def test_a_batch_is_half_clean_and_half_distorted_alike(splits, tmp_path, steps):
+    """One distortion and level a batch."""
+    blurs = [Distortion("blur", 1, 1.0), Distortion("blur", 5, 3.0)]
+    fit(make_task(choices={"blur": blurs}), splits, tmp_path / "r", replace(SETTINGS, epochs=4))
+    training = [step for step in steps if step[3]]
+    assert (len(training), len(steps)) == (12, 16)  # 24 images, batches of 8, 4 epochs
+    drawn = set()
+    for inputs, targets, labels, _ in training:
+        assert inputs.shape == targets.shape == (16, 3, 32, 32)
+        assert torch.equal(inputs[:8], targets[:8])  # clean in, clean out
+        assert torch.equal(targets[8:], targets[:8])  # distorted in, the same clean image out
+        assert torch.equal(labels[:8], labels[8:])
+        expected = [distortions.gaussian_blur(targets[8:], blur.sigma) for blur in blurs]
+        alike = [torch.allclose(inputs[8:], images, atol=1e-6) for images in expected]
+        assert sum(alike) == 1
+        drawn.add(alike.index(True))
+    assert drawn == {0, 1}
+
+
+def test_pretraining_sees_clean_images_alone(splits, tmp_path, steps):
+    fit(make_task(choices={}), splits, tmp_path / "r", replace(SETTINGS, epochs=1))
+    assert [len(step[0]) for step in steps if step[3]] == [8, 8, 8]
+    for inputs, targets, *_ in steps:
+        assert torch.equal(inputs, targets)
+
+
+def test_validation_distortion_follows_the_id():
+    ids = [f"image-{i}" for i in range(60)]
+    images = torch.rand(60, 3, 32, 32)
+    whole = distort_by_id(images, ids, CHOICES)
+    assert torch.equal(whole, distort_by_id(images, ids, CHOICES))
+    some = [41, 3, 17]
+    again = distort_by_id(images[some], [ids[i] for i in some], CHOICES)
+    torch.testing.assert_close(again, whole[some], atol=1e-6, rtol=0)
+    drawn = torch.zeros(60, dtype=torch.int)
+    for kind in CHOICES.values():  # each image has one of all kinds and levels, and each is there
+        for distortion in kind:
+            expected = distortions.distort_for_evaluation(images, ids, distortion)
+            alike = (expected - whole).abs().amax((1, 2, 3)) < 1e-6
+            assert alike.any()
+            drawn += alike
+    assert (drawn == 1).all()
+
+
+# What learns.
+
 #: way -> restorer, classifiers, tuned
 WAYS = {
     "recnet": (True, (), None),
@@ -24,12 +88,8 @@ WAYS = {
 }
 
 
-@pytest.fixture
-def splits():
-    return data.load("photographs", 32, classes=3, per_class=8)
-
-
 def networks(way, convs=1):
+    """Restorer, classifiers, loss, and the name of the classifier that is tuned."""
     restores, names, tuned = WAYS[way]
     torch.manual_seed(2)
     made = {"a": ("small_vgg", {"head_width": 8}), "b": ("small_resnet", {})}
@@ -37,29 +97,29 @@ def networks(way, convs=1):
         name: classifiers.build(made[name][0], 3, weights=None, image_size=32, **made[name][1])
         for name in names
     }
-    loss = RecoveryLoss(dict.fromkeys(used, 0.01)) if restores else RecoveryLoss(
-        {"a": 1.0}, quality_weight=0.0
-    )  # fmt: skip
-    return (QRNet(convs) if restores else None), used, loss, tuned
+    if restores:
+        return QRNet(convs), used, RecoveryLoss(dict.fromkeys(used, 0.01)), tuned
+    return None, used, RecoveryLoss({"a": 1.0}, quality_weight=0.0), tuned
 
 
-def one_step(way, convs=1):
-    """Gradients of one batch, as in `training_step`."""
-    restorer, used, loss, tuned = networks(way, convs)
-    task = RecoveryTask(
-        restorer, loss, used, CHOICES, learning_rate=1e-3, seed=0, tuned=tuned, tuning_rate=1e-4
-    )
-    task.train()
-    images = torch.rand(4, 3, 32, 32)
-    parts = task.losses(images, torch.rand(4, 3, 32, 32), torch.tensor([0, 1, 2, 0]))
-    parts["loss"].backward()
-    return task, restorer, used, tuned, parts
+def train(restorer, splits, folder, settings=SETTINGS, **options):
+    defaults = {"loss": RecoveryLoss(), "classifiers": {}, "choices": CHOICES, "seed": 0}
+    options = {**defaults, "name": "test", "fingerprint": {}, **options}
+    return train_recovery(restorer, splits, folder, settings, **options)
 
 
 @pytest.mark.parametrize("convs", [1, 2])
 @pytest.mark.parametrize("way", WAYS)
 def test_gradients_reach_what_learns_and_nothing_else(way, convs):
-    task, restorer, used, tuned, parts = one_step(way, convs)
+    restorer, used, loss, tuned = networks(way, convs)
+    task = RecoveryTask(
+        restorer, loss, used, CHOICES, learning_rate=1e-3, seed=0, tuned=tuned, tuning_rate=1e-4
+    )
+    task.train()
+    images, targets = torch.rand(2, 4, 3, 32, 32)
+    parts = task.losses(images, targets, torch.tensor([0, 1, 2, 0]))
+    parts["loss"].backward()
+    assert set(parts) == {"loss", *used} | ({"quality"} if restorer else set())
     learning = list(restorer.parameters()) if restorer else []
     if tuned:
         learning += list(used[tuned].head.parameters())
@@ -67,59 +127,73 @@ def test_gradients_reach_what_learns_and_nothing_else(way, convs):
     chosen = {id(p) for p in learning}
     for classifier in used.values():
         assert all(p.grad is None for p in classifier.parameters() if id(p) not in chosen)
-    optimised = [p for g in task.configure_optimizers().param_groups for p in g["params"]]
-    assert {id(p) for p in optimised} == chosen
-    expected = {"loss", *used} | ({"quality"} if restorer else set())
-    assert set(parts) == expected
-
-
-def test_each_part_has_its_learning_rate():
-    groups = one_step("end to end")[0].configure_optimizers().param_groups
-    assert [group["lr"] for group in groups] == [1e-3, 1e-4]
-    assert [g["lr"] for g in one_step("fine-tuned")[0].configure_optimizers().param_groups] == [
-        1e-4
-    ]
+    groups = task.configure_optimizers().param_groups
+    assert {id(p) for group in groups for p in group["params"]} == chosen
+    rates = [1e-3] * bool(restorer) + [1e-4] * bool(tuned)
+    assert [group["lr"] for group in groups] == rates
 
 
 def test_both_classifiers_of_mqrnet_move_the_restorer():
     """Equation 5: the gradient is the sum of those of the parts."""
-    grads = {}
-    for lambdas in (
-        {"a": 0.0, "b": 0.0},
-        {"a": 0.5, "b": 0.0},
-        {"a": 0.0, "b": 0.5},
-        {"a": 0.5, "b": 0.5},
-    ):
+    gradients = []
+    for a, b in ((0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5)):
         restorer, used, _, _ = networks("mqrnet")
-        task = RecoveryTask(
-            restorer.eval(), RecoveryLoss(lambdas), used, CHOICES, learning_rate=1e-3, seed=0
-        )
+        loss = RecoveryLoss({"a": a, "b": b})
+        task = RecoveryTask(restorer.eval(), loss, used, CHOICES, learning_rate=1e-3, seed=0)
         torch.manual_seed(0)
         images, targets = torch.rand(2, 4, 3, 32, 32)
         task.losses(images, targets, torch.tensor([0, 1, 2, 0]))["loss"].backward()
-        grads[tuple(lambdas.values())] = restorer.last.weight.grad
-    plain, one, other, both = grads.values()
-    assert not torch.allclose(one, plain)
-    assert not torch.allclose(other, plain)
-    torch.testing.assert_close(both - plain, (one - plain) + (other - plain), atol=1e-6, rtol=1e-4)
+        gradients.append(restorer.last.weight.grad)
+    plain, first, second, both = gradients
+    assert not torch.allclose(first, plain)
+    assert not torch.allclose(second, plain)
+    torch.testing.assert_close(both - plain, first + second - 2 * plain, atol=1e-6, rtol=1e-4)
+
+
+def test_the_classifier_is_used_and_never_changed(splits, tmp_path, classifier):
+    before = weights.state_hash(classifier)
+    modes = []
+    classifier.register_forward_hook(
+        lambda module, args, out: modes.append(
+            (module.backbone.training, module.head.training, args[0].requires_grad)
+        )
+    )
+    task = make_task(classifier)
+    row = fit(task, splits, tmp_path / "r").rows[0]
+    assert weights.state_hash(classifier) == before
+    # gradients in training alone, dropout never
+    assert set(modes) == {(False, False, True), (False, False, False)}
+    assert not any("classifier" in key for key in task.state_dict())
+    for part in ("train", "val"):
+        total = row[f"{part}_quality"] + 0.01 * row[f"{part}_c"]
+        assert row[f"{part}_loss"] == pytest.approx(total, rel=1e-4)
+
+
+def test_dropout_acts_in_training_also_from_a_restored_network(splits, tmp_path):
+    net = make_net()
+    train(net, splits, tmp_path / "p", choices={})
+    assert not net.training
+    modes = []
+    net.decoder[0][2].register_forward_hook(
+        lambda module, args, out: modes.append((module.training, torch.is_grad_enabled()))
+    )
+    train(net, splits, tmp_path / "r")
+    assert set(modes) == {(True, True), (False, False)}  # training with, validation without
+    assert not net.training
 
 
 @pytest.mark.parametrize("way", ["fine-tuned", "end to end"])
 def test_tuning_changes_the_head_and_not_the_convolutions(way, splits, tmp_path):
     restorer, used, loss, tuned = networks(way)
-    backbone = weights.state_hash(used["a"].backbone)
-    head = weights.state_hash(used["a"].head)
+    backbone, head = (weights.state_hash(part) for part in (used["a"].backbone, used["a"].head))
     modes = []
     used["a"].register_forward_hook(
         lambda module, args, out: modes.append(
             (torch.is_grad_enabled(), module.backbone.training, module.head.training)
         )
     )
-    options = {
-        "loss": loss, "classifiers": used, "choices": CHOICES, "seed": 0, "name": way,
-        "fingerprint": {}, "tuned": tuned, "tuning_rate": 1e-3,
-    }  # fmt: skip
-    train_recovery(restorer, splits, tmp_path / "run", SETTINGS, **options)
+    options = {"loss": loss, "tuned": tuned, "tuning_rate": 1e-3}
+    train(restorer, splits, tmp_path / "run", classifiers=used, **options)
     assert weights.state_hash(used["a"].backbone) == backbone
     assert weights.state_hash(used["a"].head) != head
     assert set(modes) == {(True, False, True), (False, False, False)}  # dropout in training alone
@@ -127,15 +201,14 @@ def test_tuning_changes_the_head_and_not_the_convolutions(way, splits, tmp_path)
 
     # A finished run gives both back to fresh networks.
     other, again, _, _ = networks(way)
-    train_recovery(other, splits, tmp_path / "run", SETTINGS, **{**options, "classifiers": again})
+    train(other, splits, tmp_path / "run", classifiers=again, **options)
     assert weights.state_hash(again["a"]) == weights.state_hash(used["a"])
     if restorer is not None:
         assert weights.state_hash(other) == weights.state_hash(restorer)
 
 
-def test_fine_tuning_learns_what_the_distortion_took(tmp_path):
-    """More right answers on distorted training images after it than before."""
-    splits = data.load("photographs", 32, classes=3, per_class=8)
+def test_fine_tuning_learns_what_the_distortion_took(splits, tmp_path):
+    """A lower loss on distorted training images after it than before."""
     _, used, loss, tuned = networks("fine-tuned")
     images, labels, _ = splits.train[range(len(splits.train))]
     noisy = distortions.gaussian_noise(images / 255, 40, generator=torch.Generator().manual_seed(0))
@@ -145,10 +218,9 @@ def test_fine_tuning_learns_what_the_distortion_took(tmp_path):
             return torch.nn.functional.cross_entropy(used["a"].eval()(noisy), labels).item()
 
     before = loss_on_noise()
-    train_recovery(
-        None, splits, tmp_path / "run", LoopSettings(epochs=8, batch_size=8, precision="32-true"),
-        loss=loss, classifiers=used, choices={"noise": CHOICES["noise"]}, seed=0, name="tune",
-        fingerprint={}, tuned=tuned,
+    train(
+        None, splits, tmp_path / "run", replace(SETTINGS, epochs=8),
+        loss=loss, classifiers=used, choices={"noise": CHOICES["noise"]}, tuned=tuned,
     )  # fmt: skip
     assert loss_on_noise() < before
 
@@ -162,16 +234,16 @@ def test_kept_features_train_the_same_head(splits, tmp_path):
         used["a"].backbone.register_forward_hook(
             lambda module, args, out, count=count: count.__setitem__(0, count[0] + len(args[0]))
         )
-        history = train_recovery(
-            None, splits, tmp_path / str(keep), SETTINGS, loss=loss, classifiers=used,
-            choices=CHOICES, seed=0, name="tune", fingerprint={}, tuned=tuned, keep_features=keep,
+        history = train(
+            None, splits, tmp_path / str(keep), replace(SETTINGS, epochs=2),
+            loss=loss, classifiers=used, tuned=tuned, keep_features=keep,
         )  # fmt: skip
         curves.append(history.frame.drop(columns="seconds").to_numpy(dtype=float))
         passed.append(count[0])
     torch.testing.assert_close(*map(torch.tensor, curves), rtol=1e-4, atol=1e-6)
-    train, validation = len(splits.train) // 8 * 8, len(splits.validation)
-    assert passed[0] == 2 * (2 * train + 2 * validation)
-    assert passed[1] <= 2 * train + len(splits.train) + 2 * validation
+    images, validation = len(splits.train), len(splits.validation)
+    assert passed[0] == 2 * (2 * images + 2 * validation)
+    assert passed[1] <= 2 * images + images + 2 * validation
 
 
 def test_what_cannot_learn_is_refused():
