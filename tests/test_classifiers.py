@@ -32,21 +32,41 @@ def images(name, count=2):
 every = pytest.mark.parametrize("name", ARCHITECTURES)
 
 
-@every
-def test_logits(name):
-    net = classifier(name).set_trainable("all").eval()
+def seen_by_backbone(net, batch):
+    seen = []
+    handle = net.backbone.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
     with torch.no_grad():
-        logits = net(images(name))
-        torch.testing.assert_close(logits, net.head(net.features(images(name))))
+        net(batch)
+    handle.remove()
+    return seen[0]
+
+
+@every
+def test_logits_are_those_of_the_head_on_normalised_images(name):
+    net = classifier(name).set_trainable("all").eval()
+    batch = images(name)
+    with torch.no_grad():
+        logits = net(batch)
+        torch.testing.assert_close(logits, net.head(net.features(batch)))
     assert logits.shape == (2, CLASSES)
     assert torch.isfinite(logits).all()
+    _, *statistics = PREPROCESSING["imagenet"]
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in statistics)
+    torch.testing.assert_close(seen_by_backbone(net, batch), (batch - mean) / std)
+    assert not {"mean", "std"} & net.state_dict().keys()
+    linear = [m for m in net.head.modules() if isinstance(m, nn.Linear)]
+    assert len(linear) == ARCHITECTURES[name].fully_connected
+    assert linear[-1].out_features == CLASSES
     assert net.source == "random"
 
 
 @every
 @pytest.mark.parametrize("mode", classifiers.TRAINABLE)
-def test_gradients_reach_what_is_trained_and_nothing_else(name, mode):
-    net = classifier(name).set_trainable(mode).train()
+def test_gradients_and_training_mode_reach_what_is_trained_and_nothing_else(name, mode):
+    net = classifier(name).set_trainable(mode)
+    nn.Sequential(net).train()
+    assert {m.training for m in net.backbone.modules()} == {mode == "all"}
+    assert {m.training for m in net.head.modules()} == {mode != "frozen"}
     net.zero_grad(set_to_none=True)
     batch = images(name).requires_grad_()
     net(batch).square().sum().backward()
@@ -58,20 +78,6 @@ def test_gradients_reach_what_is_trained_and_nothing_else(name, mode):
 
 
 @every
-def test_frozen_parts_stay_in_eval_mode(name):
-    net = classifier(name)
-    expected = {"frozen": (False, False), "fully_connected": (False, True), "all": (True, True)}
-    for mode, (backbone, head) in expected.items():
-        net.set_trainable(mode).train()
-        assert {m.training for m in net.backbone.modules()} == {backbone}, mode
-        assert {m.training for m in net.head.modules()} == {head}, mode
-        net.eval()
-        assert not any(m.training for m in net.modules())
-    nn.Sequential(net.set_trainable("frozen")).train()
-    assert not any(m.training for m in net.backbone.modules())
-
-
-@every
 def test_a_frozen_classifier_is_not_changed_by_use(name):
     net = classifier(name).set_trainable("frozen").train()
     before = weights.state_hash(net)
@@ -80,67 +86,37 @@ def test_a_frozen_classifier_is_not_changed_by_use(name):
     assert weights.state_hash(net) == before
 
 
-def seen_by_backbone(net, batch):
-    seen = []
-    handle = net.backbone.register_forward_pre_hook(lambda module, args: seen.append(args[0]))
-    with torch.no_grad():
-        net(batch)
-    handle.remove()
-    return seen[0]
-
-
-@every
-def test_normalisation_is_inside(name):
-    net = classifier(name).set_trainable("frozen").eval()
-    batch = images(name)
-    seen = seen_by_backbone(net, batch)
-    _, mean, std = PREPROCESSING["imagenet"]
-    for c in range(3):
-        torch.testing.assert_close(seen[:, c], (batch[:, c] - mean[c]) / std[c])
-    assert not {"mean", "std"} & net.state_dict().keys()
-
-
 def test_other_preprocessing_is_that_of_keras():
     batch = torch.rand(2, 3, 32, 32)
-    nets = {
-        kind: build(
-            "vgg16", 3, weights=None, image_size=32, head_width=8, preprocessing=kind
-        ).eval()
-        for kind in ("caffe", "rescaled")
-    }
-    assert torch.equal(seen_by_backbone(nets["rescaled"], batch), batch)
+    options = {"weights": None, "image_size": 32, "head_width": 8}
+    rescaled, caffe = (
+        build("vgg16", 3, preprocessing=kind, **options).eval() for kind in ("rescaled", "caffe")
+    )
+    assert torch.equal(seen_by_backbone(rescaled, batch), batch)
     blue, green, red = (255 * batch[:, c] for c in (2, 1, 0))
     expected = torch.stack([blue - 103.939, green - 116.779, red - 123.68], 1)
-    torch.testing.assert_close(seen_by_backbone(nets["caffe"], batch), expected)
-    with pytest.raises(
-        QrlibError, match="unknown preprocessing 'keras'.*imagenet, caffe, rescaled"
-    ):
-        build("vgg16", 3, weights=None, preprocessing="keras")
-
-
-@every
-def test_head_is_that_of_its_family(name):
-    linear = [m for m in classifier(name).head.modules() if isinstance(m, nn.Linear)]
-    assert len(linear) == ARCHITECTURES[name].fully_connected
-    assert linear[-1].out_features == CLASSES
+    torch.testing.assert_close(seen_by_backbone(caffe, batch), expected)
 
 
 def test_vgg16_has_the_papers_head_at_224_pixels():
-    backbone, features = ARCHITECTURES["vgg16"].make(224)
-    assert features == 512 * 7 * 7
-    del backbone
+    assert ARCHITECTURES["vgg16"].make(224)[1] == 512 * 7 * 7
 
 
-def test_unknown_name_lists_the_valid_ones():
-    with pytest.raises(QrlibError, match=r"unknown classifier 'vgg61' \(did you mean 'vgg16'\?\)"):
-        build("vgg61", 5)
+@pytest.mark.parametrize(
+    ("name", "classes", "options", "message"),
+    [
+        ("vgg61", 5, {}, r"unknown classifier 'vgg61' \(did you mean 'vgg16'\?\)"),
+        ("inception_v3", 5, {"image_size": 74}, "at least 75 pixels, not 74; give it larger ones"),
+        ("small_vgg", 1, {}, "at least 2 classes, not 1"),
+        ("vgg16", 3, {"preprocessing": "keras"}, "'keras'.*imagenet, caffe, rescaled"),
+    ],
+)
+def test_nonsense_is_refused(name, classes, options, message):
+    with pytest.raises(QrlibError, match=message):
+        build(name, classes, weights=None, **options)
 
 
-def test_nonsense_sizes_are_refused():
-    with pytest.raises(QrlibError, match="at least 75 pixels, not 74"):
-        build("inception_v3", 5, weights=None, image_size=74)
-    with pytest.raises(QrlibError, match="at least 2 classes, not 1"):
-        build("small_vgg", 1, weights=None)
+def test_unknown_part_to_train_is_refused():
     with pytest.raises(QrlibError, match="unknown trainable 'head'.*frozen, fully_connected, all"):
         classifier("small_vgg").set_trainable("head")
 
@@ -167,18 +143,15 @@ def strides(net):
 
 @pytest.mark.parametrize(
     ("metadata", "expected"),
-    [
-        ({"stride": "conv1"}, ((2, 2), (1, 1))),
-        ({"stride": "conv2"}, ((1, 1), (2, 2))),
-        ({}, ((1, 1), (2, 2))),
-    ],
+    [({"stride": "conv1"}, ((2, 2), (1, 1))), ({}, ((1, 1), (2, 2)))],
 )
-def test_resnet_stride_follows_the_weights(tmp_path, resnet_state, metadata, expected):
-    path = tmp_path / "r.safetensors"
+def test_resnet_stride_follows_the_weights(folders, resnet_state, metadata, expected):
+    """Those of a file in the folder of weights, which is looked in first."""
+    path = folders / "weights" / "resnet50.safetensors"
     weights.write(resnet_state, path, metadata)
-    net = build("resnet50", 3, weights=path, image_size=64)
+    net = build("resnet50", 3, image_size=64)
     assert strides(net) == [expected] * 3
-    assert net.source == f"r.safetensors ({files.file_hash(path)[:12]})"
+    assert net.source == f"resnet50.safetensors ({files.file_hash(path)[:12]})"
     own = net.backbone.state_dict()
     assert all(torch.equal(own[key], resnet_state[key]) for key in own)
     assert net.set_trainable("frozen").eval()(torch.rand(1, 3, 64, 64)).shape == (1, 3)
@@ -201,13 +174,6 @@ def test_unknown_stride_is_refused(tmp_path, resnet_state):
     weights.write(resnet_state, path, {"stride": "v1"})
     with pytest.raises(QrlibError, match=r"stride .*r\.safetensors.*'v1'.*conv1, conv2"):
         build("resnet50", 3, weights=path, image_size=64)
-
-
-def test_folder_of_weights_is_looked_in_first(folders, resnet_state):
-    weights.write(resnet_state, folders / "weights" / "resnet50.safetensors", {"stride": "conv1"})
-    net = build("resnet50", 3, image_size=64)
-    assert net.source.startswith("resnet50.safetensors (")
-    assert strides(net) == [((2, 2), (1, 1))] * 3
 
 
 def test_other_keys_or_shapes_are_refused(tmp_path, resnet_state):
@@ -239,34 +205,18 @@ def test_missing_weights_never_become_random_ones(monkeypatch, folders):
         build("resnet50", 3, image_size=96, weights=folders / "x.safetensors")
 
 
-def test_images_in_bfloat16_are_resized_too():
-    """As a restorer hands them over in mixed precision."""
-    net = classifiers.build("small_vgg", 3, weights=None, image_size=24, input_size=32).eval()
-    images = torch.rand(2, 3, 24, 24).bfloat16().requires_grad_()
-    with torch.autocast("cpu", torch.bfloat16):
-        logits = net(images)
-    logits.float().sum().backward()
-    with torch.no_grad():
-        torch.testing.assert_close(logits.float(), net(images.float()), atol=0.05, rtol=0)
-    assert images.grad.abs().sum() > 0
-
-
 def test_input_size_resizes_what_the_classifier_is_shown():
     """A classifier that needs larger images than the data's; gradients reach the small ones."""
     torch.manual_seed(0)
-    network = classifiers.build(
-        "small_resnet", 3, weights=None, image_size=32, input_size=64
-    ).eval()
-    images = torch.rand(2, 3, 32, 32, requires_grad=True)
-    shapes = []
-    network.backbone.register_forward_pre_hook(lambda _, args: shapes.append(args[0].shape))
-    network(images).sum().backward()
-    assert shapes == [(2, 3, 64, 64)]
-    assert images.grad.abs().sum() > 0
-    large = torch.nn.functional.interpolate(images.detach(), (64, 64), mode="bilinear")
-    torch.testing.assert_close(network(images.detach()), network(large))
-    wide = classifiers.build("vgg16", 3, weights=None, image_size=64, input_size=96, head_width=8)
+    net = build("small_resnet", 3, weights=None, image_size=32, input_size=64).eval()
+    small = torch.rand(2, 3, 32, 32, requires_grad=True)
+    large = nn.functional.interpolate(small.detach(), (64, 64), mode="bilinear")
+    logits = net(small)
+    torch.testing.assert_close(logits, net(large))
+    logits.sum().backward()
+    assert small.grad.abs().sum() > 0
+    with torch.autocast("cpu", torch.bfloat16):  # as a restorer hands them over in mixed precision
+        mixed = net(small.bfloat16())
+    torch.testing.assert_close(mixed.float(), logits, atol=0.05, rtol=0)
+    wide = build("vgg16", 3, weights=None, image_size=64, input_size=96, head_width=8)
     assert wide.head[0].in_features == 512 * 3 * 3
-    with pytest.raises(QrlibError, match="at least 75 pixels, not 64; give it larger ones, or set"):
-        classifiers.build("inception_v3", 3, weights=None, image_size=64)
-    assert classifiers.build("inception_v3", 3, weights=None, image_size=64, input_size=96)

@@ -18,7 +18,6 @@ from qrlib.distortions import (
     Distortion,
     distort_for_evaluation,
     gaussian_blur,
-    gaussian_kernel,
     gaussian_noise,
     kernel_size,
     levels,
@@ -39,45 +38,26 @@ def opencv(images, sigma):
     return torch.stack([torch.from_numpy(row).permute(2, 0, 1) for row in rows])
 
 
-@pytest.mark.parametrize("sigma", BLUR_SIGMAS)
+#: Those of the paper, and scaled to smaller images.
+SIGMAS = [*BLUR_SIGMAS, *(sigma * 32 / 224 for sigma in BLUR_SIGMAS), 10 * 96 / 224]
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
 @pytest.mark.parametrize("shape", [(64, 64), (41, 73), (224, 57), (20, 21)])
 def test_blur_equals_opencv(sigma, shape):
     images = torch.rand(2, 3, *shape, generator=seeded(0))
-    assert (gaussian_blur(images, sigma) - opencv(images, sigma)).abs().max() < 1e-5
+    expected = opencv(images, sigma)
+    assert (gaussian_blur(images, sigma) - expected).abs().max() < 1e-5
+    assert (images - expected).abs().max() > 1e-3  # the check can fail
 
 
-@pytest.mark.parametrize("side", [32, 64, 96])
-@pytest.mark.parametrize("sigma", BLUR_SIGMAS)
-def test_scaled_blur_equals_opencv(sigma, side):
-    images = torch.rand(1, 3, side, side + 3, generator=seeded(1))
-    scaled = sigma * side / 224
-    assert (gaussian_blur(images, scaled) - opencv(images, scaled)).abs().max() < 1e-5
-
-
-def test_blur_of_a_photograph_equals_opencv(photograph):
-    images = photograph[None]
-    assert (gaussian_blur(images, 4.0) - opencv(images, 4.0)).abs().max() < 1e-5
-    assert (images - opencv(images, 4.0)).abs().max() > 0.1  # the check can fail
-
-
-def test_kernel_sizes_are_the_papers():
+def test_kernel_sizes():
+    """The paper's, and odd ones near 4 sigma for all others."""
     assert [kernel_size(sigma) for sigma in BLUR_SIGMAS] == [7, 15, 23, 31, 39]
-
-
-@pytest.mark.parametrize("sigma", np.linspace(0.05, 12, 40))
-def test_kernel_size_is_odd_and_near_four_sigma(sigma):
-    size = kernel_size(sigma)
-    assert size % 2 == 1
-    assert size >= 3
-    assert size == 3 or abs(size - (4 * sigma - 1)) <= 1 + 1e-9
-
-
-@pytest.mark.parametrize("sigma", BLUR_SIGMAS)
-def test_kernel_is_symmetric_and_sums_to_one(sigma):
-    kernel = gaussian_kernel(sigma)
-    assert len(kernel) == kernel_size(sigma)
-    assert kernel.sum() == pytest.approx(1, abs=1e-12)
-    np.testing.assert_array_equal(kernel, kernel[::-1])
+    for sigma in np.linspace(0.05, 12, 40):
+        size = kernel_size(sigma)
+        assert size % 2 == 1
+        assert size == 3 or (size > 3 and abs(size - (4 * sigma - 1)) <= 1 + 1e-9)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -91,11 +71,6 @@ def test_any_number_of_channels(channels):
     assert gaussian_noise(images, 20.0, generator=seeded(0)).shape == images.shape
 
 
-def test_blur_keeps_a_flat_image_and_the_mean():
-    flat = torch.full((1, 3, 40, 50), 0.3)
-    torch.testing.assert_close(gaussian_blur(flat, 8.0), flat, atol=1e-6, rtol=0)
-
-
 def test_blur_has_a_gradient_even_after_use_without_one():
     with torch.inference_mode():
         gaussian_blur(torch.rand(1, 3, 33, 35), 2.0)
@@ -104,19 +79,13 @@ def test_blur_has_a_gradient_even_after_use_without_one():
     assert images.grad[..., 5, 5].min() > 0
 
 
-def test_noise_follows_the_seed():
-    images = torch.rand(2, 3, 20, 30, generator=seeded(0))
+def test_noise_follows_the_generator_or_torchs_own_seed():
+    images = torch.full((1, 3, 8, 8), 0.5)
     first = gaussian_noise(images, 40.0, generator=seeded(1))
     assert torch.equal(first, gaussian_noise(images, 40.0, generator=seeded(1)))
     assert not torch.equal(first, gaussian_noise(images, 40.0, generator=seeded(2)))
-
-
-def test_noise_without_a_generator_follows_torchs_own_seed():
-    images = torch.full((1, 3, 8, 8), 0.5)
-    torch.manual_seed(5)
-    first = gaussian_noise(images, 20.0)
-    torch.manual_seed(5)
-    assert torch.equal(first, gaussian_noise(images, 20.0))
+    torch.manual_seed(1)
+    assert torch.equal(first, gaussian_noise(images, 40.0))
 
 
 @pytest.mark.parametrize("sigma", [1.0, 5.0, 20.0])
@@ -128,16 +97,12 @@ def test_noise_has_the_asked_deviation_where_nothing_is_clipped(sigma):
 
 
 @pytest.mark.parametrize("sigma", NOISE_SIGMAS)
-def test_noise_is_clipped(sigma):
-    images = torch.full((1, 3, 200, 200), 0.5)
+def test_noise_is_clipped_after_it_is_added(sigma):
+    images = torch.rand(1, 3, 20, 20, generator=seeded(0))
+    drawn = images + torch.randn(images.shape, generator=seeded(0)) * sigma / 255
     noisy = gaussian_noise(images, sigma, generator=seeded(0))
-    assert noisy.min() >= 0
-    assert noisy.max() <= 1
-    # Deviation of a normal variable clipped at a half: clipping must not act before the noise.
-    drawn = torch.randn(images.shape, generator=seeded(0)) * sigma / 255 + 0.5
-    assert torch.allclose(noisy, drawn.clamp(0, 1), atol=1e-6)
-    if sigma == 100:
-        assert 0.15 < ((noisy == 0) | (noisy == 1)).float().mean() < 0.25  # P(|z| > 1.275) = 0.202
+    torch.testing.assert_close(noisy, drawn.clamp(0, 1), atol=1e-6, rtol=0)
+    assert drawn.amax() > 1
 
 
 def test_inputs_are_left_alone():
@@ -206,17 +171,13 @@ def test_levels_refuses_what_it_does_not_know():
 
 
 def test_sample_reaches_all_ten_choices_evenly():
-    choices, generator = levels("multiple"), seeded(0)
-    counts = Counter((d.kind, d.level) for d in (sample(choices, generator) for _ in range(4000)))
+    choices, generator, again = levels("multiple"), seeded(0), seeded(0)
+    drawn = [sample(choices, generator) for _ in range(4000)]
+    assert drawn == [sample(choices, again) for _ in range(4000)]
+    counts = Counter((d.kind, d.level) for d in drawn)
     assert len(counts) == 10
     # 400 expected, with a deviation of 19
     assert all(320 < count < 480 for count in counts.values())
-
-
-def test_sample_follows_the_generator():
-    first = [sample(levels(), seeded(seed)) for seed in range(20)]
-    assert first == [sample(levels(), seeded(seed)) for seed in range(20)]
-    assert len(set(first)) > 3
 
 
 def test_evaluation_noise_is_the_same_for_good():
@@ -226,6 +187,7 @@ def test_evaluation_noise_is_the_same_for_good():
     digest = hashlib.sha256(rounded.tobytes()).hexdigest()
     assert digest[:16] == "22fdbf78c069439a"
     assert (noisy.std() * 255).item() == pytest.approx(40, rel=0.05)
+    assert not torch.equal(noisy[0], noisy[1])
 
 
 @pytest.mark.parametrize("distortion", [Distortion("noise", 3, 60.0), Distortion("blur", 2, 4.0)])
@@ -236,14 +198,6 @@ def test_evaluation_distortion_does_not_depend_on_the_batch(distortion):
     order = [3, 0, 4]
     some = distort_for_evaluation(images[order], [ids[i] for i in order], distortion)
     torch.testing.assert_close(some, whole[order], atol=1e-6, rtol=0)
-
-
-def test_evaluation_noise_differs_by_image_and_level():
-    images = torch.full((2, 3, 16, 16), 0.5)
-    weak = distort_for_evaluation(images, ["a", "b"], Distortion("noise", 1, 20.0))
-    assert not torch.equal(weak[0], weak[1])
-    strong = distort_for_evaluation(images, ["a", "b"], Distortion("noise", 2, 20.0))
-    assert not torch.equal(weak, strong)
 
 
 def test_evaluation_leaves_clean_images_and_wants_an_id_each():

@@ -19,15 +19,9 @@ def test_quality_loss_by_hand():
     restored = torch.tensor([0.5, 0.25, 1.0, 1.0]).view(1, 1, 2, 2)
     target = torch.tensor([0.0, 0.5, 1.0, 0.0]).view(1, 1, 2, 2)
     assert quality_loss(restored, target).item() == pytest.approx(0.4375)
-
-
-def test_quality_loss_is_the_mean_over_images_too():
-    restored, target = torch.rand(4, 3, 9, 7), torch.rand(4, 3, 9, 7)
-    each = [quality_loss(a[None], b[None]) for a, b in zip(restored, target, strict=True)]
-    assert quality_loss(restored, target).item() == pytest.approx(torch.stack(each).mean().item())
-    assert quality_loss(restored, target).item() == pytest.approx(
-        (restored - target).abs().sum().item() / restored.numel()
-    )
+    assert quality_loss(restored.repeat(3, 1, 1, 1), target.repeat(3, 1, 1, 1)).item() == (
+        pytest.approx(0.4375)
+    )  # a mean over images too
 
 
 def test_classification_loss_by_hand():
@@ -35,14 +29,6 @@ def test_classification_loss_by_hand():
     logits = torch.tensor([[math.log(3), 0.0], [0.0, 0.0]])
     expected = -(math.log(0.75) + math.log(0.5)) / 2
     assert classification_loss(logits, torch.tensor([0, 1])).item() == pytest.approx(expected)
-
-
-def test_classification_loss_equals_the_one_hot_form():
-    logits, labels = torch.randn(5, 7), torch.tensor([0, 6, 3, 3, 1])
-    one_hot = F.one_hot(labels, 7).float()
-    expected = -(one_hot * logits.log_softmax(1)).sum(1).mean()
-    torch.testing.assert_close(classification_loss(logits, labels), expected)
-    torch.testing.assert_close(classification_loss(logits, labels), F.cross_entropy(logits, labels))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from qrlib.utils.errors import QrlibError
 
 def test_round_trip_with_metadata(tmp_path):
     state = {"a": torch.randn(3, 4).T, "b": torch.arange(5), "c": torch.tensor(2.0)}
+    state["d"] = torch.rand(3, 8, 3, 3).to(memory_format=torch.channels_last)
     path = tmp_path / "deep" / "w.safetensors"
     weights.write(state, path, {"stride": "conv1"})
     loaded, metadata = weights.read(path)
@@ -25,14 +26,6 @@ def test_round_trip_with_metadata(tmp_path):
         assert loaded[key].dtype == value.dtype
 
 
-def test_channels_last_weights_come_back_equal(tmp_path):
-    module = nn.Conv2d(3, 8, 3).to(memory_format=torch.channels_last)
-    weights.write(module.state_dict(), tmp_path / "w.safetensors")
-    loaded, metadata = weights.read(tmp_path / "w.safetensors")
-    assert metadata == {}
-    assert torch.equal(loaded["weight"], module.weight)
-
-
 @pytest.mark.parametrize("keep", [0, 4, 100, 900])
 def test_a_truncated_file_is_named(tmp_path, keep):
     path = tmp_path / "w.safetensors"
@@ -40,13 +33,9 @@ def test_a_truncated_file_is_named(tmp_path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(QrlibError, match=r"w\.safetensors is not a whole safetensors file"):
         weights.read(path)
-    with pytest.raises(QrlibError, match="not a whole safetensors file"):
-        weights.load("vgg16", path)
-
-
-def test_a_missing_file_is_named(tmp_path):
+    path.unlink()
     with pytest.raises(QrlibError, match=r"w\.safetensors"):
-        weights.read(tmp_path / "w.safetensors")
+        weights.read(path)
 
 
 def test_full_disk_leaves_the_old_weights(tmp_path, monkeypatch):

@@ -152,6 +152,7 @@ def test_the_readme_shows_the_numbers_of_the_records(committed: None) -> None:
             assert f"| {distortion}, {whose} | {numbers} |" in text
 
 
+@pytest.mark.slow
 def test_the_readme_tells_what_longer_training_brought(committed: None) -> None:
     name = "caltech101-cpu-20"
     chosen = profiles.load(name)
@@ -182,6 +183,7 @@ def test_the_page_of_the_runs_tells_what_fine_tuning_wins_back(committed: None) 
     assert f"over all levels {tuned.mean():.3f} in place of {none.mean():.3f}" in text
 
 
+@pytest.mark.slow
 def test_the_page_of_the_twenty_classes_tells_the_numbers_of_the_records(committed: None) -> None:
     name = "caltech101-cpu-20"
     chosen = profiles.load(name)

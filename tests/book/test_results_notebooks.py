@@ -95,6 +95,7 @@ def test_the_line_of_a_figure_follows_it(path):
             assert "behind(" in after, source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", READING, ids=lambda p: p.stem)
 def test_no_table_is_rendered_from_records_of_another_profile(path, rendered):
     write_records("caltech101-cpu")
@@ -103,6 +104,7 @@ def test_no_table_is_rendered_from_records_of_another_profile(path, rendered):
     assert rendered == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", READING, ids=lambda p: p.stem)
 @pytest.mark.parametrize("name", ["dataset", "classifier"])
 def test_no_table_is_rendered_from_records_of_another_setting(path, name, rendered):
@@ -112,6 +114,7 @@ def test_no_table_is_rendered_from_records_of_another_setting(path, name, render
     assert rendered == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["overview", "recovery"])
 def test_a_table_is_rendered_from_a_profiles_own_records(name, rendered):
     write_records("quick")
@@ -128,6 +131,7 @@ FULL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "page"), FULL)
 def test_every_results_page_that_a_profile_plans_can_be_made_from_its_records(name, page, rendered):
     """Else hours of training would end in a page that fails."""

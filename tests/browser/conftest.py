@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 PHONE, DESKTOP = 390, 1280
-PATIENCE = 120_000  # ms for a page to load: the machine may be busy
+PATIENCE = 180_000  # ms to wait for anything: the machine may be busy
+expect.set_options(timeout=PATIENCE)
 #: How the summary of all tests finds what was left out (tests/conftest.py).
 NO_BROWSER = "no Chromium: install one (Debian: apt-get install chromium) or set QRLIB_BROWSER"
 
@@ -104,12 +105,16 @@ def site(request: pytest.FixtureRequest, html: Path) -> str:
     return request.getfixturevalue("server") if request.param == "http" else f"{html.as_uri()}/"
 
 
-def new_page(browser: Browser, width: int = DESKTOP, dark: bool = False) -> Page:
+def new_page(
+    browser: Browser, width: int = DESKTOP, dark: bool = False, scripts: bool = True
+) -> Page:
     """A page of its own, without cache or settings of another."""
     context = browser.new_context(
         viewport={"width": width, "height": 844 if width < 600 else 900},
         color_scheme="dark" if dark else "light",
+        java_script_enabled=scripts,
     )
+    context.set_default_timeout(PATIENCE)
     return context.new_page()
 
 
@@ -124,9 +129,9 @@ _WAIT = """([condition, given, patience]) => new Promise((resolve, reject) => {
 })"""
 
 
-def until(page: Page, condition: str, given: Any = None, timeout: float = PATIENCE) -> None:
-    """Wait until a function of JavaScript, which gets `given`, says so; `timeout` in milliseconds."""
-    page.evaluate(_WAIT.replace("CONDITION", f"({condition})"), [condition, given, timeout])
+def until(page: Page, condition: str, given: Any = None) -> None:
+    """Wait until a function of JavaScript, which gets `given`, says so."""
+    page.evaluate(_WAIT.replace("CONDITION", f"({condition})"), [condition, given, PATIENCE])
 
 
 def settle(page: Page) -> None:
@@ -163,7 +168,7 @@ class Visit:
 
     def loaded(self) -> int:
         """Bytes of all that the page has asked for, once it asks for nothing more."""
-        self.page.wait_for_load_state("networkidle", timeout=PATIENCE)
+        self.page.wait_for_load_state("networkidle")
         return sum(request.sizes()["responseBodySize"] for request in self.finished)
 
     def too_wide(self) -> int:
@@ -186,7 +191,7 @@ def visit(browser: Browser, site: str) -> Iterator[Callable[..., Visit]]:
 
     def open_page(path: str, width: int = DESKTOP, dark: bool = False) -> Visit:
         visits.append(Visit(new_page(browser, width, dark), site))
-        visits[-1].page.goto(site + path, wait_until="load", timeout=PATIENCE)
+        visits[-1].page.goto(site + path)
         return visits[-1]
 
     yield open_page

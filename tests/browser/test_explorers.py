@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import re
 from collections.abc import Callable
@@ -9,16 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from browser.conftest import DESKTOP, PHONE, until
+from browser.conftest import DESKTOP, PHONE, new_page
 from qrlib import paper
 from qrlib.experiments import profiles, samples
 from qrlib.records import selection, store
 from qrlib.report import labels, tables
 from qrlib.utils import paths
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = "caltech101-cpu"
@@ -43,9 +47,9 @@ def _committed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def explorer(page: Page, number: int = 0) -> Locator:
-    found = page.locator(".qx").nth(number)
-    found.scroll_into_view_if_needed()
-    return found
+    qx = page.locator(".qx").nth(number)
+    qx.scroll_into_view_if_needed()
+    return qx
 
 
 def says(qx: Locator) -> str:
@@ -53,7 +57,8 @@ def says(qx: Locator) -> str:
 
 
 def seen(part: Locator) -> np.ndarray:
-    """The pixels of a part of the page, (H, W, 3) in [0, 1]."""
+    """The pixels of a part of the page, (H, W, 3) in [0, 1], once its images are decoded."""
+    part.evaluate("e => Promise.all([e, ...e.querySelectorAll('img')].map((i) => i.decode?.()))")
     shot = Image.open(io.BytesIO(part.screenshot())).convert("RGB")
     return np.asarray(shot, dtype=np.float32) / 255
 
@@ -67,12 +72,12 @@ def changed(before: np.ndarray, after: np.ndarray, least: float = 0.2) -> bool:
 def test_a_page_shows_its_explorers_within_its_width(
     visit: Callable, html: Path, path: str, count: int, width: int
 ) -> None:
-    page = visit(path, width=width).page
+    opened = visit(path, width=width)
+    page = opened.page
     page.locator(".qx").nth(count - 1).wait_for()
     assert page.locator(VIEWS).count() == page.locator(".qx").count() == count
     assert not page.locator(".qx-missing").count()
-    wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-    assert wide <= 0, f"scrolls sideways by {wide} px"
+    assert opened.too_wide() == 0
     assert (html / path).stat().st_size < BUDGET
     for control in page.locator(".qx :is(select, input)").all():
         assert control.evaluate("e => e.labels.length") == 1
@@ -109,31 +114,38 @@ def test_distortions_by_photograph_kind_and_level(visit: Callable) -> None:
     assert seen(picture).std() > 0.01  # decoded, not a broken image
 
 
-def test_play_goes_through_the_levels_once(visit: Callable) -> None:
-    qx = explorer(visit(DISTORTIONS).page)
-    level = qx.get_by_role("slider")
-    play = qx.locator(".qx-play")
+@pytest.fixture
+def playing(visit: Callable) -> Locator:
+    """The explorer of distortions, on a page whose time stands still."""
+    page = visit(DISTORTIONS).page
+    qx = explorer(page)
+    page.clock.install()
+    page.clock.pause_at(page.evaluate("Date.now() + 1000"))
+    return qx
+
+
+def test_play_goes_through_the_levels_once(playing: Locator) -> None:
+    level = playing.get_by_role("slider")
+    play = playing.locator(".qx-play")
     level.press("End")
     play.click()  # from the end it begins again
-    assert level.input_value() == "0"
-    assert play.inner_text() == "⏸ Pause"
     sources = set()
-    for value in "12345":
-        until(qx.page, "([e, v]) => e.value === v", [level.element_handle(), value], timeout=5000)
-        sources.add(qx.locator("img[data-name=distorted]").get_attribute("src"))
-    assert len(sources) == 5
-    assert play.inner_text() == "▶ Play"
+    for value in "012345":
+        assert level.input_value() == value
+        assert play.inner_text() == ("▶ Play" if value == "5" else "⏸ Pause")
+        sources.add(playing.locator("img[data-name=distorted]").get_attribute("src"))
+        playing.page.clock.run_for(900)
+    assert len(sources) == 6
+    assert level.input_value() == "5"
 
 
-def test_play_is_one_step_for_those_who_want_less_motion(visit: Callable) -> None:
-    page = visit(DISTORTIONS).page
-    page.emulate_media(reduced_motion="reduce")
-    qx = explorer(page)
-    play = qx.locator(".qx-play")
-    assert play.inner_text() == "Next"
+def test_play_is_one_step_for_those_who_want_less_motion(playing: Locator) -> None:
+    playing.page.emulate_media(reduced_motion="reduce")
+    play = playing.locator(".qx-play")
+    expect(play).to_have_text("Next")
     play.click()
-    page.wait_for_timeout(1200)
-    assert qx.get_by_role("slider").input_value() == "4"
+    playing.page.clock.run_for(5000)
+    assert playing.get_by_role("slider").input_value() == "4"
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
@@ -145,12 +157,9 @@ def test_restored_images_are_the_tiles_of_the_sheets(visit: Callable, width: int
     qx.get_by_label("5", exact=True).check()
     qx.get_by_label("Restored by").select_option("RecNet (multiple)")
     assert changed(before, seen(qx.locator(".qx-tile").last))
-    for method, restorer in (("none", "none-vgg16"), ("recnet-multiple", None)):
-        name = f"evaluation-{restorer or f'{method}-vgg16-seed0'}"
-        entry = store.read_record(PROFILE, name)["samples"]
-        case = next(
-            i for i, c in enumerate(entry["cases"]) if (c["distortion"], c["level"]) == ("blur", 5)
-        )
+    for method, run in (("none", "none-vgg16"), ("recnet-multiple", "recnet-multiple-vgg16-seed0")):
+        entry = store.read_record(PROFILE, f"evaluation-{run}")["samples"]
+        case = [(c["distortion"], c["level"]) for c in entry["cases"]].index(("blur", 5))
         shown = qx.locator(f'figure[data-method="{method}"][data-case="{case}"]')
         answer = entry["answers"][2][case]
         assert labels.image_class(answer["answer"]) in shown.inner_text().replace("\xa0", " ")
@@ -200,21 +209,24 @@ def cells(qx: Locator, series: str) -> list[str]:
     return row.locator("td").all_inner_texts()
 
 
+@functools.cache
+def all_levels() -> pd.DataFrame:
+    return tables.levels(store.read(PROFILE), profiles.load(PROFILE).choice)
+
+
 def accuracy(method: str, level: int) -> list[str]:
     """A method's accuracies under noise and blur at a level, as tables write them."""
-    data = tables.levels(store.read(PROFILE), profiles.load(PROFILE).choice)
-    found = []
-    for kind in ("noise", "blur"):
-        mine = data["restorer"] == selection.restorer_of(method, kind)
-        here = mine & (data["distortion"] == kind) & (data["level"] == level)
-        found.append(f"{data[here]['ours'].item():.3f} ({data[here]['seeds'].item()})")
-    return found
+    data = all_levels()
+    data = data[data["level"] == level].set_index(["distortion", "restorer"])
+    rows = [data.loc[kind, selection.restorer_of(method, kind)] for kind in ("noise", "blur")]
+    return [f"{row['ours']:.3f} ({row['seeds']})" for row in rows]
 
 
 def test_accuracy_by_level_follows_slider_and_switches(visit: Callable) -> None:
     qx = explorer(visit(RECOVERY).page)
     charts = qx.locator(".qx-panels")
     assert cells(qx, "qrnet") == accuracy("qrnet", 3)
+    assert "highest of those shown is" in says(qx)
     qx.get_by_role("slider").focus()
     qx.page.keyboard.press("ArrowRight")
     assert cells(qx, "qrnet") == accuracy("qrnet", 4)
@@ -233,6 +245,7 @@ def test_accuracy_by_level_follows_slider_and_switches(visit: Callable) -> None:
     assert "no line here" in says(qx)
     qx.get_by_role("button", name="All on").click()
     assert qx.locator(".qx-chart").first.locator("[data-series]").count() >= 8
+    assert "highest is" in says(qx)
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
@@ -303,13 +316,6 @@ def test_no_tick_meets_the_name_of_its_axis(visit: Callable, width: int) -> None
             assert room >= 0, view
 
 
-def test_best_is_said_of_the_lines_that_are_shown(visit: Callable) -> None:
-    qx = explorer(visit(RECOVERY).page)
-    assert "highest of those shown is" in says(qx)
-    qx.get_by_role("button", name="All on").click()
-    assert "highest is" in says(qx)
-
-
 def test_printed_numbers_beside_ours(visit: Callable) -> None:
     qx = explorer(visit(OVERVIEW).page)
     qx.get_by_label("Setting").select_option(profiles.load(PROFILE).title)
@@ -370,17 +376,17 @@ def test_letters_are_light_in_the_dark(visit: Callable) -> None:
 
 
 def test_without_scripts_a_sentence_points_to_the_figures(browser: Browser, site: str) -> None:
-    with browser.new_context(java_script_enabled=False) as context:
-        page = context.new_page()
-        page.goto(site + RECOVERY)
-        assert page.get_by_text("This explorer needs JavaScript").count() == EXPLORERS[RECOVERY]
-        assert page.locator("figure img").count() >= 2
+    page = new_page(browser, scripts=False)
+    page.goto(site + RECOVERY)
+    assert page.get_by_text("This explorer needs JavaScript").count() == EXPLORERS[RECOVERY]
+    assert page.locator("figure img").count() >= 2
+    page.context.close()
 
 
 def test_a_browser_that_cannot_run_them_says_so(browser: Browser, site: str) -> None:
-    with browser.new_context() as context:
-        context.add_init_script("URL.createObjectURL = () => 'data:text/javascript,oops('")
-        page = context.new_page()
-        page.goto(site + OVERVIEW)
-        page.get_by_text("This browser cannot run the explorer").wait_for()
-        assert page.locator(".qx").count() == 0
+    page = new_page(browser)
+    page.add_init_script("URL.createObjectURL = () => 'data:text/javascript,oops('")
+    page.goto(site + OVERVIEW)
+    page.get_by_text("This browser cannot run the explorer").wait_for()
+    assert page.locator(".qx").count() == 0
+    page.context.close()

@@ -14,11 +14,13 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, FloatRect, Locator, Page
 
-from browser.conftest import DESKTOP, PATIENCE, PHONE, Visit, new_page, settle, widen
+from browser.conftest import DESKTOP, PHONE, Visit, new_page, settle, until, widen
 from qrlib.book import table_of_contents
 from qrlib.experiments import coverage
+
+pytestmark = pytest.mark.slow
 
 PAGES = [*table_of_contents.pages(table_of_contents.table()), "genindex", "search"]
 #: Bytes that a page may load in all, uncompressed.
@@ -78,7 +80,7 @@ ATTEMPTS = """async (other) => {
   };
   const found = {};
   const refusal = async () => {
-    for (let i = 0; i < 200 && !window.refused.length; i++) await soon();
+    while (!window.refused.length) await soon(); // the limit of the test is the limit of this
     return window.refused.map((text) => text.split(":")[0]);
   };
   for (const [name, attempt] of Object.entries(attempts)) {
@@ -101,56 +103,41 @@ ATTEMPTS = """async (other) => {
 }"""
 
 
-class Survey:
-    """One visit to a page, on a phone and then on a desk, in light and then in dark."""
-
-    def __init__(self, browser: Browser, site: str, path: str) -> None:
-        page = new_page(browser, PHONE)
-        page.set_default_timeout(PATIENCE)
-        page.add_init_script(REFUSED)
-        visit = Visit(page, site)
-        page.goto(f"{site}{path}.html", wait_until="load", timeout=PATIENCE)
-        self.title = page.title()
-        self.too_wide = visit.too_wide()
-        self.bytes = visit.loaded()
-        self.errors, self.outside = visit.errors[:], visit.outside[:]
-        widen(page)
-        self.violations = []
-        page.evaluate(AXE_SCRIPT)
-        for theme, rules in (("light", []), ("dark", ["color-contrast", "link-in-text-block"])):
-            page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
-            settle(page)
-            options: dict = {"resultTypes": ["violations"], "elementRef": False, "preload": False}
-            if rules:  # only colours differ
-                options["runOnly"] = rules
-            found = page.evaluate("options => axe.run(options)", options)
-            self.violations += [
-                f"{theme}: {rule['id']}: {node['target']}: {node['html'][:120]}"
-                for rule in found["violations"]
-                if rule["impact"] in GRAVE
-                for node in rule["nodes"][:3]
-            ]
-        self.refused = page.evaluate("window.refused")
-        page.context.close()
+#: axe-core's options for each theme: of the dark one only the colours differ.
+AXE: dict[str, dict] = {"light": {}, "dark": {"runOnly": ["color-contrast", "link-in-text-block"]}}
 
 
-@pytest.fixture(scope="module")
-def survey(browser: Browser, server: str) -> Callable[[str], Survey]:
-    """What was seen on a page; each is visited once."""
-    return functools.cache(functools.partial(Survey, browser, server))
+def violations(page: Page, theme: str) -> list[str]:
+    """What axe-core finds grave in a theme."""
+    page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+    settle(page)
+    options = {"resultTypes": ["violations"], "elementRef": False, "preload": False, **AXE[theme]}
+    return [
+        f"{rule['id']}: {node['target']}: {node['html'][:120]}"
+        for rule in page.evaluate("options => axe.run(options)", options)["violations"]
+        if rule["impact"] in GRAVE
+        for node in rule["nodes"][:3]
+    ]
 
 
 @pytest.mark.parametrize("name", KINDS.values())
-def test_a_page_is_quiet_and_asks_nobody_else(survey: Callable, name: str) -> None:
-    seen = survey(name)
-    assert seen.title
-    assert seen.errors == []
-    assert seen.outside == []
-
-
-@pytest.mark.parametrize("name", KINDS.values())
-def test_a_page_needs_nothing_that_its_policy_refuses(survey: Callable, name: str) -> None:
-    assert survey(name).refused == []
+def test_a_page_is_quiet_fits_a_phone_and_can_be_read_by_all(
+    browser: Browser, server: str, name: str
+) -> None:
+    """One visit, on a phone and then on a desk, in light and then in dark."""
+    page = new_page(browser, PHONE)
+    page.add_init_script(REFUSED)
+    visit = Visit(page, server)
+    page.goto(f"{server}{name}.html")
+    assert page.title()
+    assert visit.too_wide() == 0
+    assert 10_000 < visit.loaded() < BUDGET
+    visit.check()
+    widen(page)
+    page.evaluate(AXE_SCRIPT)
+    assert {theme: violations(page, theme) for theme in AXE} == {"light": [], "dark": []}
+    assert page.evaluate("window.refused") == [], "refused by the page's own policy"
+    page.context.close()
 
 
 @pytest.fixture
@@ -181,30 +168,15 @@ def test_what_gets_into_a_page_runs_not_and_reaches_nobody(
     address, asked = other
     page = new_page(browser)
     page.add_init_script(REFUSED)
-    page.goto(f"{site}try.html", wait_until="load", timeout=PATIENCE)
-    found = page.evaluate(ATTEMPTS, address)
-    expected = {name: [name] for name in found}
+    page.goto(f"{site}try.html")
+    refused = page.evaluate(ATTEMPTS, address)
+    expected = {name: [name] for name in refused}
     expected |= {"a script in the text": ["script-src-elem"], "worker": ["connect-src"]}
-    assert found == expected
+    assert refused == expected
     assert asked == []
     page.goto(f"{address}/seen")
     page.context.close()
     assert "/seen" in asked  # so the other site could have been reached
-
-
-@pytest.mark.parametrize("name", KINDS.values())
-def test_a_page_fits_a_phone(survey: Callable, name: str) -> None:
-    assert survey(name).too_wide == 0
-
-
-@pytest.mark.parametrize("name", KINDS.values())
-def test_a_page_can_be_read_by_all(survey: Callable, name: str) -> None:
-    assert survey(name).violations == []
-
-
-@pytest.mark.parametrize("name", KINDS.values())
-def test_a_page_keeps_to_its_budget(survey: Callable, name: str) -> None:
-    assert 10_000 < survey(name).bytes < BUDGET
 
 
 @pytest.mark.parametrize("name", OFFLINE)
@@ -216,39 +188,53 @@ def test_a_page_works_from_a_file(visit: Callable, site: str, name: str) -> None
     assert theme == ("dark" if site.startswith("http") else "light")
 
 
-class Links(HTMLParser):
-    """The anchors, links and images of a page."""
+class Source(HTMLParser):
+    """What the file of a page holds: links and images, and in their order tables, figures and lines."""
+
+    #: Shows no numbers: what the idea is.
+    DIAGRAMS = ("fig-idea",)
 
     def __init__(self, path: Path) -> None:
         super().__init__()
+        self.path = path
         self.anchors: set[str] = set()
-        self.links: list[str] = []
-        self.unnamed: list[str] = []
+        self.links: set[str] = set()
+        self.unnamed: list[str] = []  # images without a text
+        self.order: list[str] = []
+        self.files: list[tuple[str, str]] = []  # to take away: name, content or address
+        self.raw = 0  # frames of pandas as they are
         self.feed(path.read_text("utf-8"))
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.anchors |= {value for key in ("id", "name") if (value := found.get(key))}
-        self.links += [value for key in ("href", "src") if (value := found.get(key))]
-        if tag == "img" and len((found.get("alt") or "").split()) < 2:
-            self.unnamed.append(found.get("src") or "")
+        given = {key: value or "" for key, value in attrs}
+        kinds = given.get("class", "").split()
+        self.anchors |= {given[key] for key in ("id", "name") if key in given}
+        self.links |= {given[key] for key in ("href", "src") if given.get(key)}
+        if tag == "img" and len(given.get("alt", "").split()) < 2:
+            self.unnamed.append(given.get("src", ""))
+        if "download" in given:
+            self.files.append((given["download"], given["href"]))
+        self.raw += tag == "table" and "dataframe" in kinds
+        if tag == "table" and "qr-table" in kinds:
+            self.order.append("table")
+        elif tag == "figure" and given.get("id") not in self.DIAGRAMS:
+            self.order.append(f"figure {given.get('id', '')}")
+        elif "qr-data" in kinds:
+            self.order.append("line")
+
+    def internal(self) -> Iterator[tuple[str, Path, str]]:
+        """Links that stay in the book: as written, the file, the anchor."""
+        for link in self.links:
+            if not urlsplit(link).scheme and not link.startswith("//"):
+                address, anchor = urldefrag(link)
+                path = unquote(urlsplit(address).path)
+                yield link, (self.path.parent / path).resolve() if path else self.path, anchor
 
 
 @pytest.fixture(scope="module")
-def read(html: Path) -> Callable[[Path], Links]:
-    return functools.cache(Links)
-
-
-def internal(read: Callable, html: Path, name: str) -> list[tuple[str, Path, str]]:
-    """Links of a page that stay in the book: as written, the file, the anchor."""
-    page = html / f"{name}.html"
-    found = []
-    for link in set(read(page).links):
-        if not urlsplit(link).scheme and not link.startswith("//"):
-            address, anchor = urldefrag(link)
-            path = unquote(urlsplit(address).path)
-            found.append((link, (page.parent / path).resolve() if path else page, unquote(anchor)))
-    return found
+def read(html: Path) -> Callable[[str], Source]:
+    """A page's file by its name, read once."""
+    return functools.cache(lambda name: Source(html / f"{name}.html"))
 
 
 def test_every_page_has_a_policy(html: Path) -> None:
@@ -262,44 +248,18 @@ def test_every_page_has_a_policy(html: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_no_link_is_dead(read: Callable, html: Path, name: str) -> None:
-    links = internal(read, html, name)
-    assert links
-    for link, target, anchor in links:
+def test_no_link_is_dead_and_every_image_says_what_it_shows(
+    read: Callable[[str], Source], html: Path, name: str
+) -> None:
+    source = read(name)
+    assert source.links
+    for link, target, anchor in source.internal():
         assert target.is_file(), link
         assert target.is_relative_to(html), link
         if anchor and target.suffix == ".html":
-            assert anchor in read(target).anchors, link
-
-
-class Numbers(HTMLParser):
-    """Tables, figures and their lines, in the order of a page."""
-
-    #: Shows no numbers: what the idea is.
-    DIAGRAMS = ("fig-idea",)
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.order: list[str] = []
-        self.files: dict[str, str] = {}
-        self.raw = 0
-        self.feed(path.read_text("utf-8"))
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = {key: value or "" for key, value in attrs}
-        kinds = found.get("class", "").split()
-        self.raw += tag == "table" and "dataframe" in kinds
-        if tag == "table" and "qr-table" in kinds:
-            self.order.append("table")
-        elif tag == "figure" and found.get("id") not in self.DIAGRAMS:
-            self.order.append(f"figure {found.get('id', '')}")
-        elif "qr-data" in kinds:
-            self.order.append("line")
-        if "download" in found:
-            assert found["download"] not in self.files or (
-                self.files[found["download"]] == found["href"]
-            ), f"two files of one page are called {found['download']}"
-            self.files[found["download"]] = found["href"]
+            page = target.relative_to(html).with_suffix("").as_posix()
+            assert unquote(anchor) in read(page).anchors, link
+    assert source.unnamed == []
 
 
 #: Pages of results, and pages of one run.
@@ -307,14 +267,9 @@ RESULTS = [name for name in PAGES if kind(name) in (*coverage.PAGES, *STORY)]
 RUNS = [name for name in PAGES if re.search(r"-seed\d+$", name)]
 
 
-@pytest.fixture(scope="module")
-def numbers(html: Path) -> Callable[[str], Numbers]:
-    return functools.cache(lambda name: Numbers(html / f"{name}.html"))
-
-
 @pytest.mark.parametrize("name", RESULTS)
-def test_every_table_and_figure_leads_to_its_data(numbers: Callable, name: str) -> None:
-    shown = numbers(name)
+def test_every_table_and_figure_leads_to_its_data(read: Callable[[str], Source], name: str) -> None:
+    shown = read(name)
     assert "line" in shown.order
     for what, after in zip(shown.order, [*shown.order[1:], ""], strict=True):
         assert what == "line" or after == "line", f"{what} has no line under it"
@@ -322,27 +277,20 @@ def test_every_table_and_figure_leads_to_its_data(numbers: Callable, name: str) 
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_leads_to_its_record(
-    read: Callable, numbers: Callable, html: Path, name: str
-) -> None:
-    assert numbers(name).order[0] == "line"
+def test_a_run_leads_to_its_record(read: Callable[[str], Source], name: str) -> None:
+    assert read(name).order[0] == "line"
     _, profile, run = name.split("/")
-    assert f"../../records/{profile}/{run}.json" in read(html / f"{name}.html").links
+    assert f"../../records/{profile}/{run}.json" in read(name).links
 
 
-def test_files_to_take_away_have_names_of_their_own(numbers: Callable) -> None:
+def test_files_to_take_away_have_names_of_their_own(read: Callable[[str], Source]) -> None:
     """One name, one content, wherever in the book."""
     contents: dict[str, set[str]] = {}
     for page in {*RESULTS, *RUNS}:
-        for file, content in numbers(page).files.items():
+        for file, content in read(page).files:
             contents.setdefault(file, set()).add(content)
     assert len(contents) > 30
     assert [file for file, different in contents.items() if len(different) > 1] == []
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_every_image_says_what_it_shows(read: Callable, html: Path, name: str) -> None:
-    assert read(html / f"{name}.html").unnamed == []
 
 
 def test_photographs_have_light_letters_in_the_dark(visit: Callable) -> None:
@@ -357,9 +305,7 @@ def test_photographs_have_light_letters_in_the_dark(visit: Callable) -> None:
             )
             assert style == ["rgba(0, 0, 0, 0)", "none"]
         shown.scroll_into_view_if_needed()
-        page.wait_for_function(
-            "e => e.complete && e.naturalWidth > 300", arg=shown.element_handle()
-        )
+        until(page, "e => e.complete && e.naturalWidth > 300", shown.element_handle())
 
 
 def test_an_illustrations_number_leads_to_it(visit: Callable) -> None:
@@ -371,39 +317,33 @@ def test_an_illustrations_number_leads_to_it(visit: Callable) -> None:
     assert page.locator('a.internal[href="#fig-work"]').inner_text().startswith("Illustration")
 
 
+def box(part: Locator) -> FloatRect:
+    place = part.bounding_box()
+    assert place
+    return place
+
+
 def test_verdicts_are_cards_on_a_phone_and_wide_on_a_desk(visit: Callable) -> None:
     page = visit("_executed/does_it_hold.html", width=PHONE).page
     table = page.locator(".qr-claims").first
-    box = table.bounding_box()
-    assert box
-    assert box["x"] >= 0
-    assert box["x"] + box["width"] <= PHONE
+    assert box(table)["x"] >= 0
+    assert box(table)["x"] + box(table)["width"] <= PHONE
     assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
     cell = table.locator("td").nth(1)
     assert cell.evaluate("e => getComputedStyle(e).display") == "block"
     widen(page)
-    box = table.bounding_box()
-    assert box
-    assert 0.65 * DESKTOP < box["width"] < DESKTOP
+    assert 0.65 * DESKTOP < box(table)["width"] < DESKTOP
 
 
 def test_the_first_screen_says_whose_claim_it_is_and_leads_on(visit: Callable) -> None:
     page = visit("_executed/overview.html", width=PHONE).page
     way = page.get_by_role("link", name="Try it on your own photo")
     assert way.count() == 1
-    box = way.bounding_box()
-    assert box
-    assert box["y"] + box["height"] < 844
+    assert box(way)["y"] + box(way)["height"] < 844
     assert "Takagi" in page.locator(".bd-article p").first.inner_text()
     widen(page)
-    assert way.count() == 1
-    box = page.locator(".qr-brief .qr-ways").bounding_box()
-    assert box
-    assert box["y"] + box["height"] < 900
-    sizes = [
-        page.locator(f".bd-article {tag}").first.evaluate(
-            "e => parseFloat(getComputedStyle(e).fontSize)"
-        )
-        for tag in ("h1", "h2")
-    ]
-    assert sizes[0] > sizes[1]
+    ways = box(page.locator(".qr-brief .qr-ways"))
+    assert ways["y"] + ways["height"] < 900
+    size = "e => parseFloat(getComputedStyle(e).fontSize)"
+    headings = [page.locator(f".bd-article {tag}").first.evaluate(size) for tag in ("h1", "h2")]
+    assert headings[0] > headings[1]

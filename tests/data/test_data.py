@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from qrlib import data
-from qrlib.data import caltech, packed, photographs
+from qrlib.data import caltech, packed
 from qrlib.data.splits import PARTS, stratified
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
@@ -80,9 +80,8 @@ def test_split_is_stratified_disjoint_and_complete(folders, monkeypatch, dataset
         "train": {first: 6, second: 10, third: 3},
     }
     ids = [i for part in PARTS for i in getattr(splits, part).ids]
-    assert len(set(ids)) == len(ids) == 30
     on_disk = {f"{p.parent.name}/{p.name}" for p in root.glob("*/*.jpg")}
-    assert set(ids) == {i for i in on_disk if not i.startswith(CLUTTER[dataset])}
+    assert sorted(ids) == sorted(i for i in on_disk if not i.startswith(CLUTTER[dataset]))
 
 
 def test_split_follows_the_seed(tree):
@@ -111,11 +110,10 @@ def test_proportions(count, sizes):
     assert tuple(len(parts[part]) for part in PARTS) == sizes
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_a_class_that_is_too_small_is_named(tree, count):
-    for i in range(count):
+def test_a_class_that_is_too_small_is_named(tree):
+    for i in range(2):
         draw(tree / "lonely" / f"{i}.jpg", i)
-    with pytest.raises(QrlibError, match=rf"class 'lonely' has {count} image.*at least 3"):
+    with pytest.raises(QrlibError, match="class 'lonely' has 2 image.*at least 3"):
         load()
     assert stores() == []
 
@@ -156,16 +154,12 @@ def test_squash_and_crop(tmp_path):
     assert crop[:, :, 1:-1].min() == 255
     assert squash[0, 10, 10] == 255
     assert squash[0, 10, [0, -1]].tolist() == [0, 0]
+    header = {"dataset": "x", "image_size": 4, "resize": "stretch"}
     with pytest.raises(QrlibError, match="unknown resize 'stretch'.*squash, crop"):
-        load_photographs(resize_of_pack="stretch")
+        packed.pack("x", header, 1, lambda i: np.zeros((3, 4, 4), np.uint8))
 
 
-def load_photographs(resize_of_pack):
-    header = {"dataset": "x", "image_size": 4, "resize": resize_of_pack}
-    return packed.pack("x", header, 1, lambda i: np.zeros((3, 4, 4), np.uint8))
-
-
-@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "LA", "1", "CMYK"])
+@pytest.mark.parametrize("mode", ["L", "P", "LA", "1", "CMYK"])
 def test_every_mode_becomes_rgb(tmp_path, mode):
     path = tmp_path / ("x.tif" if mode == "CMYK" else "x.png")
     draw(path, 0, mode)
@@ -269,6 +263,8 @@ def test_a_store_is_read_again_without_the_images(tree, monkeypatch):
     second = load()
     assert torch.equal(first.test[range(6)][0], second.test[range(6)][0])
     assert len(stores()) == 1
+    with pytest.raises(ValueError, match="read-only"):
+        second.train.images[0] = 0
     load(split_seed=3)  # another split of the same images needs no packing
     assert len(stores()) == 1
 
@@ -296,26 +292,16 @@ def test_a_store_with_another_header_is_refused(tree):
         load()
 
 
-@pytest.mark.parametrize("keep", [0, 50, 2000])
-def test_a_truncated_store_is_refused(tree, keep):
+@pytest.mark.parametrize("keep", [0, 2000])
+def test_a_damaged_store_is_refused(tree, keep):
     load()
     store = paths.cache() / stores()[0] / "images.npy"
     store.write_bytes(store.read_bytes()[:keep])
     with pytest.raises(QrlibError, match="packed store caltech101-16px.* is damaged.*delete"):
         load()
-
-
-def test_a_store_with_another_number_of_images_is_refused(tree):
-    load()
-    store = paths.cache() / stores()[0] / "images.npy"
     np.save(store, np.zeros((4, 3, 16, 16), np.uint8))
     with pytest.raises(QrlibError, match=r"holds an array of \(4, 3, 16, 16\)"):
         load()
-
-
-def test_stored_images_cannot_be_changed(tree):
-    with pytest.raises(ValueError, match="read-only"):
-        load().train.images[0] = 0
 
 
 def test_two_processes_make_one_good_store(tree):
@@ -361,6 +347,12 @@ def crops(**changes):
     return data.load("photographs", **options)
 
 
+def place(name):
+    """Of a crop: its photograph's file, and where its corner lies there."""
+    file, _, corner = name.partition("@")
+    return file, *map(int, corner.split(","))
+
+
 def extent(file):
     with Image.open(f"{skimage.__path__[0]}/data/{file}") as image:
         return image.size
@@ -372,8 +364,7 @@ def test_crops_of_the_three_parts_share_no_pixel(size, classes):
     taken = {}
     for part in PARTS:
         for name in getattr(splits, part).ids:
-            file, _, where = name.partition("@")
-            x, y = map(int, where.split(","))
+            file, x, y = place(name)
             width, height = extent(file)
             assert 0 <= x <= width - size, name
             assert 0 <= y <= height - size, name
@@ -391,26 +382,19 @@ def test_crops_are_the_photographs_pixels():
     splits = crops()
     images, labels, ids = splits.test[range(len(splits.test))]
     for image, label, name in zip(images, labels, ids, strict=True):
-        file, _, where = name.partition("@")
-        x, y = map(int, where.split(","))
+        file, x, y = place(name)
         pixels = np.asarray(Image.open(f"{skimage.__path__[0]}/data/{file}").convert("RGB"))
         expected = pixels[y : y + 32, x : x + 32].transpose(2, 0, 1)
         np.testing.assert_array_equal(image.numpy(), expected)
         assert file.startswith(splits.classes[label])
 
 
-def test_number_of_crops():
-    splits = crops()
-    assert len(splits.classes) == 4
-    for part, count in (("train", 16), ("validation", 2), ("test", 4)):
-        labels = getattr(splits, part).labels
-        assert torch.bincount(labels).tolist() == [count] * 4
-
-
 def test_positions_of_crops_are_the_same_for_good():
     """Without the scikit-image version, which the manifest also holds."""
     splits = crops()
     ids = [i for part in PARTS for i in getattr(splits, part).ids]
+    for part, count in (("train", 16), ("validation", 2), ("test", 4)):
+        assert torch.bincount(getattr(splits, part).labels).tolist() == [count] * 4
     assert hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16] == "37a13ea5cd56e6aa"
     assert crops().manifest_hash == splits.manifest_hash
 
@@ -418,13 +402,6 @@ def test_positions_of_crops_are_the_same_for_good():
 def test_manifest_hash_follows_every_setting():
     changes = ({}, {"split_seed": 1}, {"per_class": 17}, {"classes": 3}, {"image_size": 33})
     assert len({crops(**change).manifest_hash for change in changes}) == 5
-
-
-def test_all_photographs_are_there():
-    assert len(photographs.FILES) == 16
-    assert len({f.split(".")[0] for f in photographs.FILES}) == 16
-    for file in photographs.FILES:
-        assert photographs._open(file).shape[0] == 3
 
 
 def test_crops_that_do_not_fit_are_refused():
