@@ -30,11 +30,12 @@ def make_net(seed: int = 0, dropout: float = 0.2) -> QRNet:
     return QRNet(1, dropout=dropout)
 
 
-def make_task(classifier=None, net=None, choices=CHOICES, learning_rate=1e-3) -> RecoveryTask:
-    """RecNet's task, or with a classifier QRNet's."""
+def make_task(classifier=None, net=None, choices=CHOICES, **options) -> RecoveryTask:
+    """RecNet's task, or with a classifier QRNet's; `options` are the task's own."""
     used = {} if classifier is None else {"c": classifier}
     loss = RecoveryLoss(dict.fromkeys(used, 0.01))
-    return RecoveryTask(net or make_net(), loss, used, choices, learning_rate=learning_rate, seed=1)
+    options = {"learning_rate": 1e-3, "seed": 1, **options}
+    return RecoveryTask(net or make_net(), loss, used, choices, **options)
 
 
 def fit(task, splits, folder, settings=SETTINGS, fingerprint=None) -> loop.History:
