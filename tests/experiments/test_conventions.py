@@ -223,6 +223,7 @@ def test_test_images_are_chosen_once():
             conventions.choose_images(100, wrong)
 
 
+@pytest.mark.slow
 def test_measured_means_of_ours_are_those_of_the_evaluation(splits):
     rows = conventions.measure(splits, conventions.available(splits), blur_scale=32 / 224)
     cases = [c for each in distortions.levels(blur_scale=32 / 224).values() for c in each]
@@ -293,6 +294,7 @@ def test_photographs_have_no_files_to_resize(splits):
 # --- record and comparison -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_record(splits):
     experiment = plan.open_experiment("smoke", variant="none")
     rows, path = evaluate.measure_conventions(experiment, splits, images=4)
@@ -365,6 +367,7 @@ def test_distances_are_in_errors_of_the_difference():
     assert text.index("| the papers | 15.29") < text.index("| ours | 15.59 | 0.330")
 
 
+@pytest.mark.slow
 def test_the_error_of_a_difference_is_that_of_two_draws_without_replacement():
     chance = np.random.default_rng(0)
     images = chance.normal(size=table5_conventions.IMAGES)

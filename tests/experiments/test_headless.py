@@ -25,6 +25,7 @@ def test_unknown_runs_are_refused_before_anything_is_trained(capsys):
     assert "unknown profile 'nowhere'" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_records_of_a_run_and_of_what_it_needs(capsys):
     assert main(["train", "smoke", "small_qrnet-multiple-small_vgg-seed0"]) == 0
     said = capsys.readouterr().out

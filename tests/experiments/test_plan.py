@@ -179,6 +179,7 @@ def counting(monkeypatch):
     return trained
 
 
+@pytest.mark.slow
 def test_the_whole_way(monkeypatch):
     """Data, classifier, restorers, records; then once more, training nothing."""
     trained = counting(monkeypatch)
@@ -259,6 +260,7 @@ def test_without_a_restorer(monkeypatch):
         train.train(none, splits)
 
 
+@pytest.mark.slow
 def test_a_restorer_is_evaluated_on_what_it_was_trained_for():
     blur = smoke(variant="recnet", distortions="blur")
     splits = train.load_data(blur)
@@ -268,6 +270,7 @@ def test_a_restorer_is_evaluated_on_what_it_was_trained_for():
     assert {r["distortion"] for r in results} == {"clean", "blur"}
 
 
+@pytest.mark.slow
 def test_evaluating_first_does_not_spoil_training():
     """A notebook may look at the classifier before it trains a restorer with it."""
     none, qrnet = smoke(variant="none"), smoke(seed=1)
@@ -280,6 +283,7 @@ def test_evaluating_first_does_not_spoil_training():
     assert weights.state_hash(classifier) == before
 
 
+@pytest.mark.slow
 def test_a_tuned_classifier_is_judged_and_the_clean_one_stays(monkeypatch):
     trained = counting(monkeypatch)
     tuned = smoke(variant="finetuned", distortions="noise")
@@ -324,6 +328,7 @@ def test_samples_show_what_the_classifier_saw():
         samples.read(record, paths.results("smoke"))
 
 
+@pytest.mark.slow
 def test_timings_are_measured_after_the_training():
     qrnet = smoke()
     splits = train.load_data(qrnet)

@@ -267,6 +267,7 @@ def test_damaged_run_state_and_weights_are_named(splits, tmp_path):
     assert fit(make_task(), splits, tmp_path / "r").best_epoch == state["history"]["best_epoch"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_keeps_the_last_checkpoint(splits, tmp_path, monkeypatch):
     move, count = os.replace, []
 
