@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 
 from qrlib.experiments import coverage, plan, profiles
-from qrlib.report import labels, render
-from qrlib.utils import files, paths
+from qrlib.report import labels
+from qrlib.utils import files, paths, strict_yaml
 
 #: The profile that the book runs: it has the pages of its plan, others those of their results.
 RUN_HERE = "quick"
@@ -36,9 +36,7 @@ def write() -> Path:
 
 def table() -> dict[str, Any]:
     """The table as sphinx-external-toc reads it."""
-    contents: dict[str, Any] = yaml.safe_load(
-        (paths.root() / "book" / "_toc.yml").read_text(encoding="utf-8")
-    )
+    contents = strict_yaml.read(paths.root() / "book" / "_toc.yml", "table of contents")
     shown = [profiles.load(p.stem) for p in (paths.root() / "book" / "runs").glob("*.md")]
     shown.sort(key=lambda profile: (profile.name == RUN_HERE, profile.name))
     results = [
@@ -49,8 +47,9 @@ def table() -> dict[str, Any]:
     parts = contents["parts"]
     (place,) = (i for i, part in enumerate(parts) if part["chapters"][0]["file"] == "runs")
     for profile in shown:
-        sections = [_entry(profile, run, title) for run, title in _runs(profile).items()]
-        parts[place]["chapters"].append({"file": f"runs/{profile.name}", "sections": sections})
+        runs = [_entry(profile, run, title) for run, title in _runs(profile).items()]
+        chapter = {"file": f"runs/{profile.name}", **({"sections": runs} if runs else {})}
+        parts[place]["chapters"].append(chapter)
     parts[place:place] = results
     return contents
 
@@ -79,7 +78,7 @@ def _runs(profile: profiles.Profile) -> dict[str, str]:
         if x.variant == "none":
             titles[x.classifier_run] = f"{labels.classifier(x.classifier.name)}, no restoration"
         else:
-            method = render.name(f"{x.variant}-{x.distortions}")
+            method = labels.method(f"{x.variant}-{x.distortions}")
             titles[x.recovery_run] = f"{method}, seed {x.seed}"
     titles[plan.timed(profile).timing_run] = "Timings"
     if profile.name == RUN_HERE:

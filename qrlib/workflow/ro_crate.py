@@ -16,10 +16,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from qrlib.book.table_of_contents import RUN_HERE
-from qrlib.utils import files, paths
+from qrlib.utils import files, paths, strict_yaml
 from qrlib.utils.errors import QrlibError
 
 METADATA = "ro-crate-metadata.json"
@@ -90,7 +88,7 @@ def _crate(root: Path, code: Path, book: Path, commit: str) -> Any:
     from rocrate.model.data_entity import DataEntity
     from rocrate.rocrate import ROCrate
 
-    cited = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    cited = strict_yaml.read(root / "CITATION.cff", "citation")
     paper = cited["preferred-citation"]
     crate = ROCrate()
     crate.name = cited["title"]

@@ -120,11 +120,11 @@ def test_a_second_run_in_a_checkout_says_so_and_waits(tmp_path, capsys, monkeypa
         )
         second.start()
         deadline = time.monotonic() + 60
-        said = ""
-        while "another run holds" not in said and time.monotonic() < deadline:
-            said += capsys.readouterr().out
+        printed = ""
+        while "another run holds" not in printed and time.monotonic() < deadline:
+            printed += capsys.readouterr().out
             time.sleep(0.05)
-        assert f"another run holds {held.lock_file}; waiting for it to end" in said
+        assert f"another run holds {held.lock_file}; waiting for it to end" in printed
         assert not began
     second.join(60)
     assert (status, began) == ([0], ["run"])
@@ -159,11 +159,11 @@ def test_what_failed_is_named_whether_a_run_or_a_page(capsys):
     (logs / "pretrained-seed1.ipynb").touch()  # Snakemake's placeholder
     (logs / "run.log").write_text("RuleException:\n")
     run.explain_failure(logs / "run.log", time.time())
-    said = capsys.readouterr().err
-    assert "error in pretrained-seed0: ValueError: of a run" in said
-    assert "error in recovery-quick: ValueError: of a page" in said
-    assert "of old" not in said
-    assert "RuleException" not in said
+    printed = capsys.readouterr().err
+    assert "error in pretrained-seed0: ValueError: of a run" in printed
+    assert "error in recovery-quick: ValueError: of a page" in printed
+    assert "of old" not in printed
+    assert "RuleException" not in printed
 
 
 def test_where_no_notebook_tells_the_log_before_the_failure_is_shown(capsys):
@@ -173,10 +173,10 @@ def test_where_no_notebook_tells_the_log_before_the_failure_is_shown(capsys):
     log.parent.mkdir(parents=True)
     log.write_text("\n".join([*lines, "Command", *(f"later {i}" for i in range(90)), picture]))
     run.explain_failure(log, time.time())
-    said = capsys.readouterr().err
-    assert "Kernel died\nRuleException:\nCalledProcess\n" in said
-    assert "earlier 0\n" not in said
-    assert "later" not in said
+    printed = capsys.readouterr().err
+    assert "Kernel died\nRuleException:\nCalledProcess\n" in printed
+    assert "earlier 0\n" not in printed
+    assert "later" not in printed
     log.write_text("\n".join([*lines[:90], picture]))  # Snakemake itself failed
     run.explain_failure(log, time.time())
     assert f"earlier 89\n{picture[:300]}\nerror: a step failed" in capsys.readouterr().err
