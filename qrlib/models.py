@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from qrlib import weights
+from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
 #: Channels of the five encoder blocks of Table 1; the last is the bottleneck.
@@ -86,51 +88,21 @@ def _block(inputs: int, outputs: int, convs: int, dropout: float | None = None) 
     return nn.Sequential(*layers)
 
 
-def layer_table(model: QRNet) -> list[dict[str, str]]:
-    """Table 1 read off a model, layer by layer in the order of computation.
-
-    Returns:
-        One dict a row with keys layer, channels, filter, stride, in the paper's notation.
-    """
-    rows: list[dict[str, str]] = []
-
-    def add(layer: str, channels: object = "-", size: str = "-", stride: object = "-") -> None:
-        rows.append(
-            {"layer": layer, "channels": str(channels), "filter": size, "stride": str(stride)}
-        )
-
-    def add_block(block: nn.Module) -> None:
-        for module in block.children():
-            if isinstance(module, nn.Conv2d):
-                add("Conv.", module.out_channels, "{}×{}".format(*module.kernel_size))
-            elif isinstance(module, nn.Dropout):
-                add("Dropout")
-
-    pool = model.pool.kernel_size
-    for block in model.encoder[:-1]:  # type: ignore[index]
-        add_block(block)
-        add("Maxpool.", "-", f"{pool}×{pool}")
-    add_block(model.encoder[-1])
-    for up, block in zip(model.up, model.decoder, strict=True):
-        assert isinstance(up, nn.ConvTranspose2d)
-        add("Transposed Conv.", up.out_channels, "{}×{}".format(*up.kernel_size), up.stride[0])
-        add("Concat.")
-        add_block(block)
-    add("Conv.", model.last.out_channels, "{}×{}".format(*model.last.kernel_size))
-    add("Sigmoid.")
-    return rows
+#: Profiles whose weights are taken where none is named, the best first.
+SHIPPED = ("caltech101", "caltech101-day", "caltech101-cpu")
 
 
-def load_qrnet(profile: str, variant: str = "qrnet", seed: int = 0) -> QRNet:
+def load_qrnet(profile: str | None = None, variant: str = "qrnet", seed: int = 0) -> QRNet:
     """A trained network from the weights shipped in ``results/<profile>/weights``, in eval mode.
+
+    Args:
+        profile: None is the first of `SHIPPED` that has such weights.
 
     Raises:
         QrlibError: no such weights; the message lists those that are there.  Or not those of a QRNet.
     """
-    from qrlib.utils import paths
-
-    folder = paths.results(profile) / "weights"
-    path = folder / f"{variant}-seed{seed}.safetensors"
+    profile = profile or shipped_profile(variant, seed)
+    path = _shipped(profile, variant, seed)
     if not path.is_file():
         there = sorted(p.name for p in paths.results().glob("*/weights/*.safetensors"))
         raise QrlibError(
@@ -140,14 +112,22 @@ def load_qrnet(profile: str, variant: str = "qrnet", seed: int = 0) -> QRNet:
     return open_qrnet(path)
 
 
+def shipped_profile(variant: str = "qrnet", seed: int = 0) -> str:
+    """The first of `SHIPPED` that has these weights; the last of them where none does."""
+    there = [profile for profile in SHIPPED if _shipped(profile, variant, seed).is_file()]
+    return [*there, SHIPPED[-1]][0]
+
+
+def _shipped(profile: str, variant: str, seed: int) -> Path:
+    return paths.results(profile) / "weights" / f"{variant}-seed{seed}.safetensors"
+
+
 def open_qrnet(path: Path) -> QRNet:
     """The network of a safetensors file, QRNet or small QRNet, in eval mode.
 
     Raises:
         QrlibError: no such file, or one of other tensors than Table 1's.
     """
-    from qrlib import weights
-
     state, _ = weights.read(path)
     model = QRNet(convs_per_block=2 if "encoder.0.2.weight" in state else 1)
     try:

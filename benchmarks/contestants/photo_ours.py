@@ -14,6 +14,7 @@ from benchmarks.contest import Ready
 from benchmarks.contestants.torch_device import device_of, waiting
 from benchmarks.settings import Settings
 from qrlib.inference import recover
+from qrlib.models import load_qrnet, shipped_profile
 
 
 def _photo(megapixels: float) -> np.ndarray:
@@ -31,7 +32,7 @@ def file(settings: Settings, *, megapixels: float) -> Ready:
     folder = Path(tempfile.mkdtemp(prefix="benchmark-photo-"))
     source, target = folder / "photo.jpg", folder / "restored.png"
     Image.fromarray(_photo(megapixels)).save(source, quality=95)
-    net = recover.best_profile()
+    net = shipped_profile()
 
     def run() -> None:
         recover.recover_file(source, target, profile=net, overwrite=True)
@@ -46,7 +47,7 @@ def _images(megapixels: float) -> torch.Tensor:
 def tiled(settings: Settings, *, megapixels: float) -> Ready:
     """`recover` in tiles of its own size."""
     device = device_of(settings)
-    net = recover.load_qrnet(recover.best_profile())
+    net = load_qrnet()
     images = _images(megapixels)
     return Ready(lambda: recover.recover(images, net), device=waiting(device))
 
@@ -54,7 +55,7 @@ def tiled(settings: Settings, *, megapixels: float) -> Ready:
 def whole(settings: Settings, *, megapixels: float) -> Ready:
     """The network on the whole image at once; the difference is that to the tiles."""
     device = device_of(settings)
-    net = recover.load_qrnet(recover.best_profile())
+    net = load_qrnet()
     images = _images(megapixels)
     side = -(-max(images.shape[2:]) // recover.STEP) * recover.STEP
 

@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from qrlib.inference import photo
-from qrlib.models import CHANNELS, QRNet, load_qrnet
-from qrlib.utils import memory, paths
+from qrlib.models import CHANNELS, QRNet, load_qrnet, shipped_profile
+from qrlib.utils import memory
 from qrlib.utils.errors import QrlibError
 
 #: Sides that QRNet takes without padding are multiples of this, as four poolings halve them.
@@ -30,9 +30,6 @@ STEP = 2 ** (len(CHANNELS) - 1)
 #: Side of the square that one step restores.  12 megapixels then peak at 1.05 GiB, of which 0.55 are
 #: torch itself; with 1024 they take a tenth less processor time and 1.4 GiB, at once 4 GiB.
 TILE = 512
-#: Profiles whose weights are taken where none is named, the best first.
-BEST = ("caltech101", "caltech101-cpu")
-
 Box = tuple[slice, slice]
 
 
@@ -162,14 +159,6 @@ def _out_of_memory(tile: int) -> Iterator[None]:
         ) from error
 
 
-def best_profile(variant: str = "qrnet", seed: int = 0) -> str:
-    """The first of `BEST` that ships these weights; the last of them where none does."""
-    for profile in BEST:
-        if (paths.results(profile) / "weights" / f"{variant}-seed{seed}.safetensors").is_file():
-            return profile
-    return BEST[-1]
-
-
 @dataclasses.dataclass(frozen=True)
 class Report:
     """What `recover_file` did; sizes in pixels."""
@@ -207,7 +196,7 @@ def recover_file(
     Memory is that of one tile and at most 8 bytes a pixel for the images.
 
     Args:
-        profile, variant, seed: of the weights, see `qrlib.load_qrnet`; profile None is `best_profile`.
+        profile, variant, seed: of the weights, see `qrlib.load_qrnet`.
         tile: as in `recover`.
         overwrite: replace `target` if it is there; `source` itself is never replaced.
         max_pixels: as in `qrlib.inference.photo.read`.
@@ -218,7 +207,7 @@ def recover_file(
     """
     start = time.perf_counter()
     photo.check_target(source, target, overwrite)
-    profile = profile or best_profile(variant, seed)
+    profile = profile or shipped_profile(variant, seed)
     net = load_qrnet(profile, variant, seed)
     original = photo.read(source, max_pixels)
     photo.check_format(original, target)

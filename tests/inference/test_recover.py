@@ -20,7 +20,7 @@ from qrlib import distortions, metrics, weights
 from qrlib.__main__ import main
 from qrlib.inference import recover
 from qrlib.inference.recover import reach, recover_file, tiles
-from qrlib.models import QRNet
+from qrlib.models import QRNet, shipped_profile
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
@@ -329,14 +329,14 @@ def test_the_best_shipped_profile_is_taken(source):
     with pytest.raises(QrlibError, match="no trained weights.*'caltech101-cpu'; shipped: none"):
         recover_file(source, out)
     ship("quick")
-    assert recover.best_profile() == "caltech101-cpu"
+    assert shipped_profile() == "caltech101-cpu"
     ship("caltech101-cpu")
     assert recover_file(source, out).profile == "caltech101-cpu"
     cpu = out.read_bytes()
     ship("caltech101", seed=1)
     assert recover_file(source, out, overwrite=True).profile == "caltech101"
     assert out.read_bytes() != cpu
-    assert recover.best_profile(seed=3) == "caltech101-cpu"
+    assert shipped_profile(seed=3) == "caltech101-cpu"
     ship("caltech101-cpu", "recnet-noise-seed3")
     report = recover_file(source, out, variant="recnet-noise", seed=3, overwrite=True)
     assert report.profile == "caltech101-cpu"
