@@ -35,8 +35,8 @@ PY = shlex.quote(sys.executable)
 BIN = shlex.quote(str(Path(sys.executable).parent))
 
 PLAN = plan.experiments_of(PROFILE)
-CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant == "none"}
-RESTORERS = {x.recovery_run: x for x in PLAN if x.variant != "none"}
+CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant_name == "none"}
+RESTORERS = {x.recovery_run: x for x in PLAN if x.variant_name != "none"}
 TIMED = plan.timed(PROFILE)
 
 RUNS = paths.runs(NAME)
@@ -60,7 +60,7 @@ wildcard_constraints:
 
 def parameters(x):
     """An experiment as its notebook's parameters."""
-    return f"-p variant {x.variant} -p distortions {x.distortions} -p seed {x.seed}"
+    return f"-p variant {x.variant_name} -p distortions {x.distortions} -p seed {x.seed}"
 
 
 def settings(kind, x):
@@ -68,7 +68,7 @@ def settings(kind, x):
 
     If only the evaluation changed, the job finds its network trained and evaluates it again.
     """
-    code = [plan.code(kind), plan.code("evaluation")]
+    code = [plan.code_hash(kind), plan.code_hash("evaluation")]
     return [provenance.config_hash(x.config(kind)), *code]
 
 
@@ -80,7 +80,7 @@ def records(x, run):
 def stamps_needed(x):
     """The stamps of what a restorer starts from, learns from and is judged by."""
     runs = [x.start.recovery_run] if x.start else []
-    runs += [x.judged_by(role).classifier_run for role in (*x.what.losses, *x.judges)]
+    runs += [x.judged_by(role).classifier_run for role in (*x.variant.losses, *x.judges)]
     return [STAMP(run) for run in dict.fromkeys(runs)]
 
 
@@ -103,7 +103,7 @@ LIVE = ("none", "qrnet", "mqrnet")
 rule live:
     """What the page "Try it" loads: networks as ONNX, pictures, the runtime."""
     input:
-        [STAMP(run) for run, x in {**CLASSIFIERS, **RESTORERS}.items() if x.variant in LIVE],
+        [STAMP(run) for run, x in {**CLASSIFIERS, **RESTORERS}.items() if x.variant_name in LIVE],
         [str(p) for p in sorted(paths.results().glob("*/weights/*.safetensors"))],
         [str(p) for p in sorted(Path("web").glob("live/**/*.*"))],
         "web/package-lock.json",
@@ -182,7 +182,7 @@ rule timing:
     output:
         STAMP(TIMED.timing_run),
     params:
-        settings=[provenance.config_hash(TIMED.config("recovery")), plan.code("timing")],
+        settings=[provenance.config_hash(TIMED.config("recovery")), plan.code_hash("timing")],
     log:
         notebook=f"{RUNS}/logs/{TIMED.timing_run}.ipynb",
     priority: FIRST

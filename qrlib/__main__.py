@@ -97,7 +97,7 @@ def _run(arguments: argparse.Namespace) -> int:
             from qrlib.experiments import headless, profiles
 
             if arguments.list:
-                print("\n".join(headless.names(profiles.load(arguments.profile))))
+                print("\n".join(headless.runs_by_name(profiles.load(arguments.profile))))
             else:
                 records = headless.run(arguments.profile, arguments.runs)
                 print(f"{len(records)} records in results/{arguments.profile}/records")
@@ -118,10 +118,10 @@ def _run(arguments: argparse.Namespace) -> int:
         case "archive":
             from qrlib.workflow import ro_crate
 
-            target = ro_crate.make(arguments.file, arguments.overwrite)
-            entries = len(ro_crate.check(target)["@graph"])
-            size = target.stat().st_size / 1e6
-            print(f"{target}: {size:.0f} MB, {entries} entries in {ro_crate.METADATA}, all checked")
+            crate = ro_crate.make(arguments.file, arguments.overwrite)
+            entries = len(ro_crate.check(crate)["@graph"])
+            size = crate.stat().st_size / 1e6
+            print(f"{crate}: {size:.0f} MB, {entries} entries in {ro_crate.METADATA}, all checked")
         case "execute-run":
             from qrlib.workflow import run
 

@@ -157,7 +157,7 @@ def test_a_sheet_that_is_not_its_tiles(folders, content):
     entry["sha256"] = hashlib.sha256(content).hexdigest()
     Bad("", content).write(folders / "samples" / "x.webp")
     with pytest.raises(QrlibError, match=r"x\.webp cannot be read"):
-        samples.read(entry, folders)
+        samples.read_sheet(entry, folders)
 
 
 # --- archives ----------------------------------------------------------------------------------

@@ -77,7 +77,7 @@ def test_only_checked_names_reach_a_shell() -> None:
     ours = {"PY", "PYTHON", "BIN", "NOTEBOOKS", "threads"}
     ours |= {"output", "input.notebook", "log.notebook"}
     named = {"NAME", "params.name", "params.parameters", "params.records", "wildcards.profile"}
-    named |= {"TIMED.timing_run", "x.variant", "x.distortions", "x.seed"}
+    named |= {"TIMED.timing_run", "x.variant_name", "x.distortions", "x.seed"}
     assert {"NAME", "params.name", "params.parameters", "PY"} <= fields
     assert fields <= ours | named
 
@@ -85,8 +85,8 @@ def test_only_checked_names_reach_a_shell() -> None:
 @pytest.mark.parametrize("name", profiles.names())
 def test_names_of_runs_are_names(name: str) -> None:
     for x in plan.experiments_of(profiles.load(name)):
-        words = [x.classifier_run, x.classifier.name, x.variant, x.distortions, str(x.seed)]
-        words += [] if x.variant == "none" else [x.recovery_run]
+        words = [x.classifier_run, x.classifier.name, x.variant_name, x.distortions, str(x.seed)]
+        words += [] if x.variant_name == "none" else [x.recovery_run]
         words += [x.judged_by(role).evaluation_run for role in x.judges]
         assert all(re.fullmatch(profiles.NAME, word) for word in words)
 

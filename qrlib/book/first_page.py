@@ -47,7 +47,7 @@ class Sheets:
     def __init__(self, profile: profiles.Profile, told: Mapping[str, dict[str, Any]]) -> None:
         folder = paths.results(profile.name)
         self.told = told
-        self.tiles = {method: samples.read(entry, folder) for method, entry in told.items()}
+        self.tiles = {method: samples.read_sheet(entry, folder) for method, entry in told.items()}
         self.labels: list[str] = told["none"]["labels"]
 
     def tile(self, method: str, image: int, distortion: str) -> Tile:

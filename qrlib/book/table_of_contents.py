@@ -75,10 +75,10 @@ def _runs(profile: profiles.Profile) -> dict[str, str]:
     """The training notebooks that a profile shows, and their titles."""
     titles = {}
     for x in plan.experiments_of(profile):
-        if x.variant == "none":
+        if x.variant_name == "none":
             titles[x.classifier_run] = f"{labels.classifier(x.classifier.name)}, no restoration"
         else:
-            method = labels.method(f"{x.variant}-{x.distortions}")
+            method = labels.method(f"{x.variant_name}-{x.distortions}")
             titles[x.recovery_run] = f"{method}, seed {x.seed}"
     titles[plan.timed(profile).timing_run] = "Timings"
     if profile.name == RUN_HERE:

@@ -78,9 +78,9 @@ class Network:
 def of(profile: profiles.Profile) -> list[plan.Experiment]:
     """What the page needs of a profile's own runs: its classifier, its first QRNet and MQRNet."""
     runs = plan.experiments_of(profile)
-    found = [next(x for x in runs if x.variant == "none")]
+    found = [next(x for x in runs if x.variant_name == "none")]
     for variant in VARIANTS:
-        found += [x for x in runs if (x.variant, x.distortions) == (variant, "multiple")][:1]
+        found += [x for x in runs if (x.variant_name, x.distortions) == (variant, "multiple")][:1]
     return found
 
 
@@ -100,7 +100,7 @@ def networks(name: str) -> list[Network]:
     profile = profiles.load(name)
     for x in of(profile)[1:]:
         path = paths.runs(name) / x.recovery_run / "best.safetensors"
-        found.append(Network(x.variant, profile, path, x.recovery_run))
+        found.append(Network(x.variant_name, profile, path, x.recovery_run))
     return found
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from skimage.filters import gaussian
+from skimage.metrics import structural_similarity
 from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -26,7 +27,6 @@ from tqdm import tqdm
 from qrlib import data, distortions, metrics
 from qrlib.data import caltech, packed
 from qrlib.distortions import Distortion
-from qrlib.experiments.ssim_variants import Target, grey
 from qrlib.utils.errors import QrlibError
 
 #: Field of `Convention` -> its values and what they mean, listed in the source; the first of each is
@@ -100,8 +100,8 @@ class Convention:
     @property
     def changes(self) -> dict[str, Any]:
         """The fields that differ from ours."""
-        mine = dataclasses.asdict(self).items()
-        return {field: value for field, value in mine if value != next(iter(CHOICES[field]))}
+        values = dataclasses.asdict(self).items()
+        return {field: value for field, value in values if value != next(iter(CHOICES[field]))}
 
     @property
     def name(self) -> str:
@@ -172,6 +172,10 @@ def _channels_first(image: Image.Image) -> np.ndarray:
     return np.asarray(image).transpose(2, 0, 1)
 
 
+#: SciPy's names of `CHOICES["border"]`.
+_SCIPY_MODES = {"mirror": "mirror", "edge": "nearest", "symmetric": "reflect", "zero": "constant"}
+
+
 def distort(images: Tensor, name: str, distortion: Distortion, convention: Convention) -> Tensor:
     """One image (1, 3, H, W) distorted under a convention; `name` seeds the noise.
 
@@ -182,25 +186,53 @@ def distort(images: Tensor, name: str, distortion: Distortion, convention: Conve
         digest = hashlib.sha256(f"{name}|unclipped|{distortion.level}".encode()).digest()
         generator = torch.Generator().manual_seed(int.from_bytes(digest[:8], "little"))
         shown = images + torch.randn(images.shape, generator=generator) * (distortion.sigma / 255)
-    elif distortion.kind == "blur" and convention.kernel == "wide":
-        mode = {"edge": "nearest", "symmetric": "reflect", "zero": "constant"}  # SciPy's names
+    elif distortion.kind == "blur" and (convention.kernel, convention.border) != ("cut", "mirror"):
+        radius = distortions.kernel_size(distortion.sigma) // 2
         blurred = gaussian(
             images[0].numpy(),
             distortion.sigma,
-            mode=mode.get(convention.border, convention.border),
+            mode=_SCIPY_MODES[convention.border],
+            truncate=4.0 if convention.kernel == "wide" else radius / distortion.sigma,
             channel_axis=0,
         )
         shown = torch.from_numpy(blurred)[None]
-    elif distortion.kind == "blur" and convention.border != "mirror":
-        # A frame of the wanted border, wider than the kernel reaches, is blurred along and cut off.
-        radius = distortions.kernel_size(distortion.sigma) // 2
-        name_of = {"zero": "constant"}.get(convention.border, convention.border)  # NumPy's
-        sides = [(0, 0), (0, 0), (radius, radius), (radius, radius)]
-        framed = torch.from_numpy(np.pad(images.numpy(), sides, mode=name_of))  # type: ignore[call-overload]
-        shown = distortion(framed)[..., radius:-radius, radius:-radius]
     else:
         shown = distortions.distort_for_evaluation(images, [name], distortion)
     return (shown * 255).round() / 255 if convention.depth == "8 bits" else shown
+
+
+def grey(images: Tensor) -> Tensor:
+    """Luma of ITU-R BT.601: (B, 3, H, W) -> (B, 1, H, W)."""
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    return (images * weights).sum(1, keepdim=True)
+
+
+#: Of scikit-image's structural_similarity; K1 = 0.01 and K2 = 0.03 are its own.
+_SSIM_OPTIONS: dict[str, dict[str, Any]] = {
+    "gaussian": {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False},
+    "uniform": {"win_size": 7},
+}
+
+
+def ssim(
+    shown: Tensor,
+    clean: Tensor,
+    window: str = "gaussian",
+    data_range: float = 1.0,
+    border: str = "inner",
+) -> float:
+    """Structural similarity of two images (1, C, H, W) in [0, 1], at least as large as the window.
+
+    Args:
+        window, data_range, border: values of `CHOICES`, border of its "ssim_border".
+    """
+    reach = {"inner": 0, "whole": 5 if window == "gaussian" else 3}[border]
+    pair = [
+        np.pad(image[0].numpy(), [(0, 0), (reach, reach), (reach, reach)], mode="reflect")
+        for image in (shown, clean)
+    ]
+    options = _SSIM_OPTIONS[window]
+    return float(structural_similarity(*pair, channel_axis=0, data_range=data_range, **options))
 
 
 def choose_images(count: int, images: int | None, seed: int = 0) -> list[int]:
@@ -233,98 +265,70 @@ def measure(
         over images), n (images).
     """
     positions = choose_images(len(splits.test), images, seed)
-    values = _values(splits, chosen, positions, blur_scale)
+    values: dict[tuple[Convention, Distortion], list[tuple[float, float]]] = defaultdict(list)
+    for position in tqdm(positions, "conventions", unit="img", leave=False, mininterval=10):
+        shared: dict[tuple, Any] = {}  # what several conventions have in common, computed once
+        for convention in chosen:
+            for case in _cases(convention.resize, blur_scale):
+                pair = _psnr_and_ssim(splits, position, case, convention, shared)
+                values[convention, case].append(pair)
     rows = []
-    for convention in chosen:
-        for case in _cases(convention.resize, blur_scale):
-            for metric in ("psnr", "ssim"):
-                treatment = convention.treatment(case.kind)
-                each = np.array(
-                    values[convention.resize, case, treatment, _metric(convention, metric)]
-                )
-                value, error = _mean(each, convention.psnr_mean if metric == "psnr" else "images")
-                rows.append(
-                    {
-                        "convention": convention.name,
-                        "factor": convention.factor,
-                        "distortion": case.kind,
-                        "level": case.level,
-                        "strength": case.sigma,
-                        "metric": metric,
-                        "value": value,
-                        "error": error,
-                        "n": len(each),
-                    }
-                )
+    for (convention, case), pairs in values.items():
+        psnrs, ssims = np.array(pairs).T
+        for metric, each, how in (
+            ("psnr", psnrs, convention.psnr_mean),
+            ("ssim", ssims, "images"),
+        ):
+            value, error = _mean(each, how)
+            rows.append(
+                {
+                    "convention": convention.name,
+                    "factor": convention.factor,
+                    "distortion": case.kind,
+                    "level": case.level,
+                    "strength": case.sigma,
+                    "metric": metric,
+                    "value": value,
+                    "error": error,
+                    "n": len(each),
+                }
+            )
     return rows
 
 
-@torch.no_grad()
-def _values(
-    splits: data.Splits,
-    chosen: Sequence[Convention],
-    positions: Sequence[int],
-    blur_scale: float,
-) -> dict[tuple, list[float]]:
-    """(resize, distortion, treatment, metric) -> a value an image; what conventions share, once."""
-    values: dict[tuple, list[float]] = defaultdict(list)
-    size = splits.test.images.shape[-1]
-    by_resize = {r: [c for c in chosen if c.resize == r] for r in CHOICES["resize"]}
-    root = caltech.find(splits.dataset)[0] if splits.dataset in caltech.LAYOUTS else None
-    for position in tqdm(positions, "conventions", unit="img", leave=False, mininterval=10):
-        pixels, _, (name,) = splits.test[[position]]
-        for resize, here in by_resize.items():
-            if not here:
-                continue
-            if resize == "profile":
-                clean = pixels.float() / 255
-            elif root is None:
-                raise QrlibError(f"{splits.dataset} has no files to resize: use resize 'profile'")
-            else:
-                clean = read_pixels(root / name, size, resize)
-            targets: dict[tuple, Target] = {}
-            for case in _cases(resize, blur_scale):
-                by_treatment: dict[tuple, list[Convention]] = defaultdict(list)
-                for convention in here:
-                    by_treatment[convention.treatment(case.kind)].append(convention)
-                for treatment, same in by_treatment.items():
-                    shown = distort(clean, name, case, same[0])
-                    for metric, value in _measured(shown, clean, same, targets).items():
-                        values[resize, case, treatment, metric].append(value)
-    return values
+def _psnr_and_ssim(
+    splits: data.Splits, position: int, case: Distortion, convention: Convention, shared: dict
+) -> tuple[float, float]:
+    """The two metrics of one test image; `shared` keeps what other conventions compute of it as well."""
+
+    def once(compute: Callable[..., Any], *key: Any) -> Any:
+        if key not in shared:
+            shared[key] = compute()
+        return shared[key]
+
+    c, name = convention, splits.test.ids[position]
+    clean = once(lambda: _clean(splits, position, c.resize), c.resize)
+    treatment = (c.resize, case, c.treatment(case.kind))
+    shown = once(lambda: distort(clean, name, case, c), *treatment)
+    pair = (shown, clean) if c.channels == "rgb" else (grey(shown), grey(clean))
+    psnr = once(lambda: metrics.psnr(pair[0], pair[1]).item(), *treatment, c.channels)
+    options = (c.window, c.data_range, c.ssim_border)
+    return psnr, once(lambda: ssim(pair[0], pair[1], *options), *treatment, c.channels, *options)
 
 
-def _measured(
-    shown: Tensor, clean: Tensor, same: Sequence[Convention], targets: dict[tuple, Target]
-) -> dict[tuple, float]:
-    """The metrics of one distorted image that some conventions ask for; `targets` keeps the clean."""
-    found: dict[tuple, float] = {}
-    ranges: dict[tuple, list[float]] = defaultdict(list)
-    for c in same:
-        ranges[c.channels, c.window, c.ssim_border].append(c.data_range)
-    for (channels, window, border), asked in ranges.items():
-        pair = (shown, clean) if channels == "rgb" else (grey(shown), grey(clean))
-        if ("psnr", channels) not in found:
-            found["psnr", channels] = metrics.psnr(*pair).item()
-        if (channels, window, border) not in targets:
-            targets[channels, window, border] = Target(pair[1], window, border)
-        asked = sorted(set(asked))
-        each = targets[channels, window, border].ssim(pair[0], asked)
-        for data_range, value in zip(asked, each, strict=True):
-            found["ssim", channels, window, border, data_range] = value.item()
-    return found
-
-
-def _metric(convention: Convention, metric: str) -> tuple:
-    c = convention
-    if metric == "psnr":
-        return "psnr", c.channels
-    return "ssim", c.channels, c.window, c.ssim_border, c.data_range
+def _clean(splits: data.Splits, position: int, resize: str) -> Tensor:
+    """One test image, (1, 3, H, W) in [0, 1], resized under a convention."""
+    pixels, _, (name,) = splits.test[[position]]
+    if resize == "profile":
+        return pixels.float() / 255
+    if splits.dataset not in caltech.LAYOUTS:
+        raise QrlibError(f"{splits.dataset} has no files to resize: use resize 'profile'")
+    return read_pixels(caltech.find(splits.dataset)[0] / name, pixels.shape[-1], resize)
 
 
 def _cases(resize: str, blur_scale: float) -> list[Distortion]:
     scale = 1.0 if resize == "original" else blur_scale
-    return [c for each in distortions.levels(blur_scale=scale).values() for c in each]
+    return [case for level in distortions.levels(blur_scale=scale).values() for case in level]
 
 
 def _mean(each: np.ndarray, how: str) -> tuple[float, float]:
@@ -332,7 +336,6 @@ def _mean(each: np.ndarray, how: str) -> tuple[float, float]:
     if how == "images":
         return float(each.mean()), float(each.std(ddof=1) / len(each) ** 0.5)
     mse = 10 ** (-each / 10)
-    error = (
-        mse.std(ddof=1) / len(mse) ** 0.5 / mse.mean()
-    )  # relative; d(10 log10 x) = 10/ln(10) dx/x
-    return float(-10 * np.log10(mse.mean())), float(10 / np.log(10) * error)
+    relative_error = mse.std(ddof=1) / len(mse) ** 0.5 / mse.mean()
+    # d(10 log10 x) = 10 / ln(10) dx / x
+    return float(-10 * np.log10(mse.mean())), float(10 / np.log(10) * relative_error)

@@ -29,14 +29,16 @@ def missing(profile: profiles.Profile, part: str) -> list[str]:
     if part not in profile.parts:
         return [f"{part} of profile {profile.name}"]
     role = "unseen_classifier" if part == "figure6" else "classifier"
-    wanted = []
+    evaluations = []
     for x in experiments_of(profile):
         shown = (
-            x.variant == "none" or (x.variant, x.distortions) in PARTS[part] or part == "figure6"
+            x.variant_name == "none"
+            or (x.variant_name, x.distortions) in PARTS[part]
+            or part == "figure6"
         )
         if shown and role in x.judges:
-            wanted.append(x.judged_by(role).evaluation_run)
-    return [name for name in wanted if not store.path(profile.name, name).is_file()]
+            evaluations.append(x.judged_by(role).evaluation_run)
+    return [name for name in evaluations if not store.path(profile.name, name).is_file()]
 
 
 def pages(profile: profiles.Profile, *, there: bool) -> list[str]:
@@ -65,13 +67,12 @@ def with_records(
 
 def notebooks(profile: profiles.Profile) -> dict[str, str]:
     """Record -> the notebook that wrote it, both by name without their endings."""
-    found = {}
+    notebook_of = {}
     for x in experiments_of(profile):
-        notebook = x.classifier_run if x.variant == "none" else x.recovery_run
-        found[notebook] = notebook
-        found.update({x.judged_by(role).evaluation_run: notebook for role in x.judges})
+        notebook_of[x.training_run] = x.training_run
+        notebook_of |= {x.judged_by(role).evaluation_run: x.training_run for role in x.judges}
     run = timed(profile).timing_run
-    return {**found, run: run, "conventions": "conventions"}
+    return {**notebook_of, run: run, "conventions": "conventions"}
 
 
 def recorded() -> list[str]:

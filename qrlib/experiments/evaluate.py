@@ -33,14 +33,15 @@ def evaluate(
     record for each classifier.
 
     Args:
-        judges: what `qrlib.experiments.train.open_classifiers` returns, tuned by `train` if the experiment says so.
+        judges: what `qrlib.experiments.train.obtain_classifiers` returns, tuned by `obtain_restorer` if
+            the experiment says so.
     """
     profile = experiment.profile
-    kinds = "multiple" if experiment.variant == "none" else experiment.distortions
+    kinds = "multiple" if experiment.variant_name == "none" else experiment.distortions
     levels = distortions.levels(kinds, blur_scale=profile.data.blur_scale)
     cases = [case for group in levels.values() for case in group]
     started = time.monotonic()
-    found = evaluation.evaluate(
+    measured = evaluation.evaluate(
         restorer,
         {role: judges[role] for role in experiment.judges},
         splits.test,
@@ -49,9 +50,9 @@ def evaluate(
         precision=profile.evaluation_precision,
         name=experiment.evaluation_run.removesuffix("-" + experiment.classifier.name),
     )
-    check = {}
+    precision_check = None
     if profile.evaluation_precision != "32-true":
-        check["precision_check"] = evaluation.check_precision(
+        precision_check = evaluation.check_precision(
             restorer,
             {role: judges[role] for role in experiment.judges},
             splits.test,
@@ -59,7 +60,7 @@ def evaluate(
             precision=profile.evaluation_precision,
         )
     seconds = time.monotonic() - started
-    for row in found:
+    for row in measured:
         if "right" in row:
             row["right"] = bitmask.pack(row["right"])
     results, written = [], []
@@ -67,30 +68,30 @@ def evaluate(
         by = experiment.judged_by(role)
         who = {"dataset": splits.dataset, "restorer": by.restorer, "seed": by.seed}
         who["classifier"] = by.classifier.name
-        rows = [{**row, **who} for row in found if row["classifier"] == role]
+        rows = [{**row, **who} for row in measured if row["classifier"] == role]
         hashes = {by.classifier.name: weights.state_hash(judges[role])}
         if restorer is not None:
             hashes[by.restorer] = weights.state_hash(restorer)
-        record = {
-            "schema": store.SCHEMA,
-            "kind": "evaluation",
-            "name": by.evaluation_run,
-            "profile": profile.name,
-            "config": by.config("evaluation"),
-            "provenance": train.provenance_of("evaluation", splits, hashes, seconds, device_name()),
-            "results": rows,
-            "training": None,
-            **check,
-        }
+        sheet = None
         if by.role == "classifier" and by.restorer in plan.SAMPLED:
-            record["samples"] = samples.take(
+            sheet = samples.write_sheet(
                 restorer,
                 judges[role],
                 splits.test,
                 splits.classes,
-                samples.cases(cases),
+                cases,
                 paths.results(profile.name) / "samples" / f"{by.evaluation_run}.webp",
             )
+        record = store.new_record(
+            "evaluation",
+            by.evaluation_run,
+            profile.name,
+            by.config("evaluation"),
+            train.provenance_of("evaluation", splits, hashes, seconds, device_name()),
+            results=rows,
+            samples=sheet,
+            precision_check=precision_check,
+        )
         results += rows
         written.append(store.write(record))
     return results, written
@@ -105,36 +106,31 @@ def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
     """
     profile = experiment.profile
     trained = store.read_record(profile.name, experiment.recovery_run)
-    judges = train.open_classifiers(experiment, splits)
-    restorer = train.train(experiment, splits, judges)[0]
-    assert restorer is not None
-    classifier = judges["classifier"]
-    ways: dict[str, list[torch.nn.Module]] = {
-        "none": [classifier],
-        experiment.restorer: [restorer, classifier],
-    }
-    hashes = {
-        experiment.classifier.name: weights.state_hash(classifier),
-        experiment.restorer: weights.state_hash(restorer),
-    }
-    if beside := plan.timed_beside(experiment):
-        own = train.open_classifiers(beside, splits)  # its fully connected layers are tuned
-        network = train.train(beside, splits, own)[0]
-        assert network is not None
-        ways[beside.restorer] = [network, own["classifier"]]
-        hashes[beside.restorer] = weights.state_hash(network)
-        hashes[f"{beside.classifier.name}, tuned"] = weights.state_hash(own["classifier"])
+    ways: dict[str, list[torch.nn.Module]] = {}
+    hashes = {}
+    for timed in filter(None, (experiment, plan.timed_beside(experiment))):
+        judges = train.obtain_classifiers(timed, splits)
+        restorer = train.obtain_restorer(timed, splits, judges)[0]
+        assert restorer is not None
+        classifier = judges["classifier"]  # tuned by the training, where its layers learn
+        ways.setdefault("none", [classifier])
+        ways[timed.restorer] = [restorer, classifier]
+        tuned = ", tuned" if "head" in timed.variant.learns else ""
+        hashes[timed.classifier.name + tuned] = weights.state_hash(classifier)
+        hashes[timed.restorer] = weights.state_hash(restorer)
     case = distortions.levels("noise")["noise"][2]
     images, _, ids = splits.test[range(min(20, len(splits.test)))]
     shown = distortions.distort_for_evaluation(images.float() / 255, ids, case)
     started = time.monotonic()
-    found = latency.milliseconds_per_image(ways, shown)
+    milliseconds = latency.milliseconds_per_image(ways, shown)
     who = {
         "dataset": splits.dataset, "classifier": experiment.classifier.name, "seed": experiment.seed,
         "distortion": case.kind, "level": case.level, "strength": case.sigma,
     }  # fmt: skip
     per_image = {"metric": "milliseconds_per_image", "n": len(shown), **who}
-    results = [{"restorer": name, **_median(times), **per_image} for name, times in found.items()]
+    results = [
+        {"restorer": name, **_median(times), **per_image} for name, times in milliseconds.items()
+    ]
     epochs = [row["seconds"] for row in trained["training"]["epochs"]]
     results.append(
         {
@@ -143,19 +139,16 @@ def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
         }
     )  # fmt: skip
     seconds = time.monotonic() - started
-    return store.write(
-        {
-            "schema": store.SCHEMA,
-            "kind": "timing",
-            "name": experiment.timing_run,
-            "profile": profile.name,
-            "config": experiment.config("evaluation"),
-            "provenance": train.provenance_of("timing", splits, hashes, seconds, device_name())
-            | {"epochs_on": trained["provenance"]["device"]},
-            "results": results,
-            "training": None,
-        }
+    record = store.new_record(
+        "timing",
+        experiment.timing_run,
+        profile.name,
+        experiment.config("evaluation"),
+        train.provenance_of("timing", splits, hashes, seconds, device_name())
+        | {"epochs_on": trained["provenance"]["device"]},
+        results=results,
     )
+    return store.write(record)
 
 
 def _median(repeats: Sequence[float]) -> dict[str, float]:
@@ -182,22 +175,15 @@ def measure_conventions(
         splits, chosen, blur_scale=profile.data.blur_scale, images=images, seed=seed
     )
     seconds = time.monotonic() - started
-    record = {
-        "schema": store.SCHEMA,
-        "kind": "conventions",
-        "name": "conventions",
-        "profile": profile.name,
-        "config": {
-            "data": profile.data.model_dump(),
-            "images": images,
-            "seed": seed,
-            "conventions": {c.name: dataclasses.asdict(c) for c in chosen},
-        },
-        "provenance": train.provenance_of(
-            "conventions", splits, {}, seconds, f"CPU ({torch.get_num_threads()} threads)"
-        ),
-        "results": [],
-        "conventions": rows,
-        "training": None,
+    config = {
+        "data": profile.data.model_dump(),
+        "images": images,
+        "seed": seed,
+        "conventions": {c.name: dataclasses.asdict(c) for c in chosen},
     }
+    device = f"CPU ({torch.get_num_threads()} threads)"  # the GPU takes no part
+    origin = train.provenance_of("conventions", splits, {}, seconds, device)
+    record = store.new_record(
+        "conventions", "conventions", profile.name, config, origin, conventions=rows
+    )
     return rows, store.write(record)

@@ -17,12 +17,9 @@ from qrlib.records import store
 from qrlib.utils.errors import choose
 
 
-def names(profile: profiles.Profile) -> dict[str, Experiment]:
+def runs_by_name(profile: profiles.Profile) -> dict[str, Experiment]:
     """The runs of a profile by name, each after what it needs."""
-    return {
-        x.classifier_run if x.variant == "none" else x.recovery_run: x
-        for x in plan.experiments_of(profile)
-    }
+    return {x.training_run: x for x in plan.experiments_of(profile)}
 
 
 def run(profile: str, wanted: Sequence[str] = ()) -> list[str]:
@@ -33,43 +30,46 @@ def run(profile: str, wanted: Sequence[str] = ()) -> list[str]:
 
     Args:
         profile: name of a file of profiles/.
-        wanted: names of runs, as `names` has them; none means all.
+        wanted: names of runs, as `runs_by_name` has them; none means all.
 
     Raises:
         QrlibError: an unknown profile or run; the valid ones are listed.
     """
     settings = profiles.load(profile)
-    known = names(settings)
+    known = runs_by_name(settings)
     for name in wanted:
         choose(f"run of profile {profile!r}", name, known)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    made: list[str] = []
+    written: list[str] = []
     for name, experiment in known.items():
         if not wanted or name in wanted:
-            made += _one(name, experiment)
-    return made
+            written += _run_one(name, experiment)
+    return written
 
 
-def _one(name: str, experiment: Experiment) -> list[str]:
+def _run_one(name: str, experiment: Experiment) -> list[str]:
     splits = train.load_data(experiment)
-    judges = train.open_classifiers(experiment, splits)
-    restorer, made = None, [name]
-    if experiment.what.learns:
-        restorer, history, _ = train.train(experiment, splits, judges)
+    judges = train.obtain_classifiers(experiment, splits)
+    restorer, written = None, [name]
+    if experiment.variant.learns:
+        restorer, history, _ = train.obtain_restorer(experiment, splits, judges)
         print(f"{name}: trained, best epoch {history.best_epoch}", flush=True)
     if experiment.judges:
         _, paths = evaluate.evaluate(experiment, splits, restorer, judges)
-        made += [path.stem for path in paths]
-        print(f"{name}: evaluated, {summary(experiment.profile.name, paths[0].stem)}", flush=True)
-    return made
+        written += [path.stem for path in paths]
+        print(
+            f"{name}: evaluated, {mean_accuracies(experiment.profile.name, paths[0].stem)}",
+            flush=True,
+        )
+    return written
 
 
-def summary(profile: str, record: str) -> str:
+def mean_accuracies(profile: str, record: str) -> str:
     """The accuracies of an evaluation in a line: clean, and the mean over levels of each distortion."""
     results = store.read_record(profile, record)["results"]
-    found: dict[str, list[float]] = {}
+    accuracies: dict[str, list[float]] = {}
     for row in results:
         if row["metric"] == "accuracy":
-            found.setdefault(row["distortion"], []).append(row["value"])
-    return ", ".join(f"{kind} {fmean(values):.3f}" for kind, values in found.items())
+            accuracies.setdefault(row["distortion"], []).append(row["value"])
+    return ", ".join(f"{kind} {fmean(values):.3f}" for kind, values in accuracies.items())

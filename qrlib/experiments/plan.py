@@ -129,21 +129,21 @@ class Experiment:
     """
 
     profile: profiles.Profile
-    variant: str
+    variant_name: str
     distortions: str
     seed: int
     role: str = "classifier"
 
     @property
-    def what(self) -> Variant:
-        return VARIANTS[self.variant]
+    def variant(self) -> Variant:
+        return VARIANTS[self.variant_name]
 
     @property
     def restorer(self) -> str:
         """The name in tables and records, such as "none", "recnet-noise" or "qrnet-multiple"."""
         if self.distortions == "clean":
-            return self.variant
-        return f"{self.variant}-{self.distortions}"
+            return self.variant_name
+        return f"{self.variant_name}-{self.distortions}"
 
     @property
     def classifier(self) -> profiles.Classifier:
@@ -157,12 +157,16 @@ class Experiment:
 
     @property
     def recovery_run(self) -> str:
-        names = [self.judged_by(role).classifier.name for role in self.what.losses]
+        names = [self.judged_by(role).classifier.name for role in self.variant.losses]
         return "-".join([self.restorer, *names, f"seed{self.seed}"])
 
     @property
+    def training_run(self) -> str:
+        return self.classifier_run if self.variant_name == "none" else self.recovery_run
+
+    @property
     def evaluation_run(self) -> str:
-        seed = "" if self.variant == "none" else f"-seed{self.seed}"
+        seed = "" if self.variant_name == "none" else f"-seed{self.seed}"
         return f"evaluation-{self.restorer}-{self.classifier.name}{seed}"
 
     @property
@@ -172,7 +176,7 @@ class Experiment:
     @property
     def judges(self) -> tuple[str, ...]:
         """Roles of all classifiers that judge this restorer; none for a mere starting point."""
-        if self.variant == "none":
+        if self.variant_name == "none":
             return (self.role,)
         if self.distortions == "clean":
             return ()
@@ -182,14 +186,14 @@ class Experiment:
     @property
     def start(self) -> Experiment | None:
         """The experiment whose network this one starts from."""
-        if self.what.start is None:
+        if self.variant.start is None:
             return None
-        return dataclasses.replace(self, variant=self.what.start, distortions="clean")
+        return dataclasses.replace(self, variant_name=self.variant.start, distortions="clean")
 
     @property
     def classification_weight(self) -> float:
         """Lambda of equations 4 and 5."""
-        own = self.what.classification_weight
+        own = self.variant.classification_weight
         return self.profile.recovery.classification_weight if own is None else own
 
     def judged_by(self, role: str) -> Experiment:
@@ -201,19 +205,24 @@ class Experiment:
         shared = {"data": settings["data"], "precision": self.profile.precision}
         if kind == "classifier":
             return {**shared, "classifier": self.classifier.model_dump()}
-        mine = {"variant": self.variant, "distortions": self.distortions, "seed": self.seed}
-        config = {**shared, **mine, "recovery": settings["recovery"]}
-        config |= {role: settings[role] for role in self.what.losses}
+        config = {
+            **shared,
+            "variant": self.variant_name,
+            "distortions": self.distortions,
+            "seed": self.seed,
+            "recovery": settings["recovery"],
+        }
+        config |= {role: settings[role] for role in self.variant.losses}
         if kind == "evaluation":
             config["judge"] = self.classifier.model_dump()
             if self.profile.evaluation_precision != "32-true":
                 config["evaluation_precision"] = self.profile.evaluation_precision
         recovery = config["recovery"]
         recovery["classification_weight"] = self.classification_weight
-        if not self.what.losses or "restorer" not in self.what.learns:
+        if not self.variant.losses or "restorer" not in self.variant.learns:
             del recovery["classification_weight"]
         unused = "epochs" if self.distortions == "clean" else "pretrain_epochs"
-        if self.distortions == "clean" or self.what.start is None:
+        if self.distortions == "clean" or self.variant.start is None:
             del recovery[unused]
         return config
 
@@ -294,7 +303,7 @@ def summary(experiment: Experiment, kind: str) -> dict[str, Any]:
     return flat
 
 
-def code(kind: str) -> str:
+def code_hash(kind: str) -> str:
     """Hash of the code that a kind of run depends on: a change of it makes the run outdated."""
     return provenance.code_hash(CODE[kind])
 
@@ -329,4 +338,4 @@ def timed_beside(experiment: Experiment) -> Experiment | None:
     profile = experiment.profile
     if "table4" not in profile.parts or experiment.seed not in profile.other_seeds:
         return None
-    return dataclasses.replace(experiment, variant="end_to_end", distortions="multiple")
+    return dataclasses.replace(experiment, variant_name="end_to_end", distortions="multiple")

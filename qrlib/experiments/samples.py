@@ -23,23 +23,18 @@ EXACT_SIDE = 128
 QUALITY = 80
 
 
-def cases(distortions: Sequence[Distortion]) -> list[Distortion]:
-    """The columns of a sheet: clean, and every level of each distortion."""
-    return [CLEAN, *distortions]
-
-
-def of_figure(entry: Mapping[str, Any]) -> list[int]:
+def figure_columns(entry: Mapping[str, Any]) -> list[int]:
     """Which columns of a sheet Figures 1 and 8 show; `entry` is the record's `samples`."""
     return [j for j, c in enumerate(entry["cases"]) if c["level"] in (CLEAN.level, *LEVELS)]
 
 
 @torch.no_grad()
-def take(
+def write_sheet(
     restorer: nn.Module | None,
     classifier: nn.Module,
     split: Split,
     classes: Sequence[str],
-    columns: Sequence[Distortion],
+    distortions: Sequence[Distortion],
     path: Path,
     count: int = 6,
 ) -> dict[str, Any]:
@@ -48,13 +43,14 @@ def take(
     The images are evenly spaced over the test set, whatever becomes of them.
 
     Args:
-        columns: from `cases`; one column of tiles each.
+        distortions: a column of tiles each, after that of the clean images.
         path: of the sheet, a WebP file: one row an image, without margins.
 
     Returns:
         The `samples` entry of a record: file (relative to the profile's results), sha256, side,
         ids, labels (class names), cases, answers (per image and case: answer, confidence in [0, 1]).
     """
+    columns = [CLEAN, *distortions]
     step = max(1, len(split) // count)
     images, labels, ids = split[range(0, min(count * step, len(split)), step)]
     device = next(classifier.parameters()).device
@@ -93,7 +89,7 @@ def _bytes(images: Tensor) -> list[np.ndarray]:
     return list(scaled.permute(0, 2, 3, 1).cpu().numpy())
 
 
-def read(samples: dict[str, Any], folder: Path) -> list[list[np.ndarray]]:
+def read_sheet(samples: dict[str, Any], folder: Path) -> list[list[np.ndarray]]:
     """The tiles of a sheet: per image and case an array (S, S, 3), float32 in [0, 1].
 
     Args:

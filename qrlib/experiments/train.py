@@ -18,7 +18,7 @@ from qrlib.experiments import plan
 from qrlib.experiments.plan import Experiment
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.records import provenance, store
+from qrlib.records import behaviour, provenance, store
 from qrlib.training.classifier import fit_classifier
 from qrlib.training.loop import History, LoopSettings
 from qrlib.training.recovery import learning_part, train_recovery
@@ -45,7 +45,7 @@ def load_data(experiment: Experiment) -> data.Splits:
     return splits
 
 
-def train_classifier(
+def obtain_classifier(
     experiment: Experiment, splits: data.Splits
 ) -> tuple[classifiers.Classifier, History, Path]:
     """The classifier that judges, trained on clean images or loaded, its history, its record's path."""
@@ -78,15 +78,15 @@ def train_classifier(
     return classifier.set_trainable("frozen"), history, record
 
 
-def open_classifiers(
+def obtain_classifiers(
     experiment: Experiment, splits: data.Splits
 ) -> dict[str, classifiers.Classifier]:
     """The classifiers that an experiment learns from or is judged by, by role."""
-    roles = dict.fromkeys((*experiment.what.losses, *experiment.judges))
-    return {role: train_classifier(experiment.judged_by(role), splits)[0] for role in roles}
+    roles = dict.fromkeys((*experiment.variant.losses, *experiment.judges))
+    return {role: obtain_classifier(experiment.judged_by(role), splits)[0] for role in roles}
 
 
-def train(
+def obtain_restorer(
     experiment: Experiment,
     splits: data.Splits,
     judges: Mapping[str, classifiers.Classifier] | None = None,
@@ -94,27 +94,29 @@ def train(
     """The experiment's network, trained or loaded, its history, and its record's path.
 
     Args:
-        judges: what `open_classifiers` returns.  Where the classifier's fully connected layers learn
+        judges: what `obtain_classifiers` returns.  Where the classifier's fully connected layers learn
             too, they are left tuned in it.
 
     Returns:
         None in place of a network where the classifier alone learned.
     """
-    settings, what = experiment.profile.recovery, experiment.what
-    if not what.learns:
-        raise QrlibError(f"variant {experiment.variant!r} has no network to train; choose another")
+    settings, variant = experiment.profile.recovery, experiment.variant
+    if not variant.learns:
+        raise QrlibError(
+            f"variant {experiment.variant_name!r} has no network to train; choose another"
+        )
     torch.manual_seed(experiment.seed)
     restorer, parts = None, {}
     if experiment.start is not None:
-        restorer = train(experiment.start, splits)[0]
+        restorer = obtain_restorer(experiment.start, splits)[0]
         assert restorer is not None
         parts["start"] = weights.state_hash(restorer)
-    elif "restorer" in what.learns:
-        restorer = QRNet(what.convs_per_block, dropout=settings.dropout)
-    judges = judges if judges is not None else open_classifiers(experiment, splits)
-    used = {judges[role].name: judges[role] for role in what.losses}
+    elif "restorer" in variant.learns:
+        restorer = QRNet(variant.convs_per_block, dropout=settings.dropout)
+    judges = judges if judges is not None else obtain_classifiers(experiment, splits)
+    used = {judges[role].name: judges[role] for role in variant.losses}
     parts |= {name: weights.state_hash(classifier) for name, classifier in used.items()}
-    head = judges["classifier"].head if "head" in what.learns else None
+    head = judges["classifier"].head if "head" in variant.learns else None
     name = experiment.recovery_run
     config = experiment.config("recovery")
     epochs = settings.pretrain_epochs if experiment.distortions == "clean" else settings.epochs
@@ -141,7 +143,7 @@ def train(
     )
     record = _record(
         experiment, "recovery", name, config, splits, learning_part(restorer, head), history,
-        {"variant": experiment.variant, "meaning": what.meaning},
+        {"variant": experiment.variant_name, "meaning": variant.meaning},
     )  # fmt: skip
     if experiment.profile.ship_weights and restorer is not None and _is_shipped(experiment):
         ship_weights(experiment, restorer)
@@ -150,23 +152,23 @@ def train(
 
 def loss(experiment: Experiment) -> RecoveryLoss:
     """Equation 4 or 5; without a restorer the cross-entropy alone."""
-    if "restorer" not in experiment.what.learns:
+    if "restorer" not in experiment.variant.learns:
         return RecoveryLoss({experiment.classifier.name: 1.0}, quality_weight=0.0)
-    names = [experiment.judged_by(role).classifier.name for role in experiment.what.losses]
+    names = [experiment.judged_by(role).classifier.name for role in experiment.variant.losses]
     return RecoveryLoss(dict.fromkeys(names, experiment.classification_weight))
 
 
 def _is_shipped(experiment: Experiment) -> bool:
     """One network of each kind that `qrlib.load_qrnet` offers: that of the first seed."""
     seeds = {"qrnet": experiment.profile.seeds, "mqrnet": experiment.profile.other_seeds}
-    shipped = experiment.variant in seeds and experiment.distortions == "multiple"
-    return shipped and experiment.seed == seeds[experiment.variant][0]
+    shipped = experiment.variant_name in seeds and experiment.distortions == "multiple"
+    return shipped and experiment.seed == seeds[experiment.variant_name][0]
 
 
 def ship_weights(experiment: Experiment, net: QRNet) -> Path:
     """Copy a restorer's weights to where `qrlib.load_qrnet` looks for them."""
     folder = paths.results(experiment.profile.name) / "weights"
-    path = folder / f"{experiment.variant}-seed{experiment.seed}.safetensors"
+    path = folder / f"{experiment.variant_name}-seed{experiment.seed}.safetensors"
     weights.write(
         net.state_dict(),
         path,
@@ -180,7 +182,7 @@ def _fingerprint(
 ) -> dict[str, Any]:
     return {
         "config": config,
-        "code": plan.code(kind),
+        "code": plan.code_hash(kind),
         "manifest": splits.manifest_hash,
         **parts,
     }
@@ -192,7 +194,8 @@ def provenance_of(
     """Where a record comes from: code, machine, data and weights."""
     return {
         **provenance.describe(device),
-        "code": plan.code(kind),
+        "code": plan.code_hash(kind),
+        "behaviour": behaviour.VERSIONS[kind],
         "seconds": round(seconds, 2),
         "peak_memory_mb": provenance.peak_memory_mb(),
         "manifest": splits.manifest_hash,
@@ -216,25 +219,18 @@ def _record(
         there = store.read_record(experiment.profile.name, name)
         if there["provenance"]["weights"] == hashes and there["config"] == config:
             return target  # the run that trained these weights wrote it
+    training = {
+        **extra,
+        "epochs": history.rows,
+        "best_epoch": history.best_epoch,
+        "precision": history.precision,
+        "resumed": history.resumed,
+        "parameters": sum(p.numel() for p in net.parameters()),
+        "images": {p: len(getattr(splits, p)) for p in ("train", "validation", "test")},
+    }
+    origin = provenance_of(kind, splits, hashes, history.seconds, history.device)
     return store.write(
-        {
-            "schema": store.SCHEMA,
-            "kind": kind,
-            "name": name,
-            "profile": experiment.profile.name,
-            "config": config,
-            "provenance": provenance_of(kind, splits, hashes, history.seconds, history.device),
-            "results": [],
-            "training": {
-                **extra,
-                "epochs": history.rows,
-                "best_epoch": history.best_epoch,
-                "precision": history.precision,
-                "resumed": history.resumed,
-                "parameters": sum(p.numel() for p in net.parameters()),
-                "images": {p: len(getattr(splits, p)) for p in ("train", "validation", "test")},
-            },
-        }
+        store.new_record(kind, name, experiment.profile.name, config, origin, training=training)
     )
 
 

@@ -136,8 +136,9 @@ RECORD: dict[str, Any] = {
         "provenance": {
             "type": "object",
             "required": (
-                "git_commit git_dirty code versions device seconds manifest weights".split()
+                "git_commit git_dirty code behaviour versions device seconds manifest weights".split()
             ),
+            "properties": {"behaviour": {"type": "integer", "minimum": 0}},
         },
         "results": {"type": "array", "items": _RESULT},
         "conventions": {"type": "array", "items": _CONVENTION, "minItems": 1},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,38 @@ def _validator() -> Any:
 def path(profile: str, name: str) -> Path:
     """Where the record of a run lies."""
     return paths.results(profile) / "records" / f"{name}.json"
+
+
+def new_record(
+    kind: str,
+    name: str,
+    profile: str,
+    config: dict[str, Any],
+    provenance: dict[str, Any],
+    *,
+    results: Sequence[dict[str, Any]] = (),
+    training: dict[str, Any] | None = None,
+    samples: dict[str, Any] | None = None,
+    precision_check: dict[str, Any] | None = None,
+    conventions: Sequence[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """A record as `write` takes it; what is None of the last three does not stand in it."""
+    only_some = {
+        "samples": samples,
+        "precision_check": precision_check,
+        "conventions": conventions,
+    }
+    return {
+        "schema": SCHEMA,
+        "kind": kind,
+        "name": name,
+        "profile": profile,
+        "config": config,
+        "provenance": provenance,
+        "results": list(results),
+        "training": training,
+        **{field: value for field, value in only_some.items() if value is not None},
+    }
 
 
 def write(record: dict[str, Any]) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qrlib.experiments import coverage, plan, profiles
-from qrlib.records import store
+from qrlib.experiments import coverage, profiles
+from qrlib.records import behaviour, store
 from qrlib.report import render, sources
 from qrlib.utils import paths
 
@@ -11,11 +11,10 @@ from qrlib.utils import paths
 def table(profile: profiles.Profile) -> render.Rendered:
     """The records of a profile, linked from a page of results in the book.
 
-    *Code* compares the hash of the code that decided a run with that of today's code.
+    *Code* says whether today's code gives the same numbers, by `qrlib.records.behaviour`.
     """
     notebooks = coverage.notebooks(profile)
     records = store.read_records(profile.name)
-    current = {kind: plan.code(kind) for kind in {record["kind"] for record in records}}
     rows = []
     for record in records:
         provenance = record["provenance"]
@@ -27,7 +26,7 @@ def table(profile: profiles.Profile) -> render.Rendered:
                 render.link(record["name"], sources.record(profile.name, record["name"])),
                 render.link("notebook", f"{notebook}.html") if there else "",
                 (provenance["git_commit"] or "none")[:9] + changed,
-                "as now" if provenance["code"] == current[record["kind"]] else "earlier",
+                "as now" if behaviour.is_current(record) else "earlier",
                 provenance["device"],
                 f"{provenance['seconds']:.0f}",
                 provenance["manifest"][:9],

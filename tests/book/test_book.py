@@ -37,7 +37,7 @@ def test_lists_exactly_the_pages_of_a_profile(name: str, monkeypatch: pytest.Mon
     profile = profiles.load(name)
     if name == "quick":
         planned = plan.experiments_of(profile)
-        runs = [x.classifier_run if x.variant == "none" else x.recovery_run for x in planned]
+        runs = [x.training_run for x in planned]
         runs += [plan.timed(profile).timing_run]
         pages = coverage.pages(profile, there=False)
     else:

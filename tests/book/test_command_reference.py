@@ -53,7 +53,7 @@ def test_valid_values_are_those_that_the_code_accepts():
     row = found[(found["notebook"] == "train_recovery") & (found["parameter"] == "variant")]
     (variants,) = row["valid"]
     for variant in variants.split(", "):
-        assert plan.open_experiment("smoke", variant=variant).variant == variant
+        assert plan.open_experiment("smoke", variant=variant).variant_name == variant
     row = found[(found["notebook"] == "train_recovery") & (found["parameter"] == "dataset")]
     for dataset in row["valid"].item().split(", "):
         assert profiles.load("smoke", dataset=dataset).data.dataset == dataset
@@ -69,6 +69,7 @@ def test_every_setting_is_listed_and_can_be_overridden():
     for setting, kind in found["type"].items():
         if kind in changed and setting not in ("comparable", "label"):
             valid = {"precision": "32-true", "recovery.schedule": "cosine"}
+            valid["evaluation_precision"] = "bf16-mixed"
             override = {setting: valid.get(setting, changed[kind])}
             name = profiles.load("quick", overrides=override).name
             assert name.startswith("quick+") or str(changed[kind]) == found.loc[setting, "quick"]
@@ -77,7 +78,7 @@ def test_every_setting_is_listed_and_can_be_overridden():
 def test_costs_are_sums_over_the_records(tmp_path, monkeypatch):
     monkeypatch.setenv("QRLIB_RESULTS", str(tmp_path))
     provenance = {
-        "git_commit": None, "git_dirty": None, "code": "0", "versions": {}, "device": "a GPU",
+        "git_commit": None, "git_dirty": None, "code": "0", "behaviour": 1, "versions": {}, "device": "a GPU",
         "manifest": "0", "weights": {},
     }  # fmt: skip
     record = {

@@ -172,7 +172,7 @@ def test_restored_images_are_the_tiles_of_the_sheets(visit: Callable, width: int
 
 def assert_shows(part: Locator, entry: dict[str, Any], image: int, case: int) -> None:
     """Of all tiles of a sheet, the one that is seen is the nearest."""
-    tiles = samples.read(entry, paths.results(PROFILE))
+    tiles = samples.read_sheet(entry, paths.results(PROFILE))
     pixels = Image.fromarray((seen(part) * 255).astype(np.uint8))
     small = np.asarray(pixels.resize((64, 64), Image.Resampling.BOX), np.float32) / 255
     far = [[np.abs(tile - small).mean() for tile in row] for row in tiles]

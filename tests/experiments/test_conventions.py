@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
-import statistics
 
 import cv2
 import numpy as np
@@ -14,14 +12,12 @@ import pytest
 import torch
 from PIL import Image
 from skimage.metrics import structural_similarity
-from support.frames import unpadded
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from qrlib import data, distortions, metrics, paper
-from qrlib.experiments import conventions, evaluate, plan, profiles, ssim_variants
+from qrlib import data, distortions, metrics
+from qrlib.experiments import conventions, evaluate, plan
 from qrlib.experiments.conventions import OURS, Convention
 from qrlib.records import store
-from qrlib.report import table5_conventions
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
@@ -140,54 +136,27 @@ def test_a_grey_file_gets_three_channels(tmp_path):
 @pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.kind}{c.level}")
 def test_ssim_under_our_convention_is_the_projects(clean, case):
     shown = distortions.distort_for_evaluation(clean, ["a"], case)
-    (ours,) = ssim_variants.Target(clean).ssim(shown)
-    torch.testing.assert_close(ours, metrics.ssim(shown, clean), atol=2e-5, rtol=0)
-
-
-@pytest.mark.parametrize("data_range", [1.0, 2.0])
-@pytest.mark.parametrize("window", ssim_variants.WINDOWS)
-def test_ssim_is_scikit_images(clean, window, data_range):
-    gaussian = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
-    for case in CASES:
-        shown = distortions.distort_for_evaluation(clean, ["a"], case)
-        both, one = ssim_variants.Target(clean, window).ssim(shown, [data_range, 1.0])
-        expected = structural_similarity(
-            flat(shown), flat(clean), channel_axis=2, data_range=data_range,
-            **(gaussian if window == "gaussian" else {}),
-        )  # fmt: skip
-        assert both.item() == pytest.approx(expected, abs=2e-5)
-        assert (both.item() == one.item()) == (data_range == 1.0)
+    expected = metrics.ssim(shown, clean).item()
+    assert conventions.ssim(shown, clean) == pytest.approx(expected, abs=2e-5)
 
 
 def test_ssim_of_the_whole_image_is_torchmetrics_own_mean(clean):
     shown = distortions.distort_for_evaluation(clean, ["a"], LEVELS["blur"][0])
-    (whole,) = ssim_variants.Target(clean, border="whole").ssim(shown)
+    whole = conventions.ssim(shown, clean, border="whole")
     _, each = structural_similarity_index_measure(
         shown, clean, data_range=1.0, sigma=1.5, return_full_image=True
     )
-    assert whole.item() == pytest.approx(each.mean().item(), abs=2e-5)
-    assert whole.item() != pytest.approx(metrics.ssim(shown, clean).item(), abs=1e-4)
+    assert whole == pytest.approx(each.mean().item(), abs=2e-5)
+    assert whole != pytest.approx(metrics.ssim(shown, clean).item(), abs=1e-4)
 
 
 def test_ssim_of_grey_images_is_scikit_images_on_opencvs_grey(clean):
     shown = distortions.distort_for_evaluation(clean, ["a"], LEVELS["noise"][1])
     pair = [cv2.cvtColor(flat(x), cv2.COLOR_RGB2GRAY) for x in (shown, clean)]
     for image, expected in zip((shown, clean), pair, strict=True):
-        np.testing.assert_allclose(ssim_variants.grey(image)[0, 0], expected, atol=1e-6)
-    (found,) = ssim_variants.Target(ssim_variants.grey(clean), "uniform").ssim(
-        ssim_variants.grey(shown)
-    )
-    assert found.item() == pytest.approx(structural_similarity(*pair, data_range=1.0), abs=2e-5)
-
-
-def test_an_image_equals_itself_and_batches_are_kept_apart(clean):
-    other = clean.flip(3)
-    for window in ssim_variants.WINDOWS:
-        target = ssim_variants.Target(torch.cat([clean, other]), window)
-        (found,) = target.ssim(torch.cat([clean, clean]))
-        assert found[0].item() == pytest.approx(1, abs=1e-5)
-        (alone,) = ssim_variants.Target(other, window).ssim(clean)
-        assert found[1].item() == pytest.approx(alone.item(), abs=1e-5)
+        np.testing.assert_allclose(conventions.grey(image)[0, 0], expected, atol=1e-6)
+    found = conventions.ssim(conventions.grey(shown), conventions.grey(clean), "uniform", 2.0)
+    assert found == pytest.approx(structural_similarity(*pair, data_range=2.0), abs=2e-5)
 
 
 # --- conventions ---------------------------------------------------------------------------------
@@ -291,7 +260,7 @@ def test_photographs_have_no_files_to_resize(splits):
         conventions.measure(splits, [Convention(resize="nearest")], images=2)
 
 
-# --- record and comparison -----------------------------------------------------------------------
+# --- record -----------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -304,7 +273,7 @@ def test_the_record(splits):
     assert record["config"]["images"] == 4
     assert record["config"]["conventions"]["border zero"]["border"] == "zero"
     assert record["provenance"]["manifest"] == splits.manifest_hash
-    assert record["provenance"]["code"] == plan.code("conventions")
+    assert record["provenance"]["code"] == plan.code_hash("conventions")
     read = store.read_conventions("smoke")
     assert set(read.pop("profile")) == {"smoke"}
     assert set(read.pop("record")) == {"conventions.json"}
@@ -326,137 +295,3 @@ def test_the_record(splits):
 def test_nothing_measured_says_how_to_measure():
     with pytest.raises(QrlibError, match="no records of profile 'smoke'"):
         store.read_conventions("smoke")
-
-
-def measured(**means):
-    """Rows of conventions with given (noise PSNR, noise SSIM, blur PSNR, blur SSIM), two levels."""
-    rows = [
-        {
-            "convention": name.replace("_", " "),
-            "factor": "none" if name == "ours" else name.replace("_", " "),
-            "distortion": distortion, "level": level, "strength": 1.0, "metric": metric,
-            "value": value + shift, "error": error * (1 if metric == "psnr" else 0.05), "n": 100,
-            "profile": "smoke", "record": "conventions.json",
-        }
-        for name, values in means.items()
-        for (distortion, metric), value in zip(table5_conventions.NUMBERS, values, strict=True)
-        for level, shift, error in ((1, 0.5, 0.08), (2, -0.5, 0.12))
-    ]  # fmt: skip
-    return pd.DataFrame(rows)
-
-
-PRINTED = [paper.printed(5, "Caltech101", d, "none", m) for d, m in table5_conventions.NUMBERS]
-
-
-def test_distances_are_in_errors_of_the_difference():
-    off = [PRINTED[0] + 0.3, PRINTED[1], PRINTED[2], PRINTED[3] - 0.02]
-    frame = table5_conventions.compare(measured(ours=off, the_papers=PRINTED))
-    mine = frame[frame["convention"] == "ours"]
-    np.testing.assert_allclose(mine["value"], off)
-    np.testing.assert_allclose(mine["gap"], [0.3, 0, 0, -0.02], atol=1e-9)
-    # 100 images of 8,677, and a fifth of them, each drawn without replacement.
-    paired = (1 - 100 / 8677 + 0.8 * 100 / (0.2 * 8677)) ** 0.5
-    expected = [0.3 / (0.1 * paired), 0, 0, 0.02 / (0.005 * paired)]
-    np.testing.assert_allclose(mine["distance"], expected, atol=1e-9)
-    ranked = table5_conventions.distances(frame)
-    assert list(ranked.index) == ["the papers", "ours"]
-    assert ranked["ours"] == pytest.approx(0.02 / (0.005 * paired))
-    assert table5_conventions.shifts(frame)["the papers"] == pytest.approx(ranked["ours"])
-    text = unpadded(table5_conventions.table(frame, "Four numbers.", "conventions-smoke"))
-    assert "| paper, Table 5 | 15.29 | 0.330 | 19.77 | 0.656 | |" in text
-    assert text.index("| the papers | 15.29") < text.index("| ours | 15.59 | 0.330")
-
-
-@pytest.mark.slow
-def test_the_error_of_a_difference_is_that_of_two_draws_without_replacement():
-    chance = np.random.default_rng(0)
-    images = chance.normal(size=table5_conventions.IMAGES)
-    share = round(paper.setting("test share") * table5_conventions.IMAGES)
-    drawn = [
-        chance.permutation(images)[:1000].mean() - chance.permutation(images)[:share].mean()
-        for _ in range(4000)
-    ]
-    doubt = table5_conventions.standard_error_of_gap(images.std() / 1000**0.5, 1000)
-    assert doubt == pytest.approx(np.std(drawn), rel=0.05)  # four standard errors of 4,000 draws
-    assert statistics.NormalDist().cdf(table5_conventions.AGREE) == pytest.approx(
-        (1 + 0.95**0.25) / 2
-    )
-
-
-def test_the_conclusion_follows_the_numbers():
-    near, far = list(PRINTED), [PRINTED[0] - 2, PRINTED[1] - 0.1, PRINTED[2], PRINTED[3]]
-    right = table5_conventions.compare(measured(ours=near, clipping=far, rounding=near))
-    wrong = table5_conventions.compare(measured(ours=far, clipping=near, rounding=far))
-    right_text, wrong_text = (
-        " ".join(table5_conventions.conclusion(f, True)) for f in (right, wrong)
-    )
-    assert "under “ours”, “rounding”." in right_text
-    assert "under “clipping”." in wrong_text
-    assert (
-        "Noise PSNR by itself agrees under ours; one change alone that ends this: “clipping”"
-        in (right_text)
-    )
-    assert "does not agree under ours; one change alone that mends this: “clipping”" in wrong_text
-    assert "nearest to Table 5 is “clipping”" in wrong_text
-    for text in (right_text, wrong_text):
-        assert "not to be decided by Table 5: “rounding”." in text
-        assert "not the images of Table 5" not in text
-    assert table5_conventions.conclusion(right, False)[0].startswith(
-        "These are not the images of Table 5"
-    )
-    none = table5_conventions.compare(measured(ours=far))
-    assert "difference, under none." in " ".join(table5_conventions.conclusion(none, True))
-
-
-def test_a_number_that_lacks_is_named():
-    rows = measured(ours=PRINTED)
-    with pytest.raises(QrlibError, match="'ours' has no ssim of blur"):
-        table5_conventions.compare(
-            rows[(rows["distortion"] != "blur") | (rows["metric"] != "ssim")]
-        )
-    with pytest.raises(QrlibError, match="lack 'ours'"):
-        table5_conventions.shifts(table5_conventions.compare(measured(another=PRINTED)))
-
-
-# --- the committed measurement -------------------------------------------------------------------
-
-
-def test_the_papers_setting_is_the_papers():
-    profile = profiles.load("caltech101")
-    assert (profile.data.dataset, profile.data.image_size, profile.comparable) == (
-        "caltech101", 224, True,
-    )  # fmt: skip
-    for name in ("learning rate", "batch size", "dropout", "lambda"):
-        field = {"lambda": "classification_weight"}.get(name, name.replace(" ", "_"))
-        assert getattr(profile.recovery, field) == paper.setting(name)
-    assert profile.recovery.epochs == paper.setting("epochs at most")
-    assert profile.recovery.patience == paper.setting("early stopping patience")
-    assert (profile.classifier.name, profile.classifier.weights) == ("vgg16", "imagenet")
-
-
-def test_the_committed_record(monkeypatch):
-    monkeypatch.delenv("QRLIB_RESULTS")
-    record = store.read_record("caltech101", "conventions")
-    assert record["provenance"]["git_dirty"] is False
-    assert set(record["config"]["conventions"]) == {c.name for c in conventions.conventions()}
-    frame = table5_conventions.compare(store.read_conventions("caltech101"))
-    ranked = table5_conventions.distances(frame)
-    # Unclipped noise has one PSNR whatever the image: the mean over levels is known.
-    expected = np.mean([20 * math.log10(255 / s) for s in distortions.NOISE_SIGMAS])
-    unclipped = frame[(frame["convention"] == "noise unclipped") & (frame["metric"] == "psnr")]
-    assert unclipped["value"].iloc[0] == pytest.approx(expected, abs=0.005)
-    assert ranked["noise unclipped"] > 10
-    # What the conventions page reports: one convention agrees with all four printed numbers.
-    assert ranked.iloc[0] <= table5_conventions.AGREE < ranked.iloc[1]
-
-
-def test_the_committed_page_says_what_follows_from_the_committed_record(monkeypatch):
-    monkeypatch.delenv("QRLIB_RESULTS")
-    found = table5_conventions.conclusion(
-        table5_conventions.compare(store.read_conventions("caltech101")), True
-    )
-    page = json.loads((paths.results("caltech101") / "notebooks/conventions.ipynb").read_text())
-    outputs = [out for cell in page["cells"] for out in cell.get("outputs", [])]
-    shown = "".join("".join(out.get("data", {}).get("text/markdown", "")) for out in outputs)
-    assert len(found) > 2
-    assert [sentence for sentence in found if sentence not in shown] == []

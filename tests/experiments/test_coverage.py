@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import nbformat
 import pytest
 
-from qrlib.book import notebooks
 from qrlib.experiments import coverage, profiles
 from qrlib.experiments.plan import experiments_of
-from qrlib.report import captions
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
@@ -65,51 +62,3 @@ def test_profiles_with_records_are_shown_the_papers_setting_first(monkeypatch):
     assert [p.name for p in coverage.with_records()] == ["smoke"]
     monkeypatch.delenv("QRLIB_PROFILE")
     assert coverage.with_records(part="lambda") == []
-
-
-def test_a_results_page_begins_with_whose_results_they_are():
-    profile = profiles.load("quick")
-    text = captions.introduction(profile, "recovery", 1128)
-    assert text.startswith(f"**Results of the {profile.label}**: 1,128 test images, seeds 0 and 1")
-    assert "(seed 0 for small QRNet)" in text
-    assert "not the paper's setting" in text
-    assert text.endswith("`papermill notebooks/recovery.ipynb out.ipynb -p profile quick`.")
-    assert "images, seed 0." in captions.introduction(profile, "end_to_end", 1)
-    assert "not the paper's setting" not in captions.introduction(
-        profiles.load("caltech101"), "recovery", 1
-    )
-
-
-def executed():
-    """A notebook as papermill leaves it."""
-
-    def cell(source, *tags, outputs=()):
-        new = nbformat.v4.new_code_cell(source, outputs=list(outputs))
-        new.metadata.tags = list(tags)
-        return new
-
-    text = nbformat.v4.new_output("stream", text="shown")
-    return nbformat.v4.new_notebook(
-        cells=[
-            cell("profile = None  # or a name\nseed = 0  # of all", "parameters"),
-            cell("# Parameters\nprofile = 'quick'", "injected-parameters"),
-            cell("import qrlib", "hide-input"),
-            cell("print('shown')", "hide-input", outputs=[text]),
-        ]
-    )
-
-
-@pytest.mark.parametrize(
-    ("run", "tags"),
-    [
-        (True, ["remove-cell", "run-parameters", "hide-input", "hide-input"]),
-        (False, ["remove-cell", "remove-cell", "remove-cell", "hide-input"]),
-    ],
-)
-def test_a_run_shows_its_parameters_and_a_page_what_it_found(run, tags):
-    content = executed()
-    notebooks.tidy(content, run=run)
-    assert [cell.metadata.tags for cell in content.cells] == [[tag] for tag in tags]
-    assert content.cells[1].source.startswith("# The parameters of this run\n") is run
-    if run:  # a copy of the page's cells has every name that it needs
-        assert content.cells[1].source.splitlines()[1:] == ["profile = 'quick'", "seed = 0"]

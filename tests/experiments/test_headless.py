@@ -10,7 +10,7 @@ from qrlib.utils.errors import QrlibError
 
 def test_names_are_those_of_the_graph_in_an_order_that_works():
     profile = profiles.load("smoke")
-    found = list(headless.names(profile))
+    found = list(headless.runs_by_name(profile))
     assert len(found) == len(set(found)) == len(plan.experiments_of(profile))
     assert found.index("pretrained-seed0") < found.index("qrnet-multiple-small_vgg-seed0")
 
@@ -37,8 +37,8 @@ def test_records_of_a_run_and_of_what_it_needs(capsys):
     for needed in ("classifier-small_vgg-seed0", "small_pretrained-seed0"):
         assert store.path("smoke", needed).is_file()
     # What a notebook then does finds it trained.
-    x = headless.names(profiles.load("smoke"))["small_qrnet-multiple-small_vgg-seed0"]
+    x = headless.runs_by_name(profiles.load("smoke"))["small_qrnet-multiple-small_vgg-seed0"]
     before = store.read_record("smoke", x.recovery_run)["provenance"]["weights"]
-    train.train(x, train.load_data(x))
+    train.obtain_restorer(x, train.load_data(x))
     assert store.read_record("smoke", x.recovery_run)["provenance"]["weights"] == before
     assert "already trained" in capsys.readouterr().out

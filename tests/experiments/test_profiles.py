@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
+from qrlib import paper
 from qrlib.experiments import profiles
 from qrlib.utils.errors import QrlibError
 
@@ -18,6 +19,19 @@ def test_shipped_profiles_load(name):
     assert profile.seeds
     assert profile.comparable == (profile.data.image_size == 224)
     assert profile.data.blur_scale == profile.data.image_size / 224
+
+
+def test_the_papers_setting_is_the_papers():
+    profile = profiles.load("caltech101")
+    assert (profile.data.dataset, profile.data.image_size, profile.comparable) == (
+        "caltech101", 224, True,
+    )  # fmt: skip
+    for name in ("learning rate", "batch size", "dropout", "lambda"):
+        field = {"lambda": "classification_weight"}.get(name, name.replace(" ", "_"))
+        assert getattr(profile.recovery, field) == paper.setting(name)
+    assert profile.recovery.epochs == paper.setting("epochs at most")
+    assert profile.recovery.patience == paper.setting("early stopping patience")
+    assert (profile.classifier.name, profile.classifier.weights) == ("vgg16", "imagenet")
 
 
 def test_quick_and_smoke_need_no_download():

@@ -39,29 +39,29 @@ def split():
 
 
 @pytest.fixture
-def columns():
+def cases():
     levels = distortions.levels(blur_scale=SIDE / 224)
-    return samples.cases([*levels["noise"], *levels["blur"]])
+    return [*levels["noise"], *levels["blur"]]
 
 
-def take(split, columns, folder, restorer=None):
+def take(split, cases, folder, restorer=None):
     path = folder / "samples" / "x.webp"
     path.parent.mkdir(exist_ok=True)
-    return samples.take(restorer, Brightness(), split, ["dark", "bright"], columns, path)
+    return samples.write_sheet(restorer, Brightness(), split, ["dark", "bright"], cases, path)
 
 
-def test_a_sheet_has_every_level_exactly(split, columns, tmp_path):
-    entry = take(split, columns, tmp_path)
+def test_a_sheet_has_every_level_exactly(split, cases, tmp_path):
+    entry = take(split, cases, tmp_path)
     assert [(c["distortion"], c["level"]) for c in entry["cases"]] == [
         ("clean", 0), *((kind, level) for kind in ("noise", "blur") for level in (1, 2, 3, 4, 5))
     ]  # fmt: skip
-    tiles = samples.read(entry, tmp_path)
+    tiles = samples.read_sheet(entry, tmp_path)
     assert entry["ids"] == [f"image{i}" for i in range(0, 12, 2)]
     for row, (name, label) in enumerate(zip(entry["ids"], entry["labels"], strict=True)):
         position = int(name.removeprefix("image"))
         clean, classes, _ = split[[position]]
         assert label == ["dark", "bright"][classes.item()]
-        for column, case in enumerate(columns):
+        for column, case in enumerate([distortions.CLEAN, *cases]):
             wanted = distortions.distort_for_evaluation(clean.float() / 255, [name], case)
             shown = torch.from_numpy(tiles[row][column]).permute(2, 0, 1)
             assert (shown - wanted[0]).abs().max() <= 0.5 / 255 + 1e-6
@@ -71,24 +71,24 @@ def test_a_sheet_has_every_level_exactly(split, columns, tmp_path):
             assert answer["confidence"] == pytest.approx(said.values.item(), abs=1e-4)
 
 
-def test_a_restored_sheet_shows_and_classifies_what_the_restorer_made(split, columns, tmp_path):
-    plain, restored = take(split, columns, tmp_path), take(split, columns, tmp_path, Darker())
+def test_a_restored_sheet_shows_and_classifies_what_the_restorer_made(split, cases, tmp_path):
+    plain, restored = take(split, cases, tmp_path), take(split, cases, tmp_path, Darker())
     assert {answer["answer"] for row in restored["answers"] for answer in row} == {"dark"}
     assert {answer["answer"] for row in plain["answers"] for answer in row} == {"dark", "bright"}
-    assert np.max(samples.read(restored, tmp_path)) <= 0.26
+    assert np.max(samples.read_sheet(restored, tmp_path)) <= 0.26
 
 
-def test_the_figures_show_the_middle_and_the_strongest_level(split, columns, tmp_path):
-    entry = take(split, columns, tmp_path)
-    shown = [entry["cases"][j] for j in samples.of_figure(entry)]
+def test_the_figures_show_the_middle_and_the_strongest_level(split, cases, tmp_path):
+    entry = take(split, cases, tmp_path)
+    shown = [entry["cases"][j] for j in samples.figure_columns(entry)]
     assert [(c["distortion"], c["level"]) for c in shown] == [
         ("clean", 0), ("noise", 3), ("noise", 5), ("blur", 3), ("blur", 5)
     ]  # fmt: skip
 
 
-def test_a_sheet_that_was_changed_is_refused(split, columns, tmp_path):
-    entry = take(split, columns, tmp_path)
+def test_a_sheet_that_was_changed_is_refused(split, cases, tmp_path):
+    entry = take(split, cases, tmp_path)
     with (tmp_path / entry["file"]).open("ab") as file:
         file.write(b"0")
     with pytest.raises(QrlibError, match="not the one its record describes"):
-        samples.read(entry, tmp_path)
+        samples.read_sheet(entry, tmp_path)

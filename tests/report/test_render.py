@@ -4,8 +4,8 @@ from support.frames import table2_results as results
 from support.frames import unpadded
 from support.made_records import made_record
 
-from qrlib.experiments import plan, profiles
-from qrlib.records import store
+from qrlib.experiments import profiles
+from qrlib.records import behaviour, store
 from qrlib.report import gains, records_table, render, tables
 
 
@@ -63,12 +63,14 @@ def test_the_list_of_records_leads_to_records_and_notebooks(tmp_path, monkeypatc
     monkeypatch.setenv("QRLIB_RESULTS", str(tmp_path))
     profile = profiles.load("smoke")
     provenance = {
-        "git_commit": "0123456789abcdef", "git_dirty": True, "code": plan.code("recovery"),
+        "git_commit": "0123456789abcdef", "git_dirty": True, "behaviour": behaviour.VERSIONS["recovery"],
         "device": "a GPU", "seconds": 61.4, "manifest": "f" * 64,
     }  # fmt: skip
     name = "qrnet-multiple-small_vgg-seed0"
     store.write(made_record(name, "recovery", "smoke", provenance=provenance))
-    store.write(made_record("another", "recovery", "smoke", provenance=provenance | {"code": "0"}))
+    store.write(
+        made_record("another", "recovery", "smoke", provenance=provenance | {"behaviour": 0})
+    )
     shown = records_table.table(profile)
     assert "../../records/smoke/qrnet-multiple-small_vgg-seed0.json" in shown.html
     assert "seed0.html" not in shown.html  # its notebook is not there

@@ -237,7 +237,7 @@ RECORD: dict[str, Any] = {
     "schema": store.SCHEMA, "kind": "evaluation", "name": "x", "profile": "smoke",
     "config": {}, "results": [RESULT], "training": None,
     "provenance": {
-        "git_commit": None, "git_dirty": None, "code": "0", "versions": {}, "device": "CPU",
+        "git_commit": None, "git_dirty": None, "code": "0", "behaviour": 1, "versions": {}, "device": "CPU",
         "seconds": 1.5, "manifest": "0", "weights": {},
     },
 }  # fmt: skip

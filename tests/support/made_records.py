@@ -10,7 +10,7 @@ import pandas as pd
 from qrlib.records import store
 
 PROVENANCE = {
-    "git_commit": None, "git_dirty": None, "code": "0", "versions": {}, "device": "CPU",
+    "git_commit": None, "git_dirty": None, "code": "0", "behaviour": 1, "versions": {}, "device": "CPU",
     "seconds": 1.0, "manifest": "0", "weights": {},
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ def test_every_run_leaves_a_record_and_a_notebook(project):
     planned = plan.experiments_of(profile)
     expected = {f"{plan.timed(profile).timing_run}.json": "timing"}
     for x in planned:
-        if x.variant == "none":
+        if x.variant_name == "none":
             expected[f"{x.classifier_run}.json"] = "classifier"
         else:
             expected[f"{x.recovery_run}.json"] = "recovery"
@@ -29,7 +29,7 @@ def test_every_run_leaves_a_record_and_a_notebook(project):
             expected[f"{x.judged_by(role).evaluation_run}.json"] = "evaluation"
     assert {name: record["kind"] for name, record in records.items()} == expected
     for x in planned:
-        if x.what.learns == ("restorer",) and x.what.convs_per_block == 2:
+        if x.variant.learns == ("restorer",) and x.variant.convs_per_block == 2:
             assert records[f"{x.recovery_run}.json"]["training"]["parameters"] == 1_941_139
     assert all(r["results"] for r in records.values() if r["kind"] == "evaluation")
     notebooks = list((project.root / "results" / "quick" / "notebooks").glob("*.ipynb"))
@@ -93,7 +93,7 @@ def test_another_classifier_concerns_every_restorer_judged_by_it(project):
         profile.write_text(yaml.safe_dump(changed))
         done = project.python("qrlib", "run", "quick", "--dry-run")
         judged = [x for x in plan.experiments_of(profiles.load("quick")) if x.judges]
-        count = sum(x.variant != "none" for x in judged)
+        count = sum(x.variant_name != "none" for x in judged)
         assert re.search(rf"^restorer +{count}$", done.stdout, re.MULTILINE)
         assert re.search(r"^classifier +1$", done.stdout, re.MULTILINE)
     finally:
@@ -101,7 +101,9 @@ def test_another_classifier_concerns_every_restorer_judged_by_it(project):
 
 
 def test_a_deleted_record_is_made_again_without_training(project):
-    victim = next(x for x in plan.experiments_of(profiles.load("quick")) if x.variant == "qrnet")
+    victim = next(
+        x for x in plan.experiments_of(profiles.load("quick")) if x.variant_name == "qrnet"
+    )
     before = project.records()
     path = project.root / "results" / "quick" / "records" / f"{victim.evaluation_run}.json"
     path.unlink()

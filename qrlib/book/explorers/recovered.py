@@ -95,7 +95,7 @@ class Recovered(Explorer):
 def _sheet(entry: dict[str, Any], profile: Profile) -> str:
     """The sheet's own file, or the same picture in fewer bytes."""
     folder = paths.results(profile.name)
-    tiles = samples.read(entry, folder)  # refuses a file that is not the record's
+    tiles = samples.read_sheet(entry, folder)  # refuses a file that is not the record's
     content = (folder / entry["file"]).read_bytes()
     if len(content) <= MOST:
         return data_uri(content, "image/webp")

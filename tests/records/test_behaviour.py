@@ -1,0 +1,134 @@
+"""The committed traces: a few steps of each kind of run still give the numbers they gave.
+
+Where they do not, undo the change; or, if it is meant, raise the kind's version in
+`qrlib.records.behaviour`, and write its trace anew:
+
+    python tests/records/test_behaviour.py KIND
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from qrlib import classifiers, distortions, evaluation
+from qrlib.experiments import conventions, plan, train
+from qrlib.models import QRNet
+from qrlib.records import behaviour
+
+TRACES = Path(__file__).parent / "traces"
+#: Relative. Other instructions of a processor (SSE in place of AVX-512) move the numbers by 1e-5.
+TOLERANCE = 1e-3
+#: Steps small enough that rounding does not grow, in numbers that every processor has.
+SETTINGS = "precision=32-true classifier.epochs=2"
+
+
+def losses(name, history):
+    return {
+        f"{name}, epoch {row['epoch']}, {part}": value
+        for row in history.rows
+        for part, value in row.items()
+        if part not in ("epoch", "seconds")
+    }
+
+
+def checksum(name, net):
+    """Norms of the kernels: what stands before a normalisation has no gradient but rounding."""
+    kernels = [p.detach().double().cpu() for p in net.parameters() if p.ndim > 1]
+    return {f"{name}, weights": sum(kernel.square().sum().item() for kernel in kernels) ** 0.5}
+
+
+def trace_classifier():
+    experiment = plan.open_classifier("smoke", overrides=SETTINGS)
+    net, history, _ = train.obtain_classifier(experiment, train.load_data(experiment))
+    return losses("classifier", history) | checksum("classifier", net)
+
+
+def trace_recovery():
+    """Equations 4 and 5, and the classifier's own layers that learn."""
+    numbers = {}
+    for variant in ("mqrnet", "finetuned", "end_to_end"):
+        experiment = plan.open_experiment("smoke", variant=variant, overrides=SETTINGS)
+        splits = train.load_data(experiment)
+        judges = train.obtain_classifiers(experiment, splits)
+        restorer, history, _ = train.obtain_restorer(experiment, splits, judges)
+        numbers |= losses(variant, history)
+        numbers |= checksum(variant, restorer or judges["classifier"])
+    return numbers
+
+
+def trace_evaluation():
+    """Networks that have learned nothing: their answers hang on no training."""
+    experiment = plan.open_experiment("smoke")
+    splits = train.load_data(experiment)
+    torch.manual_seed(0)
+    classifier = classifiers.build("small_vgg", len(splits.classes), weights=None, image_size=32)
+    levels = distortions.levels(blur_scale=experiment.profile.data.blur_scale)
+    rows = evaluation.evaluate(
+        QRNet(), {"classifier": classifier}, splits.test, [*levels["noise"], *levels["blur"]]
+    )
+    return {f"{row['distortion']} {row['level']} {row['metric']}": row["value"] for row in rows}
+
+
+def trace_conventions():
+    experiment = plan.open_experiment("smoke")
+    splits = train.load_data(experiment)
+    rows = conventions.measure(
+        splits,
+        conventions.available(splits),
+        blur_scale=experiment.profile.data.blur_scale,
+        images=2,
+    )
+    return {
+        f"{row['convention']}: {row['distortion']} {row['level']} {row['metric']}": row["value"]
+        for row in rows
+    }
+
+
+TRACERS = {
+    "classifier": trace_classifier,
+    "recovery": trace_recovery,
+    "evaluation": trace_evaluation,
+    "conventions": trace_conventions,
+}
+
+
+def read_trace(kind):
+    return json.loads((TRACES / f"{kind}.json").read_text("utf-8"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", TRACERS)
+def test_a_run_gives_the_numbers_of_its_trace(kind):
+    trace = read_trace(kind)
+    assert trace["behaviour"] == behaviour.VERSIONS[kind], (
+        f"the version of {kind} was raised: `python tests/records/test_behaviour.py {kind}` "
+        "writes its trace anew"
+    )
+    numbers = TRACERS[kind]()
+    assert numbers == pytest.approx(trace["numbers"], rel=TOLERANCE, abs=TOLERANCE), (
+        f"runs of kind {kind} give other numbers than committed records: undo what moved them; or, "
+        f"if it is meant, raise the version of {kind} in qrlib/records/behaviour.py and write the "
+        f"trace anew: `python tests/records/test_behaviour.py {kind}`"
+    )
+
+
+def write_trace(kind):
+    trace = {"behaviour": behaviour.VERSIONS[kind], "numbers": TRACERS[kind]()}
+    TRACES.mkdir(exist_ok=True)
+    (TRACES / f"{kind}.json").write_text(json.dumps(trace, indent=1) + "\n", "utf-8")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("results", "runs", "cache"):
+            os.environ[f"QRLIB_{name.upper()}"] = f"{folder}/{name}"
+        for kind in sys.argv[1:]:
+            write_trace(kind)
