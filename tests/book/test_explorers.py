@@ -65,7 +65,7 @@ def test_all_that_is_shown_is_synchronised_plain_and_small(kind, profile):
 
 
 def test_arguments_are_shown_in_help():
-    assert list(inspect.signature(explorers.Levels).parameters) == ["results", "shown", "choice"]
+    assert list(inspect.signature(explorers.Levels).parameters) == ["results", "choice", "shown"]
 
 
 def test_levels_are_those_of_the_records(profile):
@@ -118,19 +118,11 @@ def test_learning_curves_are_those_of_the_records(profile):
     }  # fmt: skip
 
 
-def test_a_variant_looks_the_same_in_every_measure(profile):
+def test_a_method_looks_the_same_in_every_explorer_and_measure(profile):
+    views = [made(kind, profile).data["views"] for kind in (explorers.Levels, explorers.Learning)]
     looks = {}
-    for view in made(explorers.Learning, profile).data["views"]:
-        for one in view["series"]:
-            assert looks.setdefault(one["key"], one["look"]) == one["look"]
-
-
-def test_a_method_looks_the_same_in_every_explorer(profile):
-    by_level = made(explorers.Levels, profile).data["views"][0]["series"]
-    looks = {one["key"]: one["look"] for one in by_level}
-    for view in made(explorers.Learning, profile).data["views"]:
-        for one in view["series"]:
-            assert looks.setdefault(one["key"], one["look"]) == one["look"]
+    for series in (line for view in views[0] + views[1] for line in view["series"]):
+        assert looks.setdefault(series["key"], series["look"]) == series["look"]
     assert {"qrnet_lambda_0.001-multiple", "small_qrnet", "mqrnet"} <= set(looks)
     markers = [look["marker"] for look in looks.values()]
     assert max(map(markers.count, markers)) <= 3
@@ -145,15 +137,13 @@ def test_learning_without_training_records_says_so(monkeypatch):
 
 
 def test_seeds_of_different_length_have_a_mean_while_all_go_on():
-    def run(seed, values):
-        config = {"variant": "qrnet", "distortions": "multiple"}
+    for seed, values in enumerate(([0.4, 0.2], [0.2])):
+        record = made_record(f"qrnet-multiple-small_vgg-seed{seed}", "recovery", "smoke")
+        record["config"] = {"variant": "qrnet", "distortions": "multiple"}
         epochs = [{"epoch": i, "val_quality": v} for i, v in enumerate(values, 1)]
-        training = {"epochs": epochs, "best_epoch": len(values)}
-        return {"kind": "recovery", "name": f"q-{seed}", "config": config, "training": training}
-
-    view = explorers.learning._view(
-        "quality", "", "", [run(0, [0.4, 0.2]), run(1, [0.2])], "val_quality"
-    )
+        record["training"] = {"epochs": epochs, "best_epoch": len(values)}
+        store.write(record)
+    (view,) = explorers.Learning(profiles.load("smoke")).data["views"]
     line = view["series"][0]["lines"]["epochs"]
     assert line["mean"] == [pytest.approx(0.3), None]
     assert line["values"] == [pytest.approx(0.3), 0.2]
@@ -195,40 +185,6 @@ def test_a_sheet_is_the_file_of_the_record(profile):
         assert sheet["answers"] == entry["answers"]
         assert widget.data["labels"] == entry["labels"]
         assert widget.data["cases"] == entry["cases"]
-
-
-def sheets_of(right):
-    """Data of an explorer whose classifier is right about images (rows) and cases as said, by method."""
-    answers = {
-        method: [[{"answer": "a" if there else "b"} for there in row] for row in rows]
-        for method, rows in right.items()
-    }
-    cases = [{"distortion": "clean", "level": 0}] + [
-        {"distortion": kind, "level": level} for kind in ("noise", "blur") for level in (1, 3)
-    ]
-    sheets = {method: {"answers": rows} for method, rows in answers.items()}
-    return {"sheets": sheets, "labels": ["a"] * len(right["none"]), "cases": cases}
-
-
-@pytest.mark.parametrize(
-    ("none", "qrnet", "start"),
-    [
-        # Won back: the second image under noise; what is wrong when clean does not count.
-        (["00000", "11011"], ["01111", "11111"], (1, "noise", 3)),
-        (["11111", "10101"], ["11111", "10010"], (1, "blur", 1)),
-        # Rather at the middle level than at another one.
-        (["11111", "10110"], ["11111", "11111"], (1, "blur", 3)),
-        # Nothing won back: an image that is known; no such: the first.
-        (["01111", "10000"], ["01111", "10000"], (1, "noise", 3)),
-        (["00000", "00000"], ["11111", "11111"], (0, "noise", 3)),
-    ],
-)
-def test_restored_images_begin_with_one_that_teaches(none, qrnet, start):
-    right = {"none": none, "qrnet": qrnet}
-    data = sheets_of({m: [[c == "1" for c in row] for row in rows] for m, rows in right.items()})
-    found = explorers.recovered._start(data, "qrnet")
-    assert tuple(found[name] for name in ("image", "distortion", "level")) == start
-    assert explorers.recovered._start(data, "") == {}
 
 
 def test_classes_and_classifiers_have_readable_names(profile):
