@@ -32,20 +32,6 @@ def test_who_leads_in_the_paper_and_here():
     )
 
 
-def test_what_becomes_of_quality_and_accuracy():
-    made = []
-    for restorer, lift in (("none", 0), ("qrnet-multiple", 1)):
-        values = [0.5, 0.4, 0.3, 0.2, 0.1 + lift / 2]
-        made.append(record(restorer, 0, 0.9, values, values))
-        made.append(record(restorer, 0, 30.0, 20.0 + lift, 10.0, metric="psnr"))
-        made.append(record(restorer, 0, 1.0, 0.5, 0.5, metric="ssim"))
-    data = tables.quality(runs(*made), methods=METHODS)
-    assert captions.quality(data) == (
-        "At the strongest level QRNet takes PSNR and accuracy under noise from 19.9 to 20.9 dB and "
-        "from 0.100 to 0.600, under blur from 9.9 to 9.9 dB and from 0.100 to 0.600."
-    )
-
-
 def test_the_sentence_becomes_part_of_the_caption():
     picture = new_output("display_data", data={"image/svg+xml": "<svg/>"})
     said = new_output("display_data", data={captions.MIME: "It rises.", "text/plain": "It rises."})
@@ -57,16 +43,6 @@ def test_the_sentence_becomes_part_of_the_caption():
     assert cell.outputs == [picture]
     assert cell.metadata.mystnb.figure.caption == "It rises. Accuracy. Dots are seeds."
     nbformat.validate(content)
-
-
-def test_a_notebook_shows_the_sentence_in_words(monkeypatch):
-    shown = []
-    monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
-    captions.say("It rises.")
-    assert shown == [{captions.MIME: "It rises.", "text/plain": "It rises."}]
-    captions.say("It rises.", "Dots.")
-    assert shown[1][captions.NOTE] == "Dots."
-    assert shown[1]["text/plain"] == "It rises. Dots."
 
 
 def test_what_lambda_did_is_said_as_it_was():

@@ -68,17 +68,18 @@ class Learning(Curves):
             ),
             _view("classifiers", "classifiers, cross entropy", entropy, classifiers, "val_loss"),
         ]
-        looks = looks_of(dict.fromkeys(one["key"] for view in views for one in view["series"]))
-        for one in (one for view in views for one in view["series"]):
-            one["look"] = looks[one["key"]]
+        lines = [line for view in views for line in view["series"]]
+        looks = looks_of(line["key"] for line in lines)
+        for line in lines:
+            line["look"] = looks[line["key"]]
         there = [view for view in views if view["series"]]
         missing = [view["name"] for view in views if not view["series"]]
         first = there[0]["series"] if there else []
-        on = [one["key"] for one in first if one["key"] in set(shown)] or [o["key"] for o in first]
+        keys = [line["key"] for line in first]
+        on = [key for key in keys if key in set(shown)] or list(keys)
         # What is only in the other measures is on from the start; there are few of each.
-        keys = {one["key"] for one in first}
-        for view in there[3:]:
-            on += [one["key"] for one in view["series"] if one["key"] not in keys | set(on)]
+        others = [line["key"] for view in there[3:] for line in view["series"]]
+        on += [key for key in dict.fromkeys(others) if key not in keys]
         super().__init__(
             data={"views": there, "cursor": "Epoch", "missing": missing},
             view=there[0]["key"] if there else "",
@@ -188,15 +189,15 @@ def _line(runs: Sequence[Run], column: str, length: int) -> dict[str, Any]:
     digits = 3 if column.endswith("accuracy") else 4
     seeds: list[list[float | None]] = []
     for run in runs:
-        values: list[float | None] = [epoch[column] for epoch in run["training"]["epochs"]]
-        seeds.append(values + [None] * (length - len(values)))
-    mean, found, texts = [], [], []
-    for at in zip(*seeds, strict=True):
-        there = [value for value in at if value is not None]
-        found.append(float(np.mean(there)) if there else None)
-        mean.append(found[-1] if len(there) == len(runs) else None)
-        spread = float(np.std(there, ddof=1)) if len(there) > 1 else float("nan")
-        ours = render.format_ours(found[-1] or 0.0, spread, len(there), digits)
+        own: list[float | None] = [epoch[column] for epoch in run["training"]["epochs"]]
+        seeds.append(own + [None] * (length - len(own)))
+    mean, values, texts = [], [], []
+    for epoch in zip(*seeds, strict=True):
+        there = [value for value in epoch if value is not None]
+        values.append(float(np.mean(there)) if there else None)
+        mean.append(values[-1] if len(there) == len(runs) else None)
+        spread = float(np.std(there, ddof=1)) if len(there) > 1 else math.nan
+        ours = render.format_ours(values[-1] or 0.0, spread, len(there), digits)
         texts.append(ours if there else None)
     kept = [run["training"]["best_epoch"] - 1 for run in runs]
-    return {"mean": mean, "values": found, "seeds": seeds, "texts": texts, "kept": kept}
+    return {"mean": mean, "values": values, "seeds": seeds, "texts": texts, "kept": kept}

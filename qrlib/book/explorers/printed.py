@@ -83,7 +83,7 @@ def _setting(profile: Profile, made: dict[str, pd.DataFrame]) -> dict[str, Any]:
 
 
 def _groups(table: pd.DataFrame) -> list[dict[str, Any]]:
-    looks = looks_of(dict.fromkeys(table["column"]))
+    looks = looks_of(table["column"])
     return [
         {
             "key": row,

@@ -17,7 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from qrlib.records import selection
 from qrlib.records.selection import ONLY, Selection
 from qrlib.report import labels, tables
-from qrlib.report.figures.style import LOOKS, SPARE, canvas, looks_of
+from qrlib.report.figures.style import LOOKS, canvas, looks_of
 from qrlib.utils.errors import QrlibError
 
 QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
@@ -221,12 +221,13 @@ def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
     groups = list(dict.fromkeys(table["row"]))
     paper_label = f"paper ({table['paper_dataset'].iloc[0]})"
     paper_label += "" if differ else ", another setting"
+    looks = looks_of(table["column"])
     size = (7.0, 1.2 + 0.36 * len(table) + 0.3 * len(groups))
     with canvas(len(groups), 1, size, sharex=True) as (figure, axes):
         for ax, group in zip(axes[:, 0], groups, strict=True):
             cells = table[table["row"] == group].to_dict("records")
             for y, cell in enumerate(cells):
-                look = LOOKS.get(cell["column"], SPARE[0])
+                look = looks[cell["column"]]
                 # Side by side: numbers that agree would hide one another on one height.
                 seeds = cell["values"] if len(cell["values"]) > 1 else ()
                 low = y + 0.17

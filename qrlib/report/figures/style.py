@@ -54,12 +54,32 @@ LOOKS: dict[str, dict[str, Any]] = {
     "mqrnet": {"color": "#CC79A7", "marker": "*", "linestyle": "--"},
     "small_qrnet": {"color": "#56B4E9", "marker": "<", "linestyle": "-."},
 }
-#: For restorers without a look of their own.
-SPARE: tuple[dict[str, Any], ...] = (
-    {"color": "#CC79A7", "marker": "v", "linestyle": (0, (5, 1))},
-    {"color": "#D55E00", "marker": "P", "linestyle": (0, (3, 1, 1, 1))},
-    {"color": "#56B4E9", "marker": "X", "linestyle": (0, (1, 1))},
-)
+#: For networks that no figure of the paper has, and for classifiers.
+OTHER_LOOKS: dict[str, dict[str, Any]] = {
+    "recnet-noise": {"color": "#E69F00", "marker": ">", "linestyle": "--"},
+    "recnet-blur": {"color": "#E69F00", "marker": "h", "linestyle": "-."},
+    "finetuned-noise": {"color": "#56B4E9", "marker": "D", "linestyle": "--"},
+    "finetuned-blur": {"color": "#56B4E9", "marker": "s", "linestyle": "-."},
+    "qrnet_unpretrained-multiple": {"color": "#009E73", "marker": ">", "linestyle": "--"},
+    "qrnet_lambda_0.1-multiple": {"color": "#E69F00", "marker": "d", "linestyle": "-"},
+    "qrnet_lambda_0.001-multiple": {"color": "#CC79A7", "marker": "h", "linestyle": "-"},
+    "pretrained-clean": {"color": "#0072B2", "marker": "D", "linestyle": "-"},
+    "small_pretrained-clean": {"color": "#56B4E9", "marker": "P", "linestyle": "-."},
+    **{
+        name: look
+        for names, look in (
+            (("vgg16", "small_vgg"), {"color": "#4d4d4d", "marker": "h", "linestyle": "-"}),
+            (
+                ("inception_v3", "small_inception"),
+                {"color": "#D55E00", "marker": "d", "linestyle": "--"},
+            ),
+            (("resnet50", "small_resnet"), {"color": "#009E73", "marker": "*", "linestyle": "-."}),
+        )
+        for name in names
+    },
+}
+_COLORS = ("#CC79A7", "#56B4E9", "#D55E00", "#009E73", "#E69F00", "#0072B2", "#4d4d4d")
+_MARKERS = "vsXD^oP"
 
 
 def set_style() -> None:
@@ -83,6 +103,18 @@ def canvas(
 
 
 def looks_of(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colour, marker and dashes of each method; those without their own share `SPARE`, in order."""
-    spare = iter(SPARE)
-    return {m: LOOKS[m] if m in LOOKS else next(spare, SPARE[-1]) for m in methods}
+    """Colour, marker and dashes of each method; no two have colour and marker alike.
+
+    One of `LOOKS` or `OTHER_LOOKS` has its look wherever it is shown; of the rest each takes the next
+    that is free.
+    """
+    known = LOOKS | OTHER_LOOKS
+    taken = {(look["color"], look["marker"]) for look in known.values()}
+    # Along diagonals, so that neighbours differ in colour and in marker.
+    count = len(_COLORS)
+    pairs = ((_COLORS[k % count], _MARKERS[(k + k // count) % count]) for k in range(count**2))
+    spare = (
+        {"color": color, "marker": marker, "linestyle": ("--", "-.", "-")[i % 3]}
+        for i, (color, marker) in enumerate(pair for pair in pairs if pair not in taken)
+    )
+    return {method: known.get(method) or next(spare) for method in dict.fromkeys(methods)}

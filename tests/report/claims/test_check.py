@@ -11,7 +11,6 @@ from support.made_records import training_record
 from qrlib import paper
 from qrlib.records.selection import Selection
 from qrlib.report.claims import check
-from qrlib.report.claims.evidence import Evidence
 from qrlib.report.claims.paper_claims import CLAIMS
 from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED
 from qrlib.utils.errors import QrlibError
@@ -73,26 +72,6 @@ def verdicts(**changes):
     return dict(zip(found["id"], found["verdict"], strict=True))
 
 
-def test_ids_are_unique_and_cover_the_paper():
-    ids = [claim.id for claim in CLAIMS]
-    assert len(ids) == len(set(ids)) == 61
-    for other in ("none", "recnet-single", "recnet-multiple"):
-        for distortion in ("noise", "blur"):
-            assert f"qrnet-beats-{other}-{distortion}" in ids
-    assert all(claim.where.startswith("Section") for claim in CLAIMS)
-    where = " ".join(claim.where for claim in CLAIMS)
-    for place in ("I,", "II-B", "III-A", "III-D", "IV-A", "IV-B1", "IV-B2", "IV-C", "IV-D"):
-        assert place in where
-    for place in (
-        "Table 2",
-        "Table 3",
-        "Table 4",
-        "Table 5",
-        *(f"Figure {i}" for i in (4, 5, 6, 7)),
-    ):
-        assert place in where
-
-
 @pytest.mark.parametrize("dataset", ["Caltech101", "Caltech256"])
 def test_the_printed_numbers_bear_out_the_claims(dataset):
     failing = []
@@ -152,21 +131,6 @@ def test_no_claim_fails_on_the_papers_own_numbers(dataset, judged):
     assert found.loc["qrnet-beats-none-blur", "verdict"] == HOLDS
 
 
-def test_most_cases_of_fine_tuning_are_the_papers_three_of_four():
-    def judged(single, multiple):
-        given = {
-            "finetuned-noise": [(0, 0.89, single[0])],
-            "finetuned-blur": [(0, 0.89, None, single[1])],
-            "finetuned-multiple": [(0, 0.89, *multiple)],
-        }
-        results, only = everything(**given).assign(n=10 * N), ["finetuned-multiple-mostly-better"]
-        return check.check(results, VGG16, ids=only).iloc[0]["verdict"]
-
-    assert judged((0.545, 0.402), (0.533, 0.430)) == HOLDS  # worse on noise, as on Caltech256
-    assert judged((0.545, 0.402), (0.450, 0.430)) == FAILS
-    assert judged((0.545, 0.402), (0.600, 0.380)) == FAILS
-
-
 def test_what_is_poor_is_so_beside_qrnet_at_the_same_levels():
     """Losing accuracy to distortion is not enough: restored images lose some as well."""
 
@@ -181,15 +145,10 @@ def test_what_is_poor_is_so_beside_qrnet_at_the_same_levels():
     assert judged((0.7, 0.5)) == HOLDS
     assert judged((0.5, 0.3)) == CLOSE
     assert judged((0.5, 0.2)) == FAILS
-    only = ["end-to-end-beats-finetuned-high-blur"]
-    found = check.check(everything(), VGG16, ids=only).iloc[0]
-    assert "Sections I, II-B" in found["where"]
-    assert found["verdict"] == HOLDS
-    weak = everything(**{"end_to_end-multiple": [(0, 0.89, 0.861, 0.5)]})
-    assert check.check(weak, VGG16, ids=only).iloc[0]["verdict"] == FAILS
 
 
 def test_every_printed_number_of_tables_2_4_and_5_is_in_a_claim():
+    assert len({claim.id for claim in CLAIMS}) == len(CLAIMS)
     pairs = [p for c in CLAIMS for p in c.printed("Caltech101") if p is not None]
     used = {number for pair in pairs for number in pair}
     cells = [*paper.TABLE2, *paper.TABLE4, *paper.TABLE5]
@@ -267,33 +226,12 @@ def test_what_was_not_run_is_named():
     assert set(found["n"]) == {N}
 
 
-def test_one_lacking_restorer_silences_only_its_claims():
-    some = results()
-    found = check.check(some[some["restorer"] != "recnet-blur"]).set_index("id")["verdict"]
-    assert found["qrnet-beats-recnet-single-blur"] == NOT_JUDGED
-    assert found["qrnet-beats-recnet-single-average"] == NOT_JUDGED
-    assert found["qrnet-beats-recnet-single-noise"] == CLOSE
-    assert found["qrnet-beats-recnet-multiple-blur"] == HOLDS
-
-
 def test_caltech256_has_claims_of_its_own():
     other = check.check(results().assign(dataset="caltech256")).set_index("id")
     assert other.loc["caltech256-qrnet-beats-all", "verdict"] == CLOSE  # against RecNet (single)
     assert other.loc["caltech256-recnet-single-beats-multiple", "paper"] == (
         "0.496 vs 0.473; 0.328 vs 0.242"
     )
-
-
-def test_where_figure_4_prints_no_number_none_is_shown():
-    found = check.check(results()).set_index("id")
-    silent = set(found[found["paper"] == "no number printed"].index)
-    assert {name for name in found.index if "high" in name or "unseen" in name} <= silent
-    assert {"qrnet-keeps-clean", "lambda-similar", "psnr-accuracy-differs"} <= silent
-    numbers = found[found["where"].str.contains("Table [2-5]")]
-    assert silent & set(numbers.index) == set()
-    assert found.loc["qrnet-beats-none-blur", "paper"] == "0.705 vs 0.259"
-    three = "0.756 vs 0.450; 0.694 vs 0.450; 0.768 vs 0.450"
-    assert found.loc["restorers-beat-none-average", "paper"] == three
 
 
 def test_paper_numbers_follow_the_data_set():
@@ -303,17 +241,6 @@ def test_paper_numbers_follow_the_data_set():
     assert other.loc["qrnet-beats-none-noise", "paper"] == "0.521 vs 0.346"
     own = check.check(results().assign(dataset="photographs")).set_index("id")
     assert own.loc["qrnet-beats-none-noise", "paper"] == "0.832 vs 0.642"
-
-
-def test_verdicts_on_the_printed_accuracies():
-    found = verdicts()
-    assert found["blur-hurts-more"] == HOLDS
-    assert found["qrnet-beats-recnet-multiple-blur"] == HOLDS
-    assert found["restorers-beat-none-average"] == HOLDS
-    assert found["recnet-single-beats-multiple-average"] == HOLDS
-    # 0.832 and 0.828 on 1,735 images: half a standard error apart
-    assert found["qrnet-beats-recnet-single-noise"] == CLOSE
-    assert FAILS not in found.values()
 
 
 def test_numbers_of_a_row():
@@ -368,13 +295,6 @@ def test_among_equal_verdicts_units_do_not_matter():
     assert row["standard_error"] == pytest.approx(4 / math.sqrt(N))
 
 
-def test_similar_means_both_ways():
-    for accuracy, judged in ((0.92, FAILS), (0.62, FAILS), (0.80, CLOSE), (0.77, HOLDS)):
-        more = everything(**{"qrnet_lambda_0.1-multiple": [(0, 0.9, accuracy, accuracy)]})
-        more, only = more.assign(n=10 * N), ["lambda-similar"]
-        assert check.check(more, VGG16, ids=only).iloc[0]["verdict"] == judged
-
-
 def test_one_of_several_comparisons_decides():
     row = check.check(results(recnet_multiple=[(0, 0.9, 0.3, 0.2)])).set_index("id")
     row = row.loc["restorers-beat-none-average"]
@@ -413,9 +333,7 @@ def test_seeds_are_paired_and_none_goes_with_each():
 
 
 def test_no_common_seed_is_refused():
-    with pytest.raises(
-        QrlibError, match=r"qrnet .*\[0\].* recnet-multiple .*\[7\].*no seed in com"
-    ):
+    with pytest.raises(QrlibError, match=r"qrnet .*\[0\].* recnet-multiple .*\[7\].*no seed in c"):
         check.check(results(recnet_multiple=[(7, 0.9, 0.8, 0.5)]))
 
 
@@ -427,26 +345,6 @@ def test_high_levels_are_the_upper_two():
     assert row["verdict"] == HOLDS
     assert found.loc["recnet-single-beats-multiple-high-blur", "verdict"] == FAILS
     assert found.loc["qrnet-beats-recnet-single-blur", "ours"] == "0.705 vs 0.640"
-
-
-def test_clean_claim_allows_three_points():
-    def kept(clean):
-        found = check.check(results(qrnet_multiple=[(0, clean, 0.8, 0.7)])).set_index("id")
-        return found.loc["qrnet-keeps-clean"]
-
-    assert kept(0.90)["verdict"] == HOLDS
-    assert kept(0.90)["difference"] == pytest.approx(0.03)
-    assert kept(0.87)["verdict"] == CLOSE
-    assert kept(0.84)["verdict"] == FAILS
-
-
-def test_a_claim_can_be_checked_alone():
-    claim = next(claim for claim in CLAIMS if claim.id == "blur-hurts-more")
-    found = claim.check(Evidence(results()))
-    assert found["verdict"] == HOLDS
-    assert found["pairs"] == [pytest.approx((0.642, 0.259))]
-    assert claim.printed("Caltech101") == [(0.642, 0.259)]
-    assert claim.how == "accuracy: no restoration (noise) > no restoration (blur)"
 
 
 def test_chosen_claims():
@@ -489,16 +387,3 @@ def test_taken_away_with_a_row_a_comparison():
     assert set(first["records"]) == {"none-0.json", "qrnet-multiple-0.json"}
     assert second[["ours_left", "ours_right"]].isna().all()
     assert second["why"].startswith("lacks ")
-
-
-def test_methods_of_the_claims_are_the_papers():
-    sides = {
-        method
-        for claim in CLAIMS
-        for comparison in claim.comparisons
-        for method in getattr(getattr(comparison, "left", None), "methods", ())
-    }
-    assert sides <= set(paper.METHODS) | {
-        "qrnet_lambda_0.1-multiple",
-        "qrnet_lambda_0.001-multiple",
-    }

@@ -7,7 +7,7 @@ import pytest
 from support.frames import run, runs, timing
 
 from qrlib.records import bitmask
-from qrlib.records.uncertainty import standard_error_of_difference, standard_error_of_mean
+from qrlib.records.uncertainty import standard_error_of_difference
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import AtEqualQuality, Bend, Comparison, beats
 from qrlib.report.claims.evidence import Evidence, Side
@@ -158,18 +158,6 @@ def test_pairs_of_an_average_of_clean_images_and_of_one_seed():
     assert Side("qrnet", "noise", metric="psnr").image_shares(Evidence(psnr), [0]) is None
 
 
-def test_the_error_of_a_mean_over_levels_is_the_most_that_it_can_be():
-    """Resampled: as one share it would be larger than even images that are hard at all levels give."""
-    shares = np.array([0.9, 0.7, 0.5, 0.3, 0.1])
-    claimed = standard_error_of_mean(shares, 200)
-    rng = np.random.default_rng(0)
-    alike = (rng.random((4000, 200, 1)) < shares).mean((1, 2)).std()
-    apart = (rng.random((4000, 200, 5)) < shares).mean((1, 2)).std()
-    assert apart < alike < claimed < math.sqrt(0.5 * 0.5 / 200)
-    equal = (rng.random((4000, 200, 1)) < np.full(5, 0.3)).mean((1, 2)).std()
-    assert equal == pytest.approx(standard_error_of_mean(np.full(5, 0.3), 200), rel=0.05)
-
-
 def two_lines():
     """Accuracies that rise by 0.1 in 2 dB; QRNet's line lies 0.2 above RecNet's, 2 dB to the right."""
     return runs(
@@ -194,16 +182,6 @@ def test_accuracy_at_equal_quality_by_hand():
         "accuracy at equal PSNR, noise",
         "QRNet ≈ RecNet (multiple) within 0.03",
     )
-
-
-def test_interpolation_between_levels():
-    rows = runs(
-        quality("recnet-multiple", 0, [0.8, 0.6, 0.4, 0.2, 0.0], [25.0, 24.0, 23.0, 22.0, 21.0]),
-        quality("qrnet-multiple", 0, [0.9, 0.9, 0.9, 0.9, 0.8], [23.5, 23.5, 23.5, 23.5, 22.5]),
-    )
-    found = rule.judge(AtEqualQuality("qrnet", "recnet-multiple", "noise", "psnr"), Evidence(rows))
-    # from 22.5 to 23.5 dB: 0.8 to 0.9 against 0.3 to 0.5
-    assert found["pair"] == pytest.approx((0.85, 0.4))
 
 
 def test_lines_that_cross_are_not_alike():
@@ -290,10 +268,3 @@ def test_bend():
     assert found["pair"] == pytest.approx((0.86, 0.70))
     assert found["verdict"] == HOLDS
     assert bend.words()[1] == "QRNet ≠ a straight line by more than 0.03"
-
-
-def test_a_line_of_equal_quality_has_no_bend_to_judge():
-    flat = quality("qrnet-multiple", 0, [0.9, 0.8, 0.7, 0.6, 0.5], [20.0] * 5)
-    found = rule.judge(Bend("qrnet", "noise", "psnr", 0.03), Evidence(flat))
-    assert (found["pair"], found["verdict"]) == (None, NOT_JUDGED)
-    assert found["why"] == "QRNet has one PSNR at its lowest and its highest level of noise"

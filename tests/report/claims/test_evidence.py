@@ -37,11 +37,6 @@ def test_the_unseen_classifier_is_the_other_one_that_judged_mqrnet():
     assert none.rows("accuracy", unseen=True) is None
 
 
-def test_mqrnet_under_a_classifier_that_it_knows_is_no_other():
-    more = runs(results(), run("mqrnet-multiple", 0, 0.8, 0.7, 0.6))
-    assert Evidence(more, VGG16).unseen == "resnet50"
-
-
 def test_what_lacks_is_said_once():
     evidence = Evidence(results(), VGG16)
     needs = [
@@ -82,8 +77,3 @@ def test_times_of_another_profile_are_refused():
     other = training_record("qrnet-multiple", 0.01) | {"profile": "smoke"}
     with pytest.raises(QrlibError, match="of smoke beside results of quick"):
         Evidence(results(), VGG16, training=[other])
-
-
-def test_mixed_results_are_refused():
-    with pytest.raises(QrlibError, match="mix classifiers"):
-        Evidence(results())

@@ -14,17 +14,6 @@ from qrlib.report.claims.evidence import Evidence, Side
 from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED, Claim
 
 
-def test_a_verdict_needs_two_standard_errors():
-    error = standard_error_of_difference(0.5, 0.5, 200)
-    assert error == pytest.approx(0.05)
-    assert rule.verdict([0.0981], 0.05) == HOLDS
-    assert rule.verdict([0.0979], 0.05) == CLOSE
-    assert rule.verdict([-0.0979], 0.05) == CLOSE
-    assert rule.verdict([-0.0981], 0.05) == FAILS
-    assert rule.verdict([0.0], 0.0) == CLOSE
-    assert rule.verdict([0.01], 0.0) == HOLDS
-
-
 def test_chance_calls_five_in_a_hundred_whatever_the_number_of_comparisons():
     random = np.random.default_rng(0)
     for k in (1, 4, 10):

@@ -7,7 +7,6 @@ from support.frames import unpadded
 
 from qrlib.report.claims import check, verdict_tables
 from qrlib.report.claims.paper_claims import CLAIMS
-from qrlib.report.claims.rule import CLOSE, HOLDS, NOT_JUDGED
 
 
 def shown(found, **more):
@@ -26,16 +25,6 @@ def test_a_row_a_claim():
     assert "| – not judged | " in text
     assert "<em>lacks small_qrnet-multiple</em>" in table.html
     assert "at least 1.96" in text
-
-
-def test_the_caption_counts_what_the_table_has():
-    found = check.check(results())
-    kinds = found["verdict"].value_counts()
-    caption = f"Verdicts on {len(found)} claims: holds {kinds[HOLDS]}, too close to call "
-    assert caption + f"{kinds[CLOSE]}, not judged {kinds[NOT_JUDGED]}." in shown(found).markdown
-    judged = shown(found[found["verdict"] != NOT_JUDGED]).markdown
-    assert "not judged" not in judged
-    assert "does not hold" not in judged  # there is none
 
 
 def test_many_comparisons_are_said_once_and_unfold():
