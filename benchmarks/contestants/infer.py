@@ -90,7 +90,7 @@ def _onnx(settings: Settings, classify: bool, batch: int) -> bytes:
     """QRNet as this project exports it; with a classifier by PyTorch's exporter."""
     network = _network(settings, classify)
     if not classify:
-        model = onnx_export.qrnet(network)  # type: ignore[arg-type]
+        model = onnx_export.export_qrnet(network)  # type: ignore[arg-type]
         for value in (*model.graph.input, *model.graph.output):
             value.type.tensor_type.shape.dim[0].dim_value = batch
         return model.SerializeToString()

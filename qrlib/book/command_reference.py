@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,38 +15,8 @@ from qrlib.data import DATASETS
 from qrlib.distortions import BLUR_SIGMAS, kernel_size
 from qrlib.experiments import plan, profiles
 from qrlib.records import store
-from qrlib.utils import paths, strict_yaml
+from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
-
-
-def bibtex() -> str:
-    """The paper and this software as BibTeX, from CITATION.cff."""
-    software = strict_yaml.read(paths.root() / "CITATION.cff", "citation")
-    paper = software["preferred-citation"]
-    key = paper["authors"][0]["family-names"].lower() + str(paper["year"])
-    own = {"title": software["title"], "version": software["version"]}
-    if address := software.get("repository-code"):
-        own["url"] = address
-    fields = {name: paper[name] for name in ("title", "journal", "volume", "year", "doi")}
-    return "\n\n".join(
-        (
-            _entry("article", key, paper["authors"], fields),
-            _entry("software", "qrlib", software["authors"], own),
-        )
-    )
-
-
-def _entry(
-    kind: str, key: str, authors: Sequence[Mapping[str, str]], fields: Mapping[str, Any]
-) -> str:
-    """An entry of BibTeX; a name that is no person's stands in braces, which keep it whole."""
-    people = [
-        f"{{{a['name']}}}" if "name" in a else f"{a['family-names']}, {a['given-names']}"
-        for a in authors
-    ]
-    fields = {"author": " and ".join(people), **fields}
-    lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
-    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
 
 
 def _valid() -> dict[str, tuple[str, str]]:

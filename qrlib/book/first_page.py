@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from qrlib.book import citation
 from qrlib.experiments import profiles, samples
 from qrlib.report import labels, render, sample_answers, sources
 from qrlib.report.data_uris import encode_image
 from qrlib.report.figures.image_grids import RIGHT, WRONG
 from qrlib.report.render import Rendered
-from qrlib.utils import paths, strict_yaml
+from qrlib.utils import paths
 
 #: The columns of the picture, and of the table.
 METHODS = ("none", "recnet-multiple", "qrnet")
@@ -163,18 +164,11 @@ def claim(table: pd.DataFrame, verdicts: pd.DataFrame, profile: profiles.Profile
         ours.append(f"under {distortion} from {none.ours:.3f} to {qrnet.ours:.3f}, *{verdict}*")
     setting = "" if profile.comparable else "; not the paper's setting"
     return (
-        f"**The claim** of {_paper()}: a classifier that knows only clean photographs fails on noisy "
+        f"**The claim** of {citation.paper_link()}: a classifier that knows only clean photographs fails on noisy "
         "and blurred ones. QRNet, a network put in front of it that learns from its verdicts, repairs "
         f"the image first, and the accuracy of VGG16 rises {' and '.join(paper)}.\n\n"
         f"**Rerun** ({profile.label}{setting}): {'; '.join(ours)}."
     )
-
-
-def _paper() -> str:
-    """Authors, journal and year, as a link; from CITATION.cff."""
-    paper = strict_yaml.read(paths.root() / "CITATION.cff", "citation")["preferred-citation"]
-    authors = labels.joined(author["family-names"] for author in paper["authors"])
-    return f"[{authors}, {paper['journal']} {paper['year']}](https://doi.org/{paper['doi']})"
 
 
 def headline(table: pd.DataFrame) -> Rendered:

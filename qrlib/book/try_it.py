@@ -150,12 +150,12 @@ def _write(name: str, folder: Path) -> None:
     add("worker", b"\n".join(path.read_bytes() for path in worker))
     found = networks(name)
     for network in found:
-        model = onnx_export.qrnet(network.load(), half=True)
+        model = onnx_export.export_qrnet(network.load(), half=True)
         add(network.entry["key"], model.SerializeToString())
     splits = data.load(**profile.data.model_dump())
     judge = of(profile)[0]
     classifier = _classifier(judge, splits)
-    model = onnx_export.classifier(classifier, profile.data.image_size, half=True)
+    model = onnx_export.export_classifier(classifier, profile.data.image_size, half=True)
     add("classifier", model.SerializeToString())
     crops = [_liveliest(splits.test, label) for label in range(len(splits.classes))]
     content = json.dumps([*_crops(crops, splits), *_photographs()])

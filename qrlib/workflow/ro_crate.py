@@ -16,8 +16,9 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from qrlib.book import citation
 from qrlib.book.table_of_contents import RUN_HERE
-from qrlib.utils import files, paths, strict_yaml
+from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
 METADATA = "ro-crate-metadata.json"
@@ -88,8 +89,7 @@ def _crate(root: Path, code: Path, book: Path, commit: str) -> Any:
     from rocrate.model.data_entity import DataEntity
     from rocrate.rocrate import ROCrate
 
-    cited = strict_yaml.read(root / "CITATION.cff", "citation")
-    paper = cited["preferred-citation"]
+    cited, paper = citation.software(), citation.paper()
     crate = ROCrate()
     crate.name = cited["title"]
     crate.description = " ".join(cited["abstract"].split())

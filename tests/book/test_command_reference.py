@@ -103,13 +103,3 @@ def test_a_profile_that_was_not_run_says_so(folders):
     (row,) = command_reference.costs([profiles.load("caltech256")]).to_dict("records")
     assert (row["profile"], row["device"], row["trained"], row["runs"]) == ("caltech256", "", 0, 0)
     assert row["planned"] > 10
-
-
-def test_paper_and_software_are_cited_as_in_the_citation_file():
-    text = command_reference.bibtex()
-    assert text.startswith(
-        "@article{takagi2019,\n  author = {Takagi, Motohiro and Sakurai, Akito and"
-    )
-    assert "  doi = {10.1109/ACCESS.2019.2932726},\n}" in text
-    assert "@software{qrlib,\n  author = {{The qrlib authors}},\n" in text
-    assert text.count("{") == text.count("}")

@@ -14,11 +14,12 @@ from typing import Any
 
 import pandas as pd
 
+from qrlib.book import citation
 from qrlib.book.sphinx_ext import dark_figures
 from qrlib.experiments import coverage, profiles
 from qrlib.records import store
 from qrlib.report import sources
-from qrlib.utils import files, paths, strict_yaml
+from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
 BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
@@ -39,10 +40,7 @@ def repository() -> str | None:
     Raises:
         QrlibError: an address that is not of the form https://github.com/owner/name.
     """
-    address = os.environ.get("QRLIB_REPOSITORY")
-    address = address or strict_yaml.read(paths.root() / "CITATION.cff", "citation").get(
-        "repository-code"
-    )
+    address = os.environ.get("QRLIB_REPOSITORY") or citation.software().get("repository-code")
     if not address:
         return None
     address = str(address).removesuffix("/").removesuffix(".git")
