@@ -263,7 +263,7 @@ rule page:
     params:
         code=provenance.code_hash(
             ["models", "distortions", "evaluation", "losses", "training.recovery", "report.tables"]
-            + ["report.figures.plots", "report.figures.diagrams", "book.explorers", "book.listing"]
+            + ["report.figures.plots", "report.figures.diagrams", "book.explorers"]
         ),
     log:
         notebook=f"{paths.runs('book')}/logs/{{page}}.ipynb",

@@ -14,7 +14,6 @@ from qrlib.inference import onnx_export
 from qrlib.models import QRNet
 from qrlib.utils.errors import QrlibError
 
-
 pytestmark = pytest.mark.slow  # a trace takes seconds
 
 
