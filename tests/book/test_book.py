@@ -160,7 +160,9 @@ def test_accuracies_in_prose_are_those_of_records(page: str, committed: None) ->
             cells = table(store.read(name), profiles.load(name).choice)
             values += [*cells["ours"], *cells["paper"]]
         known |= {f"{value:.3f}" for value in values}
-    written = set(re.findall(r"\b0\.\d{3}\b", (ROOT / page).read_text("utf-8")))
+    paragraphs = (ROOT / page).read_text("utf-8").splitlines()
+    now = "\n".join(text for text in paragraphs if "ommit `" not in text)  # not of earlier records
+    written = set(re.findall(r"\b0\.\d{3}\b", now))
     assert written
     assert written <= known
 
