@@ -274,25 +274,16 @@ def measure(
                 values[convention, case].append(pair)
     rows = []
     for (convention, case), pairs in values.items():
-        psnrs, ssims = np.array(pairs).T
-        for metric, each, how in (
-            ("psnr", psnrs, convention.psnr_mean),
-            ("ssim", ssims, "images"),
-        ):
+        means_of = {"psnr": convention.psnr_mean, "ssim": "images"}
+        for each, (metric, how) in zip(np.array(pairs).T, means_of.items(), strict=True):
             value, error = _mean(each, how)
             rows.append(
                 {
-                    "convention": convention.name,
-                    "factor": convention.factor,
-                    "distortion": case.kind,
-                    "level": case.level,
-                    "strength": case.sigma,
-                    "metric": metric,
-                    "value": value,
-                    "error": error,
-                    "n": len(each),
+                    "convention": convention.name, "factor": convention.factor,
+                    "distortion": case.kind, "level": case.level, "strength": case.sigma,
+                    "metric": metric, "value": value, "error": error, "n": len(each),
                 }
-            )
+            )  # fmt: skip
     return rows
 
 
