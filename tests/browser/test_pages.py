@@ -308,15 +308,6 @@ def test_photographs_have_light_letters_in_the_dark(visit: Callable) -> None:
         until(page, "e => e.complete && e.naturalWidth > 300", shown.element_handle())
 
 
-def test_an_illustrations_number_leads_to_it(visit: Callable) -> None:
-    page = visit("_executed/method.html").page
-    for figure in page.locator("figure:has(figcaption)").all():
-        link = figure.locator("a.caption-number")
-        assert re.fullmatch(r"Illustration \d+", link.inner_text())
-        assert link.get_attribute("href") == f"#{figure.get_attribute('id')}"
-    assert page.locator('a.internal[href="#fig-work"]').inner_text().startswith("Illustration")
-
-
 def box(part: Locator) -> FloatRect:
     place = part.bounding_box()
     assert place

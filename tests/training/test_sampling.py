@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
+from support.training import CHOICES, Killed, assert_same_run, fit, kill_at
 from torch import nn
 
-from qrlib import classifiers, data, distortions
+from qrlib import classifiers
 from qrlib.losses import RecoveryLoss
-from qrlib.training import loop
 from qrlib.training.recovery import RecoveryTask
 from qrlib.training.sampling import Sampling
-
-CHOICES = distortions.levels(blur_scale=32 / 224)
 
 
 def make_task(sampling=None, restorer=None, micro_batches=1):
@@ -75,9 +74,8 @@ def test_tiles_are_pieces_at_their_place():
     assert corners == {(0, 6, 12), (3, 9, 15), (18, 24, 30), (21, 27, 33)}
 
 
-def test_everything_is_the_papers_step(monkeypatch):
+def test_everything_is_the_papers_step(splits, monkeypatch):
     """Bit for bit: the sampled path is not even entered."""
-    splits = data.load("photographs", 32, classes=3, per_class=8)
     batch = splits.train[[0, 3, 9, 17]]
     losses = []
     for sampling in (None, Sampling(), Sampling(1.0, None)):
@@ -90,30 +88,15 @@ def test_everything_is_the_papers_step(monkeypatch):
     assert len(set(losses)) == 1
 
 
-def test_a_resumed_run_draws_the_same_samples(tmp_path):
-    splits = data.load("photographs", 32, classes=3, per_class=8)
-    settings = loop.LoopSettings(epochs=2, batch_size=8, precision="32-true")
-
-    def fit(task, folder):
-        return loop.fit(task, splits.train, splits.validation.spread(4), folder, settings,
-                        name="test", fingerprint={"a": 1})  # fmt: skip
-
-    whole = fit(make_task(Sampling(0.25, 16)), tmp_path / "whole")
-    broken = make_task(Sampling(0.25, 16))
-    step = broken.training_step
-
-    def stop(*arguments):
-        if broken.current_epoch == 1:
-            raise KeyboardInterrupt
-        return step(*arguments)
-
-    broken.training_step = stop
-    with pytest.raises((KeyboardInterrupt, SystemExit)):
-        fit(broken, tmp_path / "resumed")
-    resumed = fit(make_task(Sampling(0.25, 16)), tmp_path / "resumed")
-    assert resumed.resumed == 1
-    drop = lambda history: history.frame.drop(columns="seconds").to_numpy().tolist()  # noqa: E731
-    assert drop(resumed) == drop(whole)
+def test_a_resumed_run_draws_the_same_samples(splits, tmp_path):
+    splits = replace(splits, validation=splits.validation.spread(4))
+    whole, killed, resumed = (make_task(Sampling(0.25, 16)) for _ in range(3))
+    expected = fit(whole, splits, tmp_path / "whole")
+    with pytest.raises(Killed):
+        fit(kill_at(killed, 4), splits, tmp_path / "resumed")
+    history = fit(resumed, splits, tmp_path / "resumed")
+    assert history.resumed == 1
+    assert_same_run(whole, expected, resumed, history)
 
 
 def test_micro_batches_give_the_same_sampled_losses(batch):
