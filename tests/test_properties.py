@@ -7,6 +7,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -152,6 +153,7 @@ configs = st.recursive(
 )
 
 
+@pytest.mark.slow
 @few
 @given(
     run_names, run_names, st.lists(results, max_size=3), st.dictionaries(names, configs, max_size=3)

@@ -35,7 +35,7 @@ def kind(page: str) -> str:
     """What a page was made from: all pages of a kind are laid out alike."""
     folder, _, name = page.rpartition("/")
     if folder == "api":
-        return "code" if name not in ("index", "losses") else page
+        return page if name == "index" else "code"
     if folder == "runs":
         return folder
     if "-seed" in name:

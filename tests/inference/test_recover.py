@@ -117,6 +117,7 @@ def test_tiles_cover_every_pixel_once_from_aligned_regions(height, width, tile, 
     assert (count == 1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("convs", "tile"), [(2, 64), (2, 208), (1, 32), (1, 160)])
 def test_tiles_equal_the_whole_photograph(convs, tile):
     """An odd size, not square, with tiles that touch no border of the image."""

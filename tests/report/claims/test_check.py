@@ -159,6 +159,7 @@ def test_every_printed_number_of_tables_2_4_and_5_is_in_a_claim():
     assert (23.30, 15.29) in pairs
 
 
+@pytest.mark.slow
 def test_every_claim_holds_where_the_results_were_made_so():
     many = everything().assign(n=10 * N)  # so that what is alike can be told to be alike
     found = check.check(many, VGG16, times=times(), training=trained()).set_index("id")
@@ -234,6 +235,7 @@ def test_caltech256_has_claims_of_its_own():
     )
 
 
+@pytest.mark.slow
 def test_paper_numbers_follow_the_data_set():
     other = check.check(results().assign(dataset="caltech256")).set_index("id")
     assert other.loc["qrnet-beats-none-blur", "paper"] == "0.346 vs 0.098"
