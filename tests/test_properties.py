@@ -27,7 +27,6 @@ from qrlib.records import store
 
 few = settings(
     max_examples=20,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 sides = st.integers(1, 24)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from skimage import data
@@ -155,7 +155,7 @@ def test_any_size(size, convs):
 SMALL = network()
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=25)
 @given(st.integers(1, 120), st.integers(1, 120), st.sampled_from([16, 48, 64]), st.booleans())
 def test_any_size_and_tile(height, width, tile, as_float):
     images = astronaut(height, width)
