@@ -128,6 +128,7 @@ def test_tiles_equal_the_whole_photograph(convs, tile):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("convs", [1, 2])
 def test_a_margin_below_the_reach_shows(convs, monkeypatch):
     """So the test above would notice: two steps of 16 less, and tiles differ from the whole."""
@@ -155,6 +156,7 @@ def test_any_size(size, convs):
 SMALL = network()
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(1, 120), st.integers(1, 120), st.sampled_from([16, 48, 64]), st.booleans())
 def test_any_size_and_tile(height, width, tile, as_float):

@@ -278,6 +278,7 @@ def test_seeds_that_disagree_leave_a_claim_open():
     assert found["qrnet-beats-none-blur"] == HOLDS
 
 
+@pytest.mark.slow
 def test_where_one_suffices_the_better_decides():
     tuned = {"finetuned-multiple": [(0, 0.89, 0.95, 0.5)]}  # better on noise, worse on blur
     found = check.check(everything(**tuned), VGG16).set_index("id")
@@ -290,6 +291,7 @@ def test_where_one_suffices_the_better_decides():
     assert " or " in found.loc["finetuned-single-not-always-better", "how"]
 
 
+@pytest.mark.slow
 def test_among_equal_verdicts_units_do_not_matter():
     row = check.check(everything(), VGG16).set_index("id").loc["qrnet-improves-quality-blur"]
     # 2.2 dB of a spread of 4 are less than 0.073 of SSIM of a spread of 0.1.
