@@ -32,6 +32,7 @@ def test_read_ahead_come_the_same_batches_in_every_epoch(splits):
         assert as_lists(ahead) == as_lists(here)
 
 
+@pytest.mark.slow
 def test_training_from_a_devices_memory_learns_the_same(splits, tmp_path, monkeypatch):
     """The way of a GPU, gone on the CPU: images and distorted validation images stay there."""
     settings = LoopSettings(epochs=2, batch_size=4, precision="32-true")

@@ -97,6 +97,7 @@ def ahead(monkeypatch):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_reader_that_dies_is_named_and_the_next_run_goes_on(splits, tmp_path, ahead):
     expected = fit(make_task(), splits, tmp_path / "one")
     # killed in the second epoch
@@ -155,6 +156,7 @@ def test_an_end_of_a_file_elsewhere_is_no_death(splits, tmp_path, monkeypatch):
 # The clock.
 
 
+@pytest.mark.slow
 def test_a_clock_that_goes_backwards_changes_nothing(splits, tmp_path, monkeypatch):
     now = time.time()
 

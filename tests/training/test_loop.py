@@ -146,12 +146,16 @@ def test_a_run_is_repeatable(splits, tmp_path, classifier):
 @pytest.mark.parametrize(
     ("precision", "schedule", "steps"),
     [
-        ("32-true", "constant", (2,)),
         ("32-true", "constant", (4,)),
-        ("32-true", "constant", (8, 1, 1)),
-        ("32-true", "cosine", (5, 3)),
-        # a minute where the processor has no bf16
-        pytest.param("bf16-mixed", "constant", (5, 3), marks=pytest.mark.slow),
+        *(
+            pytest.param(*case, marks=pytest.mark.slow)
+            for case in [
+                ("32-true", "constant", (2,)),
+                ("32-true", "constant", (8, 1, 1)),
+                ("32-true", "cosine", (5, 3)),
+                ("bf16-mixed", "constant", (5, 3)),
+            ]
+        ),
     ],
 )
 def test_an_interrupted_run_ends_as_if_it_had_not_been(
@@ -223,6 +227,7 @@ def test_early_stopping_counts_across_an_interruption(splits, tmp_path):
     assert (history.best_epoch, task.net.weight.item()) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_moved_folder_is_resumed_and_stays_tidy(splits, tmp_path):
     with pytest.raises(Killed):
         fit(kill_at(make_task(), 4), splits, tmp_path / "r")
