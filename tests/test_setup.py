@@ -144,6 +144,7 @@ def locked_names() -> set[str]:
     return {canonicalize_name(requirement.name) for requirement, _ in lock_entries()}
 
 
+@pytest.mark.slow
 def test_every_locked_package_is_wanted_by_something() -> None:
     """Nothing stays in the lock that neither pyproject.toml nor another locked package asks for."""
     text = (ROOT / "requirements.lock").read_text("utf-8")
