@@ -299,6 +299,7 @@ def test_among_equal_verdicts_units_do_not_matter():
     assert row["standard_error"] == pytest.approx(4 / math.sqrt(N))
 
 
+@pytest.mark.slow
 def test_one_of_several_comparisons_decides():
     row = check.check(results(recnet_multiple=[(0, 0.9, 0.3, 0.2)])).set_index("id")
     row = row.loc["restorers-beat-none-average"]
