@@ -78,7 +78,7 @@ class Sheets:
         return f"σ = {sigma:.2g}"
 
 
-def kept(profile: profiles.Profile) -> Sheets | None:
+def load_sheets(profile: profiles.Profile) -> Sheets | None:
     """The sheets of a profile; None where not every method has one."""
     told = {method: sample_answers.samples_entry(profile, method) for method in METHODS}
     there = {method: entry for method, entry in told.items() if entry is not None}
@@ -88,7 +88,7 @@ def kept(profile: profiles.Profile) -> Sheets | None:
 def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
     """One test image: clean, distorted, and as RecNet and QRNet restore it, with the answers.
 
-    It is the one that `told` tells of.
+    It is the one that `picture_caption` tells of.
     """
     image = _chosen(images)
     label = labels.image_class(images.labels[image])
@@ -114,7 +114,7 @@ def _chosen(images: Sheets) -> int:
     return (recovered or lost or [0])[0]
 
 
-def told(profile: profiles.Profile, images: Sheets) -> str:
+def picture_caption(profile: profiles.Profile, images: Sheets) -> str:
     """What `picture` shows, and of how many it is one, so that it is not taken for the rule."""
     lost, recovered = images.lost_and_recovered()
     label = labels.image_class(images.labels[_chosen(images)])

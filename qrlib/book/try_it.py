@@ -27,8 +27,7 @@ from qrlib import classifiers, data, weights
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
 from qrlib.experiments import plan, profiles
 from qrlib.inference import onnx_export
-from qrlib.inference.recover import BEST
-from qrlib.models import QRNet, open_qrnet
+from qrlib.models import SHIPPED, QRNet, open_qrnet
 from qrlib.report.data_uris import encode_image
 from qrlib.report.sample_answers import lost_and_recovered
 from qrlib.utils import files, paths
@@ -75,13 +74,13 @@ class Network:
         }
 
 
-def of(profile: profiles.Profile) -> list[plan.Experiment]:
+def experiments_shown(profile: profiles.Profile) -> list[plan.Experiment]:
     """What the page needs of a profile's own runs: its classifier, its first QRNet and MQRNet."""
     runs = plan.experiments_of(profile)
-    found = [next(x for x in runs if x.variant_name == "none")]
+    shown = [next(x for x in runs if x.variant_name == "none")]
     for variant in VARIANTS:
-        found += [x for x in runs if (x.variant_name, x.distortions) == (variant, "multiple")][:1]
-    return found
+        shown += [x for x in runs if (x.variant_name, x.distortions) == (variant, "multiple")][:1]
+    return shown
 
 
 def networks(name: str) -> list[Network]:
@@ -89,19 +88,19 @@ def networks(name: str) -> list[Network]:
 
     Of each profile and variant the first seed.
     """
-    found = []
+    listed = []
     shipped = {path.parent.parent.name for path in paths.results().glob("*/weights/*.safetensors")}
-    for other in [*(p for p in BEST if p in shipped), *sorted(shipped - {name, *BEST})]:
+    for other in [*(p for p in SHIPPED if p in shipped), *sorted(shipped - {name, *SHIPPED})]:
         for variant in VARIANTS:
             folder = paths.results(other) / "weights"
             for path in sorted(folder.glob(f"{variant}-seed*.safetensors"))[:1]:
                 _, metadata = weights.read(path)
-                found.append(Network(variant, profiles.load(other), path, metadata["record"]))
+                listed.append(Network(variant, profiles.load(other), path, metadata["record"]))
     profile = profiles.load(name)
-    for x in of(profile)[1:]:
+    for x in experiments_shown(profile)[1:]:
         path = paths.runs(name) / x.recovery_run / "best.safetensors"
-        found.append(Network(x.variant_name, profile, path, x.recovery_run))
-    return found
+        listed.append(Network(x.variant_name, profile, path, x.recovery_run))
+    return listed
 
 
 def make(name: str, folder: Path | None = None) -> Path:
@@ -148,19 +147,19 @@ def _write(name: str, folder: Path) -> None:
         add(key, path.read_bytes())
     worker = [web / "live" / "worker" / file for file in ("pixels.js", "worker.js")]
     add("worker", b"\n".join(path.read_bytes() for path in worker))
-    found = networks(name)
-    for network in found:
+    shown_networks = networks(name)
+    for network in shown_networks:
         model = onnx_export.export_qrnet(network.load(), half=True)
         add(network.entry["key"], model.SerializeToString())
     splits = data.load(**profile.data.model_dump())
-    judge = of(profile)[0]
+    judge = experiments_shown(profile)[0]
     classifier = _classifier(judge, splits)
     model = onnx_export.export_classifier(classifier, profile.data.image_size, half=True)
     add("classifier", model.SerializeToString())
     crops = [_liveliest(splits.test, label) for label in range(len(splits.classes))]
     content = json.dumps([*_crops(crops, splits), *_photographs()])
     (folder / "samples.js").write_text(f"qrLive.samples = {content};\n", encoding="utf-8")
-    own = next(n for n in found if n.profile.name == name and n.variant == "qrnet")
+    own = next(n for n in shown_networks if n.profile.name == name and n.variant == "qrnet")
     net = own.load()
     first = _telling(crops, splits.test, classifier, net)
     shown = [crops[first], crops[len(crops) // 4]]
@@ -168,7 +167,7 @@ def _write(name: str, folder: Path) -> None:
     manifest = {
         "payloads": payloads,
         "samples": (folder / "samples.js").stat().st_size,
-        "networks": [network.entry for network in found],
+        "networks": [network.entry for network in shown_networks],
         "side": profile.data.image_size,
         "crops": own.entry["key"],
         "classifier": {

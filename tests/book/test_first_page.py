@@ -45,9 +45,9 @@ def test_the_brief_table_has_the_numbers_of_table_2():
 
 
 def test_the_picture_shows_an_image_that_qrnet_wins_back_and_says_how_rare_that_is(committed):
-    sheets = first_page.kept(committed)
+    sheets = first_page.load_sheets(committed)
     shown = first_page.picture(committed, sheets).html
-    told = first_page.told(committed, sheets)
+    told = first_page.picture_caption(committed, sheets)
     lost, recovered = sheets.lost_and_recovered()
     assert set(recovered) < set(lost)
     assert f"takes {len(lost)} away from the classifier" in told
@@ -70,7 +70,7 @@ def test_pages_of_the_book_are_linked():
 
 
 def test_without_sheets_of_images_there_is_no_picture(folders):
-    assert first_page.kept(profiles.load("caltech101-cpu")) is None
+    assert first_page.load_sheets(profiles.load("caltech101-cpu")) is None
 
 
 def test_the_way_to_the_live_page_stands_before_the_picture_and_beside_the_table():
@@ -87,7 +87,9 @@ def test_a_sheet_that_is_not_its_records_is_refused(committed, tmp_path, monkeyp
     """A picture that cannot be trusted is an error, not a page without one."""
     shutil.copytree(ROOT / "results" / "caltech101-cpu", tmp_path / "r" / "caltech101-cpu")
     monkeypatch.setenv("QRLIB_RESULTS", str(tmp_path / "r"))
-    sheet = tmp_path / "r" / "caltech101-cpu" / first_page.kept(committed).told["qrnet"]["file"]
+    sheet = (
+        tmp_path / "r" / "caltech101-cpu" / first_page.load_sheets(committed).told["qrnet"]["file"]
+    )
     sheet.write_bytes(sheet.read_bytes()[:-1])
     with pytest.raises(QrlibError, match="is not the one its record describes"):
-        first_page.kept(committed)
+        first_page.load_sheets(committed)
