@@ -8,6 +8,7 @@ Where they do not, undo the change; or, if it is meant, raise the kind's version
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import sys
@@ -23,8 +24,9 @@ from qrlib.models import QRNet
 from qrlib.records import behaviour
 
 TRACES = Path(__file__).parent / "traces"
-#: Relative. Other instructions of a processor (SSE in place of AVX-512) move the numbers by 1e-5.
-TOLERANCE = 1e-3
+#: Relative.  Other instructions of a processor (SSE4.1 in place of AVX-512) move losses by 4e-4, and
+#: the distance that weights go in a deep network by 4e-3.
+TOLERANCE, TOLERANCE_OF_DISTANCE = 3e-3, 2e-2
 #: Steps small enough that rounding does not grow, in numbers that every processor has.
 SETTINGS = "precision=32-true classifier.epochs=2"
 
@@ -38,16 +40,20 @@ def losses(name, history):
     }
 
 
-def checksum(name, net):
-    """Norms of the kernels: what stands before a normalisation has no gradient but rounding."""
-    kernels = [p.detach().double().cpu() for p in net.parameters() if p.ndim > 1]
-    return {f"{name}, weights": sum(kernel.square().sum().item() for kernel in kernels) ** 0.5}
+def distance(name, net, start):
+    """How far training moved the kernels; where to, rounding decides as well (Adam sees signs)."""
+    pairs = zip(net.parameters(), start.parameters(), strict=True)
+    squares = ((p.cpu() - q.cpu()).double().square().sum().item() for p, q in pairs if p.ndim > 1)
+    return {f"{name}, distance": sum(squares) ** 0.5}
 
 
 def trace_classifier():
     experiment = plan.open_classifier("smoke", overrides=SETTINGS)
-    net, history, _ = train.obtain_classifier(experiment, train.load_data(experiment))
-    return losses("classifier", history) | checksum("classifier", net)
+    splits = train.load_data(experiment)
+    net, history, _ = train.obtain_classifier(experiment, splits)
+    torch.manual_seed(experiment.seed)
+    start = classifiers.build("small_vgg", 4, weights=None, image_size=32, head_width=32)
+    return losses("classifier", history) | distance("classifier", net, start)
 
 
 def trace_recovery():
@@ -57,9 +63,12 @@ def trace_recovery():
         experiment = plan.open_experiment("smoke", variant=variant, overrides=SETTINGS)
         splits = train.load_data(experiment)
         judges = train.obtain_classifiers(experiment, splits)
+        start = copy.deepcopy(judges["classifier"])
+        if experiment.start is not None:
+            start = train.obtain_restorer(experiment.start, splits)[0]
         restorer, history, _ = train.obtain_restorer(experiment, splits, judges)
         numbers |= losses(variant, history)
-        numbers |= checksum(variant, restorer or judges["classifier"])
+        numbers |= distance(variant, restorer or judges["classifier"], start)
     return numbers
 
 
@@ -112,7 +121,13 @@ def test_a_run_gives_the_numbers_of_its_trace(kind):
         "writes its trace anew"
     )
     numbers = TRACERS[kind]()
-    assert numbers == pytest.approx(trace["numbers"], rel=TOLERANCE, abs=TOLERANCE), (
+    assert numbers.keys() == trace["numbers"].keys()
+    moved = {}
+    for name, before in trace["numbers"].items():
+        tolerance = TOLERANCE_OF_DISTANCE if name.endswith("distance") else TOLERANCE
+        if numbers[name] != pytest.approx(before, rel=tolerance, abs=1e-4):
+            moved[name] = f"{before} -> {numbers[name]}"
+    assert not moved, (
         f"runs of kind {kind} give other numbers than committed records: undo what moved them; or, "
         f"if it is meant, raise the version of {kind} in qrlib/records/behaviour.py and write the "
         f"trace anew: `python tests/records/test_behaviour.py {kind}`"
@@ -120,9 +135,11 @@ def test_a_run_gives_the_numbers_of_its_trace(kind):
 
 
 def write_trace(kind):
+    path = TRACES / f"{kind}.json"
+    if path.is_file() and read_trace(kind)["behaviour"] == behaviour.VERSIONS[kind]:
+        sys.exit(f"raise the version of {kind} first, or committed records stay valid: {path}")
     trace = {"behaviour": behaviour.VERSIONS[kind], "numbers": TRACERS[kind]()}
-    TRACES.mkdir(exist_ok=True)
-    (TRACES / f"{kind}.json").write_text(json.dumps(trace, indent=1) + "\n", "utf-8")
+    path.write_text(json.dumps(trace, indent=1) + "\n", "utf-8")
 
 
 if __name__ == "__main__":
