@@ -71,7 +71,7 @@ def test_only_checked_names_reach_a_shell() -> None:
     """Names of profiles and classifiers are checked when a profile is read; the rest is ours."""
     fields = set()
     for line in (ROOT / "Snakefile").read_text("utf-8").splitlines():
-        if re.search(r'ENVIRONMENT|PAPERMILL|"&& |-m qrlib|jupyter-book|-p profile', line):
+        if re.search(r'ENVIRONMENT|EXECUTE_|"&& |-m qrlib|jupyter-book|-p variant', line):
             for literal in re.findall(r'"([^"]*)"', line):
                 fields |= {field for _, field, _, _ in string.Formatter().parse(literal) if field}
     ours = {"PY", "PYTHON", "BIN", "NOTEBOOKS", "threads"}

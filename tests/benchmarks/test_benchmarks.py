@@ -200,10 +200,10 @@ def test_our_training_goes_through_fit(monkeypatch: pytest.MonkeyPatch, tmp_path
     )
     ready = training_ours.epoch(TINY)
     assert ready.work == {"images": 4, "validation": 2}
-    before = copy.deepcopy(tasks[0].restorer.state_dict())
+    before = copy.deepcopy(tasks[0].networks.restorer.state_dict())
     first = ready.run()
     assert 0 < first["step"] < first["epoch"]
-    after = tasks[0].restorer.state_dict()
+    after = tasks[0].networks.restorer.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in before)
     assert tasks[0].trainer.current_epoch == 1
     assert tasks[0].choices.keys() == {"noise", "blur"}

@@ -155,7 +155,7 @@ def test_squash_and_crop(tmp_path):
     assert squash[0, 10, 10] == 255
     assert squash[0, 10, [0, -1]].tolist() == [0, 0]
     header = {"dataset": "x", "image_size": 4, "resize": "stretch"}
-    with pytest.raises(QrlibError, match="unknown resize 'stretch'.*squash, crop"):
+    with pytest.raises(QrlibError, match="unknown resize 'stretch'.*squash, nearest, crop"):
         packed.pack("x", header, 1, lambda i: np.zeros((3, 4, 4), np.uint8))
 
 
