@@ -39,25 +39,29 @@ class Sheets:
     """The test images that a profile's evaluations kept, under each method of `METHODS`.
 
     Args:
-        told: what the records say of them, by method.
+        entries: what the records say of them, by method.
 
     Raises:
         QrlibError: a file is not the record's.
     """
 
-    def __init__(self, profile: profiles.Profile, told: Mapping[str, dict[str, Any]]) -> None:
+    def __init__(self, profile: profiles.Profile, entries: Mapping[str, dict[str, Any]]) -> None:
         folder = paths.results(profile.name)
-        self.told = told
-        self.tiles = {method: samples.read_sheet(entry, folder) for method, entry in told.items()}
-        self.labels: list[str] = told["none"]["labels"]
+        self.entries = entries
+        self.tiles = {
+            method: samples.read_sheet(entry, folder) for method, entry in entries.items()
+        }
+        self.labels: list[str] = entries["none"]["labels"]
 
     def tile(self, method: str, image: int, distortion: str) -> Tile:
         """One image; "clean" as a distortion is the image as it is in the data set."""
-        cases = [(case["distortion"], case["level"]) for case in self.told[method]["cases"]]
+        cases = [(case["distortion"], case["level"]) for case in self.entries[method]["cases"]]
         column = cases.index((distortion, 0 if distortion == "clean" else LEVEL))
-        found = self.told[method]["answers"][image][column]
-        right = found["answer"] == self.labels[image]
-        return Tile(self.tiles[method][image][column], found["answer"], found["confidence"], right)
+        answer = self.entries[method]["answers"][image][column]
+        right = answer["answer"] == self.labels[image]
+        return Tile(
+            self.tiles[method][image][column], answer["answer"], answer["confidence"], right
+        )
 
     def lost_and_recovered(self) -> tuple[list[int], list[int]]:
         """Images that noise takes away from the classifier, and those of them that QRNet gives back."""
@@ -71,7 +75,7 @@ class Sheets:
 
     def strength(self, distortion: str) -> str:
         """Sigma of the level that is shown."""
-        cases = self.told["none"]["cases"]
+        cases = self.entries["none"]["cases"]
         (sigma,) = (
             c["strength"] for c in cases if (c["distortion"], c["level"]) == (distortion, LEVEL)
         )
@@ -80,8 +84,8 @@ class Sheets:
 
 def load_sheets(profile: profiles.Profile) -> Sheets | None:
     """The sheets of a profile; None where not every method has one."""
-    told = {method: sample_answers.samples_entry(profile, method) for method in METHODS}
-    there = {method: entry for method, entry in told.items() if entry is not None}
+    entries = {method: sample_answers.samples_entry(profile, method) for method in METHODS}
+    there = {method: entry for method, entry in entries.items() if entry is not None}
     return Sheets(profile, there) if len(there) == len(METHODS) else None
 
 

@@ -56,10 +56,10 @@ def table() -> dict[str, Any]:
 
 def pages(contents: dict[str, Any]) -> list[str]:
     """All pages of a table, in order, without their endings."""
-    found = [contents[key] for key in ("root", "file") if key in contents]
+    names = [contents[key] for key in ("root", "file") if key in contents]
     for key in ("parts", "chapters", "sections"):
-        found += [page for entry in contents.get(key, ()) for page in pages(entry)]
-    return found
+        names += [page for entry in contents.get(key, ()) for page in pages(entry)]
+    return names
 
 
 def _entry(profile: profiles.Profile, notebook: str, title: str) -> dict[str, str]:

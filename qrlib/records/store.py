@@ -87,9 +87,9 @@ def read_records(profile: str, kind: str | None = None) -> list[dict[str, Any]]:
     if kind is not None:
         choose("record kind", kind, KINDS)
     folder = paths.results(profile) / "records"
-    found = sorted(folder.glob("*.json"))
-    records = [_read(file) for file in found]
-    for file, record in zip(found, records, strict=True):
+    paths_of_records = sorted(folder.glob("*.json"))
+    records = [_read(file) for file in paths_of_records]
+    for file, record in zip(paths_of_records, records, strict=True):
         if record["profile"] != profile:
             raise QrlibError(
                 f"record {file} is of profile {record['profile']!r}, not of {profile!r}: results of "
@@ -152,14 +152,14 @@ def read_conventions(profile: str) -> pd.DataFrame:
     Raises:
         QrlibError: not measured yet.
     """
-    found = read_records(profile, "conventions")
-    if not found:
+    records = read_records(profile, "conventions")
+    if not records:
         raise QrlibError(
             f"profile {profile!r} has no measured conventions yet; run "
             f"`papermill notebooks/conventions.ipynb out.ipynb -p profile {profile}`"
         )
-    named = {"profile": profile, "record": f"{found[0]['name']}.json"}
-    return pd.DataFrame(found[0]["conventions"]).assign(**named)
+    named = {"profile": profile, "record": f"{records[0]['name']}.json"}
+    return pd.DataFrame(records[0]["conventions"]).assign(**named)
 
 
 #: Files that were read and found good, as they were then: a page reads the same records many times.
@@ -168,8 +168,8 @@ _good: set[tuple[str, int, int, int]] = set()
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = file.stat()
-        version = (str(file), found.st_ino, found.st_mtime_ns, found.st_size)
+        state = file.stat()
+        version = (str(file), state.st_ino, state.st_mtime_ns, state.st_size)
     except OSError:
         version = None
     record = files.read_json(file, "record")

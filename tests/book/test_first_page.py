@@ -54,7 +54,7 @@ def test_the_picture_shows_an_image_that_qrnet_wins_back_and_says_how_rare_that_
     assert f"gives {len(recovered)} back" in told
     answers = re.findall(r'alt="[^"]*: classified as ([^"]*), (\d+)% sure, (right|wrong)"', shown)
     first = recovered[0]
-    wanted = [sheets.told[m]["answers"][first] for m in first_page.METHODS]
+    wanted = [sheets.entries[m]["answers"][first] for m in first_page.METHODS]
     assert len(answers) == 7
     confidences = [int(percent) for _, percent, _ in answers]
     assert confidences[0] == round(100 * wanted[0][0]["confidence"])
@@ -88,7 +88,7 @@ def test_a_sheet_that_is_not_its_records_is_refused(committed, tmp_path, monkeyp
     shutil.copytree(ROOT / "results" / "caltech101-cpu", tmp_path / "r" / "caltech101-cpu")
     monkeypatch.setenv("QRLIB_RESULTS", str(tmp_path / "r"))
     sheet = (
-        tmp_path / "r" / "caltech101-cpu" / first_page.load_sheets(committed).told["qrnet"]["file"]
+        tmp_path / "r" / "caltech101-cpu" / first_page.load_sheets(committed).entries["qrnet"]["file"]
     )
     sheet.write_bytes(sheet.read_bytes()[:-1])
     with pytest.raises(QrlibError, match="is not the one its record describes"):

@@ -56,10 +56,10 @@ class _Scripts(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        found = dict(attrs)
-        self.handlers |= {v for k, v in found.items() if k.startswith("on") and v}
-        kind = (found.get("type") or "").lower()
-        self._inside = tag == "script" and "src" not in found and kind in _SCRIPT_TYPES
+        values = dict(attrs)
+        self.handlers |= {v for k, v in values.items() if k.startswith("on") and v}
+        kind = (values.get("type") or "").lower()
+        self._inside = tag == "script" and "src" not in values and kind in _SCRIPT_TYPES
         if self._inside:
             self.scripts.append("")
 
@@ -77,12 +77,15 @@ def policy(text: str) -> str:
     >>> policy("<script>alert(1)</script>").split("; ")[1].split()[-1]
     "'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='"
     """
-    found = _Scripts(text)
-    scripts = [DIRECTIVES["script-src"], *sorted({_hash(script) for script in found.scripts})]
+    scripts_in_page = _Scripts(text)
+    scripts = [
+        DIRECTIVES["script-src"],
+        *sorted({_hash(script) for script in scripts_in_page.scripts}),
+    ]
     if (
-        found.handlers
+        scripts_in_page.handlers
     ):  # "unsafe" says that hashes count for attributes too, only those that stand here
-        scripts += ["'unsafe-hashes'", *sorted(map(_hash, found.handlers))]
+        scripts += ["'unsafe-hashes'", *sorted(map(_hash, scripts_in_page.handlers))]
     directives = DIRECTIVES | {"script-src": " ".join(scripts)}
     return "; ".join(f"{name} {sources}" for name, sources in directives.items())
 
@@ -115,8 +118,8 @@ def protect_all(folder: Path) -> list[Path]:
     Raises:
         QrlibError: as `protect` says; the message names the page.
     """
-    found = [p.relative_to(folder) for p in sorted(folder.rglob("*.html"))]
-    pages = [folder / p for p in found if p.parts[0] not in ("_static", "index.html")]
+    every = [p.relative_to(folder) for p in sorted(folder.rglob("*.html"))]
+    pages = [folder / p for p in every if p.parts[0] not in ("_static", "index.html")]
     for page in pages:
         text = page.read_bytes().decode()
         try:

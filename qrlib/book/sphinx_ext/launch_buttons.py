@@ -85,11 +85,11 @@ def launchers(page: str) -> list[dict[str, str]]:
     place = (
         f"{BINDER}/v2/{HOSTS[host]}/{project.replace('/', '/' if host == 'github.com' else '%2F')}"
     )
-    found = [_link("Binder", "svg", f"{place}/{branch()}?urlpath=lab/tree/notebooks/{name}.ipynb")]
+    links = [_link("Binder", "svg", f"{place}/{branch()}?urlpath=lab/tree/notebooks/{name}.ipynb")]
     if name.startswith("train_") and host == "github.com":
         target = f"{COLAB}/github/{project}/blob/{branch()}/notebooks/colab.ipynb"
-        found.append(_link("Colab", "png", target))
-    return found
+        links.append(_link("Colab", "png", target))
+    return links
 
 
 def _link(name: str, ending: str, target: str) -> dict[str, str]:
