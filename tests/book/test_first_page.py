@@ -88,7 +88,10 @@ def test_a_sheet_that_is_not_its_records_is_refused(committed, tmp_path, monkeyp
     shutil.copytree(ROOT / "results" / "caltech101-cpu", tmp_path / "r" / "caltech101-cpu")
     monkeypatch.setenv("QRLIB_RESULTS", str(tmp_path / "r"))
     sheet = (
-        tmp_path / "r" / "caltech101-cpu" / first_page.load_sheets(committed).entries["qrnet"]["file"]
+        tmp_path
+        / "r"
+        / "caltech101-cpu"
+        / first_page.load_sheets(committed).entries["qrnet"]["file"]
     )
     sheet.write_bytes(sheet.read_bytes()[:-1])
     with pytest.raises(QrlibError, match="is not the one its record describes"):
