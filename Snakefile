@@ -192,7 +192,9 @@ rule timing:
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
-READERS = ["book.explorers", "report.captions", "report.claims.check", "report.claims.verdict_tables",
+EXPLORERS = [f"book.explorers.{p.stem}" for p in sorted(Path("qrlib/book/explorers").glob("*.py"))
+             if p.stem != "__init__"]
+READERS = [*EXPLORERS, "report.captions", "report.claims.check", "report.claims.verdict_tables",
            "report.figures.plots", "report.lambda_sweep", "report.records_table", "report.sample_answers",
            "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.
@@ -263,7 +265,7 @@ rule page:
     params:
         code=provenance.code_hash(
             ["models", "distortions", "evaluation", "losses", "training.recovery", "report.tables"]
-            + ["report.figures.plots", "report.figures.diagrams", "book.explorers"]
+            + ["report.figures.plots", "report.figures.diagrams", *EXPLORERS]
         ),
     log:
         notebook=f"{paths.runs('book')}/logs/{{page}}.ipynb",

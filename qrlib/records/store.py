@@ -10,10 +10,7 @@ from typing import Any
 import jsonschema
 import pandas as pd
 
-from qrlib.records.schema import KINDS as KINDS
-from qrlib.records.schema import METRICS as METRICS
-from qrlib.records.schema import RECORD
-from qrlib.records.schema import SCHEMA as SCHEMA
+from qrlib.records.schema import KINDS, METRICS, RECORD, SCHEMA
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError, choose
 

@@ -159,7 +159,7 @@ def learning(epochs: pd.DataFrame) -> str:
     """Who was lowest at the end of training; for the validation curves.
 
     Args:
-        epochs: as `qrlib.book.explorers.Learning.frame`.
+        epochs: as `qrlib.book.explorers.learning.Learning.frame`.
     """
     kept_epochs = epochs[epochs["kept"].astype(bool) & (epochs["distortions"] == "multiple")]
     parts = []

@@ -8,7 +8,7 @@ import pytest
 
 from qrlib.book import command_reference
 from qrlib.experiments import plan, profiles
-from qrlib.records import store
+from qrlib.records import schema, store
 from qrlib.utils.errors import QrlibError
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
@@ -79,7 +79,7 @@ def test_costs_are_sums_over_the_records(tmp_path, monkeypatch):
         "manifest": "0", "weights": {},
     }  # fmt: skip
     record = {
-        "schema": store.SCHEMA, "kind": "recovery", "profile": "smoke", "config": {}, "results": [],
+        "schema": schema.SCHEMA, "kind": "recovery", "profile": "smoke", "config": {}, "results": [],
         "training": {"epochs": []},
     }  # fmt: skip
     for name, seconds, device, memory in (

@@ -17,8 +17,13 @@ from PIL import Image
 from support.made_records import made_record
 
 from qrlib import distortions, metrics, paper
-from qrlib.book import explorers, notebooks
+from qrlib.book import notebooks
+from qrlib.book.explorers.distorted import Distorted
+from qrlib.book.explorers.learning import Learning
+from qrlib.book.explorers.levels import Levels
 from qrlib.book.explorers.markup import looks_of, methods
+from qrlib.book.explorers.printed import Printed
+from qrlib.book.explorers.recovered import Recovered
 from qrlib.experiments import profiles
 from qrlib.records import selection, store
 from qrlib.report import tables
@@ -37,9 +42,9 @@ def profile(monkeypatch):
 
 def made(kind, profile):
     """An explorer of a profile's records."""
-    if kind is explorers.Levels:
+    if kind is Levels:
         return kind(store.read(profile.name), profile.choice)
-    return kind([profile] if kind is explorers.Printed else profile)
+    return kind([profile] if kind is Printed else profile)
 
 
 def picture(uri):
@@ -49,7 +54,7 @@ def picture(uri):
     return base64.b64decode(content)
 
 
-OF_RECORDS = [explorers.Levels, explorers.Learning, explorers.Printed, explorers.Recovered]
+OF_RECORDS = [Levels, Learning, Printed, Recovered]
 
 
 @pytest.mark.parametrize("kind", OF_RECORDS)
@@ -65,12 +70,12 @@ def test_all_that_is_shown_is_synchronised_plain_and_small(kind, profile):
 
 
 def test_arguments_are_shown_in_help():
-    assert list(inspect.signature(explorers.Levels).parameters) == ["results", "choice", "shown"]
+    assert list(inspect.signature(Levels).parameters) == ["results", "choice", "shown"]
 
 
 def test_levels_are_those_of_the_records(profile):
     results = store.read(PROFILE)
-    widget = made(explorers.Levels, profile)
+    widget = made(Levels, profile)
     view = widget.data["views"][0]
     data = tables.levels(results, profile.choice)
     assert {"none", "qrnet", "recnet-single"} <= {one["key"] for one in view["series"]}
@@ -90,13 +95,13 @@ def test_levels_are_those_of_the_records(profile):
 def test_levels_say_which_methods_lack(profile):
     results = store.read(PROFILE)
     some = results[results["restorer"].isin(["none", "recnet-multiple"])]
-    widget = explorers.Levels(some, profile.choice)
+    widget = Levels(some, profile.choice)
     assert widget.shown == ["none", "recnet-multiple"]
     assert widget.data["missing"] == ["RecNet (single)", "QRNet"]
 
 
 def test_learning_curves_are_those_of_the_records(profile):
-    widget = made(explorers.Learning, profile)
+    widget = made(Learning, profile)
     views = {view["key"]: view for view in widget.data["views"]}
     record = store.read_record(PROFILE, "qrnet-multiple-vgg16-seed0")
     for view, column in (
@@ -119,7 +124,7 @@ def test_learning_curves_are_those_of_the_records(profile):
 
 
 def test_a_method_looks_the_same_in_every_explorer_and_measure(profile):
-    views = [made(kind, profile).data["views"] for kind in (explorers.Levels, explorers.Learning)]
+    views = [made(kind, profile).data["views"] for kind in (Levels, Learning)]
     looks = {}
     for series in (line for view in views[0] + views[1] for line in view["series"]):
         assert looks.setdefault(series["key"], series["look"]) == series["look"]
@@ -131,7 +136,7 @@ def test_a_method_looks_the_same_in_every_explorer_and_measure(profile):
 def test_learning_without_training_records_says_so(monkeypatch):
     profile = profiles.load("smoke")
     store.write(made_record("evaluation-none", profile="smoke"))
-    widget = explorers.Learning(profile)
+    widget = Learning(profile)
     assert widget.data["views"] == []
     assert "L1 to the clean image" in widget.data["missing"]
 
@@ -143,7 +148,7 @@ def test_seeds_of_different_length_have_a_mean_while_all_go_on():
         epochs = [{"epoch": i, "val_quality": v} for i, v in enumerate(values, 1)]
         record["training"] = {"epochs": epochs, "best_epoch": len(values)}
         store.write(record)
-    (view,) = explorers.Learning(profiles.load("smoke")).data["views"]
+    (view,) = Learning(profiles.load("smoke")).data["views"]
     line = view["series"][0]["lines"]["epochs"]
     assert line["mean"] == [pytest.approx(0.3), None]
     assert line["values"] == [pytest.approx(0.3), 0.2]
@@ -152,7 +157,7 @@ def test_seeds_of_different_length_have_a_mean_while_all_go_on():
 
 
 def test_printed_numbers_and_ours_stand_together(profile):
-    widget = made(explorers.Printed, profile)
+    widget = made(Printed, profile)
     setting = widget.data["settings"][0]
     assert widget.setting == PROFILE
     assert [key for key, _ in widget.data["tables"]] == ["table2", "table3", "table4"]
@@ -170,13 +175,13 @@ def test_printed_numbers_and_ours_stand_together(profile):
 
 
 def test_printed_without_records_says_so():
-    widget = explorers.Printed([])
+    widget = Printed([])
     assert widget.data["settings"] == []
     assert widget.data["missing"]
 
 
 def test_a_sheet_is_the_file_of_the_record(profile):
-    widget = made(explorers.Recovered, profile)
+    widget = made(Recovered, profile)
     assert widget.data["methods"] == ["recnet-multiple", "qrnet"]
     for restorer, method in (("none-vgg16", "none"), ("qrnet-multiple-vgg16-seed0", "qrnet")):
         entry = store.read_record(PROFILE, f"evaluation-{restorer}")["samples"]
@@ -188,7 +193,7 @@ def test_a_sheet_is_the_file_of_the_record(profile):
 
 
 def test_classes_and_classifiers_have_readable_names(profile):
-    data = made(explorers.Recovered, profile).data
+    data = made(Recovered, profile).data
     assert data["classifier"] == "VGG16"
     assert set(data["labels"]) <= set(data["words"])
     assert len(set(data["words"].values())) == len(data["words"])
@@ -196,8 +201,8 @@ def test_classes_and_classifiers_have_readable_names(profile):
 
 
 def test_a_large_sheet_is_compressed_and_keeps_its_size(profile, monkeypatch):
-    monkeypatch.setattr(explorers.recovered, "MOST", 100_000)
-    data = made(explorers.Recovered, profile).data
+    monkeypatch.setattr("qrlib.book.explorers.recovered.MOST", 100_000)
+    data = made(Recovered, profile).data
     content = picture(data["sheets"]["qrnet"]["src"])
     assert len(content) < 100_000
     assert Image.open(io.BytesIO(content)).size == (len(data["cases"]) * 64, 6 * 64)
@@ -211,20 +216,20 @@ def test_a_method_without_a_sheet_is_named(profile, monkeypatch):
         return {k: v for k, v in record.items() if k != "samples" or "recnet" not in name}
 
     monkeypatch.setattr(store, "read_record", without)
-    data = made(explorers.Recovered, profile).data
+    data = made(Recovered, profile).data
     assert data["methods"] == ["qrnet"]
     assert data["missing"] == ["images restored by RecNet (multiple)"]
 
 
 def test_no_sheet_at_all_is_no_error():
-    widget = explorers.Recovered(profiles.load("quick"))
+    widget = Recovered(profiles.load("quick"))
     assert widget.data["sheets"] == {}
     assert len(widget.data["missing"]) == 3
 
 
 def test_distorted_photographs_are_those_of_the_library(photograph):
     clean = photograph[None, :, :64, :64]
-    widget = explorers.Distorted({"astronaut": clean}, ["A face"], seed=3)
+    widget = Distorted({"astronaut": clean}, ["A face"], seed=3)
     shown = widget.data["images"][0]
     levels = distortions.levels()
     assert [kind["key"] for kind in widget.data["kinds"]] == ["noise", "blur"]

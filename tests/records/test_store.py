@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from qrlib.records import store
+from qrlib.records import schema, store
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
@@ -43,7 +43,7 @@ def samples(**changes):
 
 def record(name="evaluation-none", kind="evaluation", **changes):
     return {
-        "schema": store.SCHEMA,
+        "schema": schema.SCHEMA,
         "kind": kind,
         "name": name,
         "profile": "smoke",

@@ -23,7 +23,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from qrlib.models import QRNet
-from qrlib.records import store
+from qrlib.records import schema
 
 #: What a file does to a reader that lets it: the test looks for this file.
 MARK = "MARK-OF-CODE-THAT-RAN"
@@ -234,7 +234,7 @@ RESULT = {
     "level": 1, "strength": 20.0, "seed": 0, "metric": "accuracy", "value": 0.5, "n": 16,
 }  # fmt: skip
 RECORD: dict[str, Any] = {
-    "schema": store.SCHEMA, "kind": "evaluation", "name": "x", "profile": "smoke",
+    "schema": schema.SCHEMA, "kind": "evaluation", "name": "x", "profile": "smoke",
     "config": {}, "results": [RESULT], "training": None,
     "provenance": {
         "git_commit": None, "git_dirty": None, "code": "0", "behaviour": 1, "versions": {}, "device": "CPU",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib.records import store
+from qrlib.records import schema
 
 PROVENANCE = {
     "git_commit": None, "git_dirty": None, "code": "0", "behaviour": 1, "versions": {}, "device": "CPU",
@@ -29,7 +29,7 @@ def made_record(
         columns = [field for field in fields.split() if field in rows]
         results = json.loads(rows[columns].to_json(orient="records"))
     return {
-        "schema": store.SCHEMA,
+        "schema": schema.SCHEMA,
         "kind": kind,
         "name": name,
         "profile": profile,
