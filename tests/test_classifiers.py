@@ -42,6 +42,7 @@ def seen_by_backbone(net, batch):
 
 
 @every
+@pytest.mark.slow
 def test_logits_are_those_of_the_head_on_normalised_images(name):
     net = classifier(name).set_trainable("all").eval()
     batch = images(name)
@@ -86,6 +87,7 @@ def test_a_frozen_classifier_is_not_changed_by_use(name):
     assert weights.state_hash(net) == before
 
 
+@pytest.mark.slow
 def test_other_preprocessing_is_that_of_keras():
     batch = torch.rand(2, 3, 32, 32)
     options = {"weights": None, "image_size": 32, "head_width": 8}
@@ -111,6 +113,7 @@ def test_vgg16_has_the_papers_head_at_224_pixels():
         ("vgg16", 3, {"preprocessing": "keras"}, "'keras'.*imagenet, caffe, rescaled"),
     ],
 )
+@pytest.mark.slow
 def test_nonsense_is_refused(name, classes, options, message):
     with pytest.raises(QrlibError, match=message):
         build(name, classes, weights=None, **options)
@@ -176,6 +179,7 @@ def test_unknown_stride_is_refused(tmp_path, resnet_state):
         build("resnet50", 3, weights=path, image_size=64)
 
 
+@pytest.mark.slow
 def test_other_keys_or_shapes_are_refused(tmp_path, resnet_state):
     path = tmp_path / "r.safetensors"
     weights.write({f"module.{k}": v for k, v in resnet_state.items()}, path)
@@ -205,6 +209,7 @@ def test_missing_weights_never_become_random_ones(monkeypatch, folders):
         build("resnet50", 3, image_size=96, weights=folders / "x.safetensors")
 
 
+@pytest.mark.slow
 def test_input_size_resizes_what_the_classifier_is_shown():
     """A classifier that needs larger images than the data's; gradients reach the small ones."""
     torch.manual_seed(0)

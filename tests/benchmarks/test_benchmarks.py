@@ -224,6 +224,7 @@ def test_all_blur_by_the_definition_and_add_noise_of_one_strength(name: str) -> 
     assert (noisy - images)[inside].std() == pytest.approx(20 / 255, rel=0.05)
 
 
+@pytest.mark.slow
 def test_onnx_restores_what_pytorch_does() -> None:
     pytest.importorskip("onnxruntime")
     for size in (1, 3):

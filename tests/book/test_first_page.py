@@ -28,6 +28,7 @@ def said(table, verdict_noise, verdict_blur):
     return first_page.claim(table, frame.reset_index(), profiles.load("quick"))
 
 
+@pytest.mark.slow
 def test_the_claim_has_the_numbers_and_the_verdicts():
     text = said(tables.table2(table2_results()), rule.HOLDS, rule.FAILS)
     assert "[Takagi, Sakurai and Hagiwara, IEEE Access 2019](https://doi.org/10.1109/" in text

@@ -304,6 +304,7 @@ def test_a_damaged_store_is_refused(tree, keep):
         load()
 
 
+@pytest.mark.slow
 def test_two_processes_make_one_good_store(tree):
     code = (
         "from qrlib import data\n"

@@ -274,6 +274,7 @@ def test_a_tuned_classifier_is_judged_and_the_clean_one_stays(monkeypatch):
     assert trained == ["classifier-small_vgg-seed0", "finetuned-noise-small_vgg-seed0"]
 
 
+@pytest.mark.slow
 def test_without_a_restorer_the_classifier_is_judged_and_its_answers_kept():
     none = smoke(variant="none")
     splits = train.load_data(none)
@@ -324,6 +325,7 @@ def test_timings_are_measured_after_the_training():
     assert found["seconds_per_epoch", "qrnet-multiple"] == trained[0]["seconds"]
 
 
+@pytest.mark.slow
 def test_a_changed_setting_trains_anew_in_a_place_of_its_own(monkeypatch):
     trained = counting(monkeypatch)
     plain = smoke(variant="pretrained")

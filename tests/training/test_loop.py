@@ -41,6 +41,7 @@ def test_settings_are_the_papers():
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.slow
 def test_the_learning_rate_follows_the_schedule(splits, tmp_path, schedule):
     task, rates = make_task(), []
     step = task.training_step
@@ -114,6 +115,7 @@ def test_a_validation_loss_that_is_no_number_stops_the_run(splits, tmp_path, val
         scripted([5, value, 1], splits, tmp_path / "r")
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_not_trained_again(splits, tmp_path, monkeypatch):
     first, second = make_task(), make_task(net=make_net(7))
     history = fit(first, splits, tmp_path / "r")
@@ -136,6 +138,7 @@ def test_another_fingerprint_starts_anew(splits, tmp_path, capsys):
     assert_same_run(alone, fit(alone, splits, tmp_path / "s"), task, history)
 
 
+@pytest.mark.slow
 def test_a_run_is_repeatable(splits, tmp_path, classifier):
     one, two = make_task(classifier), make_task(classifier)
     first = fit(one, splits, tmp_path / "one")
@@ -158,6 +161,7 @@ def test_a_run_is_repeatable(splits, tmp_path, classifier):
         ),
     ],
 )
+@pytest.mark.slow
 def test_an_interrupted_run_ends_as_if_it_had_not_been(
     splits, tmp_path, classifier, precision, schedule, steps
 ):
@@ -240,6 +244,7 @@ def test_a_moved_folder_is_resumed_and_stays_tidy(splits, tmp_path):
 
 
 @pytest.mark.parametrize("keep", [0, 20_000])
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named(splits, tmp_path, keep):
     with pytest.raises(Killed):
         fit(kill_at(make_task(), 4), splits, tmp_path / "r")

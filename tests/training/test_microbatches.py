@@ -80,6 +80,7 @@ def test_one_part_at_a_time_is_in_memory():
     assert most[0] == 2
 
 
+@pytest.mark.slow
 def test_micro_batches_train_the_same_network(splits, tmp_path):
     whole, small = (
         fit(
@@ -92,6 +93,7 @@ def test_micro_batches_train_the_same_network(splits, tmp_path):
         np.testing.assert_allclose(*curves, rtol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_too_little_memory_names_the_setting(splits, tmp_path):
     with pytest.raises(
         QrlibError, match=r"too little memory for test .*raise recovery.micro_batches"

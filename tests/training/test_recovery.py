@@ -32,6 +32,7 @@ def steps(monkeypatch):
     return given
 
 
+@pytest.mark.slow
 def test_a_batch_is_half_clean_and_half_distorted_alike(splits, tmp_path, steps):
     """One distortion and level a batch."""
     blurs = [Distortion("blur", 1, 1.0), Distortion("blur", 5, 3.0)]
@@ -150,6 +151,7 @@ def test_both_classifiers_of_mqrnet_move_the_restorer():
     torch.testing.assert_close(both - plain, first + second - 2 * plain, atol=1e-6, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_the_classifier_is_used_and_never_changed(splits, tmp_path, classifier):
     before = weights.state_hash(classifier)
     modes = []
@@ -169,6 +171,7 @@ def test_the_classifier_is_used_and_never_changed(splits, tmp_path, classifier):
         assert row[f"{part}_loss"] == pytest.approx(total, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_dropout_acts_in_training_also_from_a_restored_network(splits, tmp_path):
     net = make_net()
     train(net, splits, tmp_path / "p", choices={})
@@ -183,6 +186,7 @@ def test_dropout_acts_in_training_also_from_a_restored_network(splits, tmp_path)
 
 
 @pytest.mark.parametrize("way", ["fine-tuned", "end to end"])
+@pytest.mark.slow
 def test_tuning_changes_the_head_and_not_the_convolutions(way, splits, tmp_path):
     restorer, used, loss, tuned = networks(way)
     backbone, head = (weights.state_hash(part) for part in (used["a"].backbone, used["a"].head))

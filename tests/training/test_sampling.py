@@ -39,6 +39,7 @@ def batch():
     [Sampling(0.5), Sampling(0.25, 16), Sampling(0.5, 8)],
     ids=["share", "crop", "tiles"],
 )
+@pytest.mark.slow
 def test_the_mean_of_many_samples_is_the_full_loss_and_its_gradient(batch, sampling):
     task = make_task(sampling)
     weight = task.net.weight

@@ -69,6 +69,7 @@ def start(folder: Path) -> tuple[subprocess.Popen, list[int]]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.slow
 def test_a_signal_ends_everything_in_time(tmp_path, number):
     front, pids = start(tmp_path)
     began = time.monotonic()

@@ -28,6 +28,7 @@ def notebook(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_a_run_is_kept_and_stamped(notebook, tmp_path):
     executed, stamp = tmp_path / "a-seed1.ipynb", paths.runs("smoke") / "stamps" / "a-seed1.json"
     files.write_json(paths.results("smoke") / "records" / "a.json", {})
@@ -46,6 +47,7 @@ def test_a_run_is_kept_and_stamped(notebook, tmp_path):
     assert not stamp.exists()
 
 
+@pytest.mark.slow
 def test_a_page_goes_where_the_book_reads_it(notebook, tmp_path):
     executed, page = tmp_path / "executed.ipynb", tmp_path / "book" / "page.ipynb"
     assert main(["execute-page", str(notebook), str(executed), str(page)]) == 0
@@ -53,6 +55,7 @@ def test_a_page_goes_where_the_book_reads_it(notebook, tmp_path):
     assert not executed.exists()
 
 
+@pytest.mark.slow
 def test_a_notebook_that_fails_stays_where_it_ran(notebook, tmp_path):
     executed, page = tmp_path / "executed.ipynb", tmp_path / "page.ipynb"
     arguments = ["execute-page", str(notebook), str(executed), str(page)]

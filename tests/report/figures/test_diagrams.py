@@ -232,6 +232,7 @@ def test_no_line_or_outline_runs_through_a_word(name):
             assert not path.intersects_bbox(extent, filled=False), word
 
 
+@pytest.mark.slow
 def test_diagrams_are_white_let_go_and_keep_their_text(tmp_path):
     figures = [make() for make in FIGURES.values()]
     assert plt.get_fignums() == []
