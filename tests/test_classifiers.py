@@ -63,6 +63,7 @@ def test_logits_are_those_of_the_head_on_normalised_images(name):
 
 @every
 @pytest.mark.parametrize("mode", classifiers.TRAINABLE)
+@pytest.mark.slow
 def test_gradients_and_training_mode_reach_what_is_trained_and_nothing_else(name, mode):
     net = classifier(name).set_trainable(mode)
     nn.Sequential(net).train()
@@ -100,6 +101,7 @@ def test_other_preprocessing_is_that_of_keras():
     torch.testing.assert_close(seen_by_backbone(caffe, batch), expected)
 
 
+@pytest.mark.slow
 def test_vgg16_has_the_papers_head_at_224_pixels():
     assert ARCHITECTURES["vgg16"].make(224)[1] == 512 * 7 * 7
 
@@ -148,6 +150,7 @@ def strides(net):
     ("metadata", "expected"),
     [({"stride": "conv1"}, ((2, 2), (1, 1))), ({}, ((1, 1), (2, 2)))],
 )
+@pytest.mark.slow
 def test_resnet_stride_follows_the_weights(folders, resnet_state, metadata, expected):
     """Those of a file in the folder of weights, which is looked in first."""
     path = folders / "weights" / "resnet50.safetensors"
@@ -172,6 +175,7 @@ def test_the_two_stride_layouts_differ():
     assert not torch.allclose(earlier, later)
 
 
+@pytest.mark.slow
 def test_unknown_stride_is_refused(tmp_path, resnet_state):
     path = tmp_path / "r.safetensors"
     weights.write(resnet_state, path, {"stride": "v1"})
@@ -190,6 +194,7 @@ def test_other_keys_or_shapes_are_refused(tmp_path, resnet_state):
         build("resnet50", 3, weights=path, image_size=64)
 
 
+@pytest.mark.slow
 def test_missing_weights_never_become_random_ones(monkeypatch, folders):
     def refuse(*args, **kwargs):
         raise OSError("no route to host")

@@ -150,6 +150,7 @@ def test_accuracy_counts_right_answers(test_split, cases):
     assert list(text) == [i % 4 != 0 for i in range(15)]
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_batch_size(test_split, classifier, cases):
     torch.manual_seed(0)
     net = QRNet(1)
@@ -168,6 +169,7 @@ def test_an_identity_restorer_is_no_restorer(test_split, classifier, cases):
     assert len(none) == 11 * 3 - 1
 
 
+@pytest.mark.slow
 def test_several_classifiers_see_the_same_restored_images(test_split, classifier, cases):
     """One pass for all: each gets what it would get alone, and the network runs once an image."""
     torch.manual_seed(1)

@@ -143,6 +143,7 @@ def test_nobody_is_left_out_without_a_reason(held) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's count of memory")
+@pytest.mark.slow
 def test_memory_is_the_peak_of_the_work(held) -> None:
     """What was held before and given back is not in it; what the work held for a moment is."""
     # A process of its own: training has told this one to keep what it frees (`qrlib.utils.memory`).
@@ -192,6 +193,7 @@ def test_a_training_goes_on_by_one_epoch_at_a_time_and_its_error_comes_out() -> 
         epochs.run()
 
 
+@pytest.mark.slow
 def test_our_training_goes_through_fit(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("QRLIB_CACHE", str(tmp_path))
     fit, tasks = training_ours.fit, []

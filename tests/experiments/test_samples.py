@@ -71,6 +71,7 @@ def test_a_sheet_has_every_level_exactly(split, cases, tmp_path):
             assert answer["confidence"] == pytest.approx(said.values.item(), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_a_restored_sheet_shows_and_classifies_what_the_restorer_made(split, cases, tmp_path):
     plain, restored = take(split, cases, tmp_path), take(split, cases, tmp_path, Darker())
     assert {answer["answer"] for row in restored["answers"] for answer in row} == {"dark"}

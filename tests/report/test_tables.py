@@ -160,6 +160,7 @@ def test_results_stay_as_they_were():
     pd.testing.assert_frame_equal(before, after)
 
 
+@pytest.mark.slow
 def test_reading_results_imports_neither_torch_nor_plotting():
     code = "import sys, qrlib.report.tables, qrlib.report.claims.check, qrlib.paper; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -300,7 +300,7 @@ def profiles() -> Iterator[Bad]:
         "tab": (title, "title:\n\tb: 1"), "control": (title, "title: \x00"),
         "code": (title, f"title: !!python/object/apply:os.system ['touch {MARK}']"),
         "tag": (title, "title: !x t"),
-        "nested": (title, "title: " + "[" * 1500 + "]" * 1500),
+        "nested": (title, "title: " + "[" * 500 + "]" * 500),
         "key-twice-inside": ("{dataset", "{dataset: caltech101, dataset"),
         "key-list": ("seeds", "? [a]\n: 1\nseeds"), "key-number": ("seeds", "1: 1\nseeds"),
         "name-parent": (title, "name: ../../x\ntitle: t"),

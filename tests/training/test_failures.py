@@ -52,6 +52,7 @@ def test_before_the_first_checkpoint_it_says_that_there_is_none(splits, tmp_path
         fit(broken(make_task(), 0), splits, tmp_path / "r")
 
 
+@pytest.mark.slow
 def test_a_gpu_finds_out_at_the_end_of_the_epoch_and_names_the_same(splits, tmp_path, monkeypatch):
     monkeypatch.setattr(RecoveryTask, "immediate", False)  # as on a GPU, which should not wait
     expected = rf"epoch 2 ended with .*nan.*, first at step {STEPS + 1} \(batch 2\); the last good "

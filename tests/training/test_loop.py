@@ -126,6 +126,7 @@ def test_a_finished_run_is_not_trained_again(splits, tmp_path, monkeypatch):
     assert not second.net.training
 
 
+@pytest.mark.slow
 def test_another_fingerprint_starts_anew(splits, tmp_path, capsys):
     fit(make_task(), splits, tmp_path / "r")
     (tmp_path / "r" / "old").write_text("x")
@@ -191,6 +192,7 @@ def test_a_process_killed_outright_is_resumed(splits, tmp_path):
     assert_same_run(whole, fit(whole, splits, tmp_path / "whole"), resumed, history)
 
 
+@pytest.mark.slow
 def test_resuming_counts_and_adds_up_the_time(splits, tmp_path):
     with pytest.raises(Killed):
         fit(kill_at(make_task(), 4), splits, tmp_path / "r")
@@ -256,6 +258,7 @@ def test_a_damaged_checkpoint_is_named(splits, tmp_path, keep):
     assert fit(make_task(), splits, tmp_path / "r").resumed == 0
 
 
+@pytest.mark.slow
 def test_damaged_run_state_and_weights_are_named(splits, tmp_path):
     fit(make_task(), splits, tmp_path / "r")
     best = tmp_path / "r" / "best.safetensors"

@@ -134,6 +134,7 @@ def test_gradients_reach_what_learns_and_nothing_else(way, convs):
     assert [group["lr"] for group in groups] == rates
 
 
+@pytest.mark.slow
 def test_both_classifiers_of_mqrnet_move_the_restorer():
     """Equation 5: the gradient is the sum of those of the parts."""
     gradients = []

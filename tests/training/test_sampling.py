@@ -89,6 +89,7 @@ def test_everything_is_the_papers_step(splits, monkeypatch):
     assert len(set(losses)) == 1
 
 
+@pytest.mark.slow
 def test_a_resumed_run_draws_the_same_samples(splits, tmp_path):
     splits = replace(splits, validation=splits.validation.spread(4))
     whole, killed, resumed = (make_task(Sampling(0.25, 16)) for _ in range(3))

@@ -16,6 +16,7 @@ CONFIG = ROOT / "cluster" / "slurm" / "config.yaml"
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Snakemake's plugins need Python 3.11")
+@pytest.mark.slow
 def test_snakemake_knows_every_setting_and_asks_for_more_at_each_attempt():
     from snakemake.cli import parse_args
 
