@@ -13,10 +13,12 @@ from benchmarks.corpus import open_corpus
 from benchmarks.settings import Settings
 from qrlib import classifiers, distortions, evaluation
 from qrlib.models import QRNet
+from qrlib.utils import memory
 
 
 def levels(settings: Settings, *, count: int, **changes: Any) -> Ready:
     """The validation images, clean, and at `count` levels of noise and as many of blur."""
+    memory.keep_freed_memory()  # as `qrlib.experiments.train.load_data` does for a run
     settings = dataclasses.replace(settings, **changes)
     device = device_of(settings)
     corpus = open_corpus(settings)

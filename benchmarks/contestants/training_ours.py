@@ -20,6 +20,7 @@ from qrlib.models import QRNet
 from qrlib.training.device import resolve_precision
 from qrlib.training.loop import LoopSettings, Task, fit
 from qrlib.training.recovery import RecoveryTask
+from qrlib.utils import memory
 
 #: Weight of the classification loss (Section IV-A).
 LAMBDA = 0.01
@@ -66,6 +67,7 @@ def _classifiers(settings: Settings, classes: int, count: int) -> dict[str, clas
 
 
 def _fit(task: Task, train: Part, validation: Part, settings: Settings, epochs: int) -> None:
+    memory.keep_freed_memory()  # as `qrlib.experiments.train.load_data` does for a run
     with tempfile.TemporaryDirectory() as folder:
         loop = LoopSettings(epochs=epochs, patience=epochs, batch_size=settings.batch)
         fit(

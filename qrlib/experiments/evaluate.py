@@ -40,10 +40,11 @@ def evaluate(
     kinds = "multiple" if experiment.variant_name == "none" else experiment.distortions
     levels = distortions.levels(kinds, blur_scale=profile.data.blur_scale)
     cases = [case for group in levels.values() for case in group]
+    networks = {role: judges[role] for role in experiment.judges}
     started = time.monotonic()
     measured = evaluation.evaluate(
         restorer,
-        {role: judges[role] for role in experiment.judges},
+        networks,
         splits.test,
         cases,
         batch_size=profile.evaluation_batch,
@@ -54,7 +55,7 @@ def evaluate(
     if profile.evaluation_precision != "32-true":
         precision_check = evaluation.check_precision(
             restorer,
-            {role: judges[role] for role in experiment.judges},
+            networks,
             splits.test,
             cases,
             precision=profile.evaluation_precision,
