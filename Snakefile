@@ -38,6 +38,7 @@ PLAN = plan.experiments_of(PROFILE)
 CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant_name == "none"}
 RESTORERS = {x.recovery_run: x for x in PLAN if x.variant_name != "none"}
 TIMED = plan.timed(PROFILE)
+TIMINGS = [TIMED.timing_run] if TIMED in PLAN else []
 
 RUNS = paths.runs(NAME)
 STAMP = f"{RUNS}/stamps/{{}}.json".format
@@ -92,7 +93,7 @@ def result_pages(profile):
 
 rule all:
     input:
-        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS, TIMED.timing_run)],
+        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS, *TIMINGS)],
         result_pages(NAME),
 
 
@@ -196,6 +197,7 @@ EXPLORERS = [f"book.explorers.{p.stem}" for p in sorted(Path("qrlib/book/explore
              if p.stem != "__init__"]
 READERS = [*EXPLORERS, "report.captions", "report.claims.check", "report.claims.verdict_tables",
            "report.figures.plots", "report.lambda_sweep", "report.records_table", "report.sample_answers",
+           "report.sampling",
            "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.
 SCRIPTS = sorted(str(p) for kind in ("js", "css") for p in Path("qrlib/book/explorers").glob(f"*.{kind}"))
@@ -204,7 +206,7 @@ SCRIPTS = sorted(str(p) for kind in ("js", "css") for p in Path("qrlib/book/expl
 rule results:
     """A results notebook: one section of the paper, from the records of one profile."""
     input:
-        lambda w: [STAMP(x) for x in (*CLASSIFIERS, *RESTORERS, TIMED.timing_run)] if w.profile == NAME
+        lambda w: [STAMP(x) for x in (*CLASSIFIERS, *RESTORERS, *TIMINGS)] if w.profile == NAME
         else [str(p) for p in sorted(paths.results(w.profile).glob("records/*.json"))],
         scripts=SCRIPTS,
         notebook="notebooks/{results}.ipynb",
@@ -223,7 +225,7 @@ rule story:
     """A page on all profiles: the first page, the claims, what the paper leaves open, the manual."""
     input:
         [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
-        STAMP(TIMED.timing_run),
+        [STAMP(run) for run in TIMINGS],
         [str(p) for p in sorted(paths.results().glob("*/records/conventions.json"))],
         scripts=SCRIPTS,
         notebook="notebooks/{story}.ipynb",

@@ -29,7 +29,7 @@ def missing(profile: profiles.Profile, part: str) -> list[str]:
     if part not in profile.parts:
         return [f"{part} of profile {profile.name}"]
     role = "unseen_classifier" if part == "figure6" else "classifier"
-    evaluations = []
+    needed = []
     for x in experiments_of(profile):
         shown = (
             x.variant_name == "none"
@@ -37,8 +37,10 @@ def missing(profile: profiles.Profile, part: str) -> list[str]:
             or part == "figure6"
         )
         if shown and role in x.judges:
-            evaluations.append(x.judged_by(role).evaluation_run)
-    return [name for name in evaluations if not store.path(profile.name, name).is_file()]
+            needed.append(x.judged_by(role).evaluation_run)
+        elif x.variant.share and part == "sampling":  # judged on validation images, in training
+            needed.append(x.recovery_run)
+    return [name for name in needed if not store.path(profile.name, name).is_file()]
 
 
 def pages(profile: profiles.Profile, *, there: bool) -> list[str]:

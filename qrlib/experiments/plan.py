@@ -27,6 +27,9 @@ class Variant:
         start: the variant whose network it starts from; None is a random initialisation.
         convs_per_block: 2 is QRNet, 1 small QRNet.
         classification_weight: lambda, in place of the profile's.
+        share: `classifier_share`, in place of the profile's; such a network is only compared on
+            validation images, after as much arithmetic as the profile's epochs with all of it take.
+        tiles: whether the images that the classifier does not see become tiles of half their side.
     """
 
     meaning: str
@@ -36,6 +39,19 @@ class Variant:
     start: str | None = None
     convs_per_block: int = 2
     classification_weight: float | None = None
+    share: float | None = None
+    tiles: bool = False
+
+    @property
+    def work(self) -> float:
+        """What an epoch computes, as a part of one with whole images that the classifier sees all of.
+
+        Of an image of 224 pixels, VGG16's forward and backward pass takes 124 GFLOP, QRNet's 29.
+        """
+        if self.share is None:
+            return 1.0
+        restored = self.share + (1 - self.share) * (0.25 if self.tiles else 1.0)
+        return (124 * self.share + 29 * restored) / (124 + 29)
 
 
 _KINDS = ("multiple", "noise", "blur")
@@ -84,6 +100,17 @@ VARIANTS = {
     "qrnet_unpretrained": dataclasses.replace(
         _QRNET, meaning="QRNet without the pretraining on clean images", start=None
     ),
+    **{
+        f"qrnet_share_{share:g}{'_tiles' if tiles else ''}": dataclasses.replace(
+            _QRNET,
+            meaning=f"QRNet, the classifier sees {share:g} of each batch"
+            + (", of the rest a tile is restored" if tiles else ""),
+            share=share,
+            tiles=tiles,
+        )
+        for share in (1.0, 0.25, 0.125)
+        for tiles in ((False,) if share == 1 else (False, True))
+    },
 }
 
 #: The networks of each part of the paper, as pairs of variant and distortions; what they start from
@@ -100,6 +127,7 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "figure6": (("mqrnet", "multiple"),),
     "lambda": (("qrnet_lambda_0.1", "multiple"), ("qrnet_lambda_0.001", "multiple")),
     "pretraining": (("qrnet_unpretrained", "multiple"),),
+    "sampling": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].share),
 }  # fmt: skip
 assert tuple(PARTS) == profiles.PARTS
 
@@ -178,7 +206,7 @@ class Experiment:
         """Roles of all classifiers that judge this restorer; none for a mere starting point."""
         if self.variant_name == "none":
             return (self.role,)
-        if self.distortions == "clean":
+        if self.distortions == "clean" or self.variant.share:
             return ()
         unseen = self.restorer in FIGURE6 and "figure6" in self.profile.parts
         return ("classifier", "unseen_classifier") if unseen else ("classifier",)
@@ -191,10 +219,17 @@ class Experiment:
         return dataclasses.replace(self, variant_name=self.variant.start, distortions="clean")
 
     @property
-    def classification_weight(self) -> float:
-        """Lambda of equations 4 and 5."""
-        own = self.variant.classification_weight
-        return self.profile.recovery.classification_weight if own is None else own
+    def recovery(self) -> profiles.Recovery:
+        """The profile's settings of Algorithm 1, with what the variant has in their place."""
+        settings, variant = self.profile.recovery, self.variant
+        own: dict[str, Any] = {}
+        if variant.classification_weight is not None:
+            own["classification_weight"] = variant.classification_weight
+        if variant.share is not None:
+            own["classifier_share"] = variant.share
+            own["crop"] = self.profile.data.image_size // 2 if variant.tiles else None
+            own["epochs"] = own["patience"] = max(1, round(settings.epochs / variant.work))
+        return settings.model_copy(update=own)
 
     def judged_by(self, role: str) -> Experiment:
         return dataclasses.replace(self, role=role)
@@ -210,7 +245,7 @@ class Experiment:
             "variant": self.variant_name,
             "distortions": self.distortions,
             "seed": self.seed,
-            "recovery": settings["recovery"],
+            "recovery": self.recovery.model_dump(),
         }
         config |= {role: settings[role] for role in self.variant.losses}
         if kind == "evaluation":
@@ -218,7 +253,6 @@ class Experiment:
             if self.profile.evaluation_precision != "32-true":
                 config["evaluation_precision"] = self.profile.evaluation_precision
         recovery = config["recovery"]
-        recovery["classification_weight"] = self.classification_weight
         if not self.variant.losses or "restorer" not in self.variant.learns:
             del recovery["classification_weight"]
         unused = "epochs" if self.distortions == "clean" else "pretrain_epochs"

@@ -100,7 +100,7 @@ def obtain_restorer(
     Returns:
         None in place of a network where the classifier alone learned.
     """
-    settings, variant = experiment.profile.recovery, experiment.variant
+    settings, variant = experiment.recovery, experiment.variant
     if not variant.learns:
         raise QrlibError(
             f"variant {experiment.variant_name!r} has no network to train; choose another"
@@ -155,7 +155,7 @@ def loss(experiment: Experiment) -> RecoveryLoss:
     if "restorer" not in experiment.variant.learns:
         return RecoveryLoss({experiment.classifier.name: 1.0}, quality_weight=0.0)
     names = [experiment.judged_by(role).classifier.name for role in experiment.variant.losses]
-    return RecoveryLoss(dict.fromkeys(names, experiment.classification_weight))
+    return RecoveryLoss(dict.fromkeys(names, experiment.recovery.classification_weight))
 
 
 def _is_shipped(experiment: Experiment) -> bool:

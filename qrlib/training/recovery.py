@@ -186,7 +186,17 @@ class RecoveryTask(Task):
         logits = {
             name: classifier(restored) for name, classifier in self.networks.classifiers.items()
         }
-        return self.loss(restored, targets, logits, labels)
+        return self._means(restored, targets, logits, labels)
+
+    def _means(
+        self, restored: Tensor, targets: Tensor, logits: dict[str, Tensor], labels: Tensor
+    ) -> dict[str, Tensor]:
+        """The losses, and for validation the accuracies."""
+        means = self.loss(restored, targets, logits, labels)
+        if not self.training:
+            for name, answers in logits.items():
+                means[f"{name}_accuracy"] = (answers.argmax(1) == labels).float().mean()
+        return means
 
     def tuning_losses(
         self, groups: list[tuple[Tensor, list[str] | None]], labels: Tensor
@@ -194,7 +204,7 @@ class RecoveryTask(Task):
         """The loss of fine-tuning, from images and the names under which their features are kept."""
         ((name, classifier),) = self.networks.classifiers.items()
         features = torch.cat([self._features(classifier, *group) for group in groups])  # (2B, F)
-        return self.loss(features, features, {name: classifier.head(features)}, labels)
+        return self._means(features, features, {name: classifier.head(features)}, labels)
 
     @torch.no_grad()
     def _features(self, classifier: Classifier, images: Tensor, names: list[str] | None) -> Tensor:

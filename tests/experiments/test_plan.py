@@ -49,7 +49,8 @@ def test_names_of_a_plan_are_all_different():
     assert len(set(evaluated)) == len(evaluated)
     made = {x.restorer for x in planned}
     for part, networks in plan.PARTS.items():
-        assert {"-".join(network) for network in networks} <= made, part
+        if part != "sampling":  # no part of quick
+            assert {"-".join(network) for network in networks} <= made, part
 
 
 def test_a_plan_has_everything_before_what_needs_it():
@@ -62,6 +63,30 @@ def test_a_plan_has_everything_before_what_needs_it():
                 needed += [x.judged_by(role).classifier_run for role in roles]
             assert set(needed) <= seen, x
             seen.add(x.training_run)
+
+
+def test_ways_of_sampling_do_equal_work():
+    profile = profiles.load("caltech101-sampling", overrides="recovery.epochs=40")
+    whole, *others = [x for x in plan.experiments_of(profile) if x.variant.share]
+    assert (whole.recovery.classifier_share, whole.recovery.crop, whole.recovery.epochs) == (
+        1,
+        None,
+        40,
+    )
+    for x in others:
+        # Counted by hand: VGG16 124 GFLOP, QRNet 29, of a tile a quarter of that.
+        share, rest = x.recovery.classifier_share, 1 if x.recovery.crop is None else 0.25
+        epoch = 124 * share + 29 * (share + (1 - share) * rest)
+        assert x.recovery.epochs * epoch == pytest.approx(40 * (124 + 29), rel=0.02)
+        assert x.recovery.patience == x.recovery.epochs  # the rate's fall is never cut short
+        assert x.judges == ()
+        assert x.config("recovery")["recovery"]["classifier_share"] == share
+    assert {(x.recovery.classifier_share, x.recovery.crop) for x in others} == {
+        (share, crop) for share in (0.25, 0.125) for crop in (None, 112)
+    }
+    assert coverage.missing(profile, "sampling") == [
+        "evaluation-none-vgg16", *(x.recovery_run for x in (whole, *others))
+    ]  # fmt: skip
 
 
 def test_a_plan_leaves_out_what_the_profile_does(monkeypatch):
@@ -79,8 +104,8 @@ def test_a_plan_leaves_out_what_the_profile_does(monkeypatch):
 
 
 def test_lambda_of_each_variant():
-    assert smoke().classification_weight == 0.01
-    assert smoke(variant="qrnet_lambda_0.1").classification_weight == 0.1
+    assert smoke().recovery.classification_weight == 0.01
+    assert smoke(variant="qrnet_lambda_0.1").recovery.classification_weight == 0.1
     assert train.loss(smoke(variant="qrnet_lambda_0.001")).weights == {"small_vgg": 0.001}
     assert train.loss(smoke(variant="recnet")).weights == {}
     multi = train.loss(smoke(variant="mqrnet"))

@@ -54,6 +54,7 @@ def training_record(
             "seconds": 10.0 * i,
             "val_quality": quality * worse,
             "val_vgg16": classification * worse,
+            "val_vgg16_accuracy": 0.9 / worse,
             "val_loss": worse * (quality + weight * classification),
         }
         for i, worse in enumerate((1.5, 1.0, 1.2), start=1)

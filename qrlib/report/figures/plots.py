@@ -212,6 +212,28 @@ def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
+def sampling(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Accuracy (left) and L1 (right) on validation images against minutes, one line a way of sampling.
+
+    Args:
+        tables: frames of `qrlib.report.sampling.courses` by name; a row of panels each.  Lines join
+            means over seeds.
+    """
+    with canvas(len(tables), 2, (7.0, 0.9 + 3.6 * len(tables))) as (figure, axes):
+        for (label, table), row in zip(tables.items(), axes, strict=True):
+            means = table.groupby(["label", "epoch"], sort=False).mean(numeric_only=True)
+            for ax, key in zip(row, ("val_accuracy", "val_quality"), strict=True):
+                for (name, course), look in zip(
+                    means.groupby(level=0, sort=False), LOOKS.values(), strict=False
+                ):
+                    ax.plot(course["minutes"], course[key], label=str(name), **look)
+                ax.set(title=f"{label}:\nvalidation images", xlabel="minutes", xlim=(0, None))
+            row[0].set_ylabel("accuracy")
+            row[1].set_ylabel("L1")
+        _legend(figure, axes[0, 0])
+    return figure
+
+
 def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
     """The cells of `qrlib.report.tables.table2`, `table3` or `table4`: the printed number, ours, seeds faint.
 

@@ -1,0 +1,100 @@
+"""Where a step's time goes furthest: all of a batch before the classifier, or a random part of it.
+
+What a day of two cores can hold rests on this (`qrlib.training.sampling`), so it is measured: networks
+that differ in nothing but the sample are trained for the same amount of arithmetic, and their
+validation images are asked after each epoch.  Test images take no part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from qrlib.experiments.plan import PARTS, VARIANTS
+from qrlib.experiments.profiles import Profile
+from qrlib.records import selection
+from qrlib.report import labels, sources
+from qrlib.report.render import Rendered, grid, mean_and_spread
+from qrlib.utils.errors import QrlibError
+
+
+def courses(records: Sequence[Mapping[str, Any]], profile: Profile) -> pd.DataFrame:
+    """What each way of sampling had reached after each epoch.
+
+    Args:
+        records: the training records, ``qrlib.records.store.read_records(profile, "recovery")``.
+
+    Returns:
+        One epoch of one seed a row: method (a variant), label, share, tile (side in pixels, 0: whole
+        images), seed, epoch, minutes (since the start), val_quality (L1), val_classification (cross
+        entropy), val_accuracy (clean and distorted images alike), profile, record.
+
+    Raises:
+        QrlibError: a record is not there, or holds no accuracy of an epoch.
+    """
+    judge = profile.classifier.name
+    rows = []
+    for method, distortions in PARTS["sampling"]:
+        for seed in profile.other_seeds:
+            restorer = f"{method}-{distortions}"
+            record = selection.training_record(records, restorer, judge, seed)
+            settings = record["config"]["recovery"]
+            minutes = 0.0
+            for epoch in record["training"]["epochs"]:
+                if f"val_{judge}_accuracy" not in epoch:
+                    raise QrlibError(
+                        f"record {record['name']} has no accuracy on validation images: train it again"
+                    )
+                minutes += epoch["seconds"] / 60
+                rows.append(
+                    {
+                        "method": method, "label": name(method),
+                        "share": VARIANTS[method].share, "tile": settings.get("crop") or 0,
+                        "seed": seed, "epoch": epoch["epoch"], "minutes": minutes,
+                        "val_quality": epoch["val_quality"],
+                        "val_classification": epoch[f"val_{judge}"],
+                        "val_accuracy": epoch[f"val_{judge}_accuracy"],
+                        "profile": profile.name, "record": f"{record['name']}.json",
+                    }
+                )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def name(method: str) -> str:
+    """
+    >>> name("qrnet_share_1"), name("qrnet_share_0.25_tiles"), name("qrnet_share_0.125")
+    ('all of the batch', '1/4, the rest as tiles', '1/8, the rest whole')
+    """
+    variant = VARIANTS[method]
+    assert variant.share is not None
+    if variant.share == 1:
+        return "all of the batch"
+    return f"1/{1 / variant.share:g}, the rest {'as tiles' if variant.tiles else 'whole'}"
+
+
+def ends(table: pd.DataFrame) -> pd.DataFrame:
+    """Of each seed the last epoch, where the rate has fallen to 0."""
+    return table.loc[table.groupby(["method", "seed"], sort=False)["epoch"].idxmax()]
+
+
+def render(table: pd.DataFrame, profile: Profile) -> Rendered:
+    """A frame of `courses` for reading."""
+    last = ends(table)
+    rows = []
+    for label, seeds in last.groupby("label", sort=False):
+        cells = [
+            mean_and_spread(seeds[key].mean(), seeds[key].std(), digits)
+            for key, digits in (
+                ("minutes", 1), ("val_quality", 4), ("val_classification", 3), ("val_accuracy", 3),
+            )
+        ]  # fmt: skip
+        rows.append([str(label), f"{seeds['epoch'].iloc[0]:g}", *cells])
+    headings = ["the classifier sees", "epochs", "minutes", "L1", "cross-entropy", "accuracy"]
+    caption = (
+        f"Validation images at the end of equal work, {profile.label}; "
+        f"{labels.seeds(tuple(sorted(set(last['seed']))))}."
+    )
+    file = f"sampling-{profile.name}"
+    return grid(headings, rows, caption, file, data=table, up=sources.OF_ALL)

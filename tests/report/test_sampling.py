@@ -1,0 +1,54 @@
+"""The comparison of ways to sample a batch, by hand."""
+
+from __future__ import annotations
+
+import pytest
+from support.frames import unpadded
+from support.made_records import training_record
+
+from qrlib.experiments import profiles
+from qrlib.experiments.plan import PARTS
+from qrlib.report import sampling
+from qrlib.report.figures import plots
+from qrlib.utils.errors import QrlibError
+
+
+def made(seeds=(0, 1)):
+    methods = [f"{method}-{kind}" for method, kind in PARTS["sampling"]]
+    return [
+        training_record(method, 0.01, seed, 0.04 + 0.01 * i + 0.002 * seed)
+        for i, method in enumerate(methods)
+        for seed in seeds
+    ]
+
+
+def profile(seeds=(0, 1)):
+    loaded = profiles.load("caltech101-sampling")
+    return loaded.model_copy(update={"other_seeds": list(seeds)})
+
+
+def test_courses_and_their_ends():
+    found = sampling.courses(made(), profile())
+    whole = found.query("method == 'qrnet_share_1' and seed == 0")
+    assert list(whole["minutes"]) == pytest.approx([1 / 6, 3 / 6, 1])  # 10, 20 and 30 seconds
+    assert list(whole["val_accuracy"]) == pytest.approx([0.6, 0.9, 0.75])
+    last = sampling.ends(found)
+    assert len(last) == 2 * len(PARTS["sampling"])
+    assert set(last["epoch"]) == {3}
+    text = unpadded(sampling.render(found, profile()))
+    # The third epoch's losses are 1.2 times the best ones: 0.04 and 0.042.
+    assert "| all of the batch | 3 | 1.0 ± 0.0 | 0.0492 ± 0.0017 | 2.400 ± 0.000 | 0.750" in text
+    assert "seeds 0 and 1" in text
+    (left, right) = plots.sampling({"a": found}).axes
+    drawn = {line.get_label(): list(line.get_ydata()) for line in left.get_lines()}
+    assert drawn["1/8, the rest as tiles"] == pytest.approx([0.6, 0.9, 0.75])
+    assert right.get_ylabel() == "L1"
+
+
+def test_refusals():
+    with pytest.raises(QrlibError, match="no training record qrnet_share_1-multiple-vgg16-seed1"):
+        sampling.courses(made([0]), profile())
+    old = made([0])
+    del old[0]["training"]["epochs"][1]["val_vgg16_accuracy"]
+    with pytest.raises(QrlibError, match="has no accuracy on validation images: train it again"):
+        sampling.courses(old, profile([0]))
