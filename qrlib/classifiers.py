@@ -1,6 +1,6 @@
 """Classifiers C: backbone, head and normalisation in one module (Section III-B).
 
-A `Classifier` takes images of shape (B, 3, H, W) in [0, 1], like the restorers, and owns the ImageNet
+A `Classifier` takes images of shape (B, 3, H, W) in [0, 1], like the restorers, and owns its backbone's
 normalisation.  What of it is trained is one of `TRAINABLE`: nothing, the fully connected layers, or all.
 """
 
@@ -22,6 +22,7 @@ from qrlib.utils.errors import QrlibError, choose
 #: BGR, then mean and standard deviation of each channel in that order.
 PREPROCESSING = {
     "imagenet": (False, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # as torchvision's networks
+    "efficientnet_lite": (False, (127 / 255,) * 3, (128 / 255,) * 3),  # about [-1, 1]
     # As the original VGG16 was trained: BGR on the 0..255 scale, without the mean.
     "caffe": (True, (103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)),
     # Nothing: what a network of Keras gets with ``rescale=1/255`` in place of ``preprocess_input``.
@@ -98,13 +99,28 @@ class Classifier(nn.Module):
 
 @dataclass(frozen=True)
 class Architecture:
-    """How to build one classifier: smallest image it takes, and its backbone with F features."""
+    """How to build one classifier.
+
+    Attributes:
+        smallest: side in pixels of the smallest image it takes.
+        make: that side -> the backbone, and how many features F it gives.
+        fully_connected: the number of layers in its head.
+        imagenet_head: what the names of its own head's weights begin with in the file of ImageNet
+            weights; None: there are no such weights.
+        preprocessing: that of those weights.
+    """
 
     family: str
     smallest: int
     make: Callable[[int], tuple[nn.Module, int]]
-    imagenet: bool
     fully_connected: int
+    imagenet_head: str | None = None
+    preprocessing: str = "imagenet"
+
+    @property
+    def imagenet(self) -> bool:
+        """Whether there are ImageNet weights."""
+        return self.imagenet_head is not None
 
 
 def _vgg16(image_size: int) -> tuple[nn.Module, int]:
@@ -128,6 +144,20 @@ def _resnet50(image_size: int) -> tuple[nn.Module, int]:
     model = torchvision.models.resnet50(weights=None)
     model.fc = nn.Identity()
     return model, 2048
+
+
+def _efficientnet_lite0(image_size: int) -> tuple[nn.Module, int]:
+    try:
+        from efficientnet_lite_pytorch import EfficientNet
+    except ImportError:
+        raise QrlibError(
+            "efficientnet_lite0 needs the package efficientnet_lite_pytorch, which is not installed: "
+            "run `make setup`, or pip install efficientnet_lite_pytorch==0.1.0"
+        ) from None
+    # Its convolutions pad as TensorFlow's do, for images of this size.
+    model = EfficientNet.from_name("efficientnet-lite0", image_size=image_size)
+    model._dropout = model._fc = nn.Identity()
+    return model, 1280
 
 
 def _small_vgg(image_size: int) -> tuple[nn.Module, int]:
@@ -167,32 +197,35 @@ def _small_resnet(image_size: int) -> tuple[nn.Module, int]:
 
 
 ARCHITECTURES = {
-    "vgg16": Architecture("VGG", 32, _vgg16, True, 3),
-    "inception_v3": Architecture("Inception", 75, _inception_v3, True, 1),
-    "resnet50": Architecture("ResNet", 32, _resnet50, True, 1),
-    "small_vgg": Architecture("VGG", 16, _small_vgg, False, 3),
-    "small_inception": Architecture("Inception", 16, _small_inception, False, 1),
-    "small_resnet": Architecture("ResNet", 16, _small_resnet, False, 1),
+    "vgg16": Architecture("VGG", 32, _vgg16, 3, "classifier."),
+    "inception_v3": Architecture("Inception", 75, _inception_v3, 1, "fc."),
+    "resnet50": Architecture("ResNet", 32, _resnet50, 1, "fc."),
+    "efficientnet_lite0": Architecture(
+        "EfficientNet", 32, _efficientnet_lite0, 1, "_fc.", "efficientnet_lite"
+    ),
+    "small_vgg": Architecture("VGG", 16, _small_vgg, 3),
+    "small_inception": Architecture("Inception", 16, _small_inception, 1),
+    "small_resnet": Architecture("ResNet", 16, _small_resnet, 1),
 }
 
 
 def build(
     name: str,
-    num_classes: int,
+    num_classes: int | None,
     *,
     weights: str | Path | None = "imagenet",
     image_size: int = 224,
     head_width: int = 4096,
     input_size: int | None = None,
-    preprocessing: str = "imagenet",
+    preprocessing: str | None = None,
 ) -> Classifier:
-    """Build a classifier with a new head for `num_classes` classes.
+    """Build a classifier, with a new head for `num_classes` classes or with its own for ImageNet's.
 
-    The head is always new: three fully connected layers for the VGG family (Section III-B), one for
-    the others.
+    The head is three fully connected layers for the VGG family (Section III-B), one for the others.
 
     Args:
         name: one of `ARCHITECTURES`; those named small_* are for small images and quick runs.
+        num_classes: None keeps the pretrained head for the 1000 classes of `imagenet_classes`.
         weights: "imagenet" for the pretrained backbone (see `qrlib.weights`), "caffe" for the original
             VGG16, which Keras has too, a safetensors file in torchvision's key names, or None for
             random initialisation.
@@ -200,14 +233,16 @@ def build(
         head_width: width of the VGG family's two hidden fully connected layers.
         input_size: the side to which the classifier itself resizes its images (bilinear), for an
             architecture that needs larger ones than the data's; None: `image_size` as it is.
-        preprocessing: one of `PREPROCESSING`.
+        preprocessing: one of `PREPROCESSING`; None: as the architecture's ImageNet weights want it.
 
     Raises:
         QrlibError: unknown name, images too small, no such weights.  Never a random initialisation
             where weights were asked for.
     """
     architecture = ARCHITECTURES[choose("classifier", name, ARCHITECTURES)]
-    if num_classes < 2:
+    if num_classes is None and weights is None:
+        raise QrlibError(f"{name} without weights has no classes of its own: give num_classes")
+    if num_classes is not None and num_classes < 2:
         raise QrlibError(f"a classifier needs at least 2 classes, not {num_classes}")
     side = input_size or image_size
     if side < architecture.smallest:
@@ -228,15 +263,16 @@ def build(
             where = metadata.get("stride", "conv2")
             choose(f"stride in the metadata of {source}", where, ("conv1", "conv2"))
             set_resnet_stride(backbone, where)
-        _load_backbone(backbone, state, name, source)
+        _load(backbone, state, "", f"{name}'s backbone", source)
+    outputs = len(imagenet_classes()) if num_classes is None else num_classes
     if architecture.fully_connected == 3:
-        head: nn.Module = nn.Sequential(
+        head = nn.Sequential(
             nn.Linear(features, head_width), nn.ReLU(inplace=True), nn.Dropout(0.5),
             nn.Linear(head_width, head_width), nn.ReLU(inplace=True), nn.Dropout(0.5),
-            nn.Linear(head_width, num_classes),
+            nn.Linear(head_width, outputs),
         )  # fmt: skip
     else:
-        head = nn.Sequential(nn.Dropout(0.2), nn.Linear(features, num_classes))
+        head = nn.Sequential(nn.Dropout(0.2), nn.Linear(features, outputs))
     fresh = [head] if weights is not None else [backbone, head]
     for part in fresh:
         for module in part.modules():
@@ -244,8 +280,21 @@ def build(
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
-    nn.init.normal_(head[-1].weight, std=0.01)  # type: ignore[index, union-attr, arg-type]
+    nn.init.normal_(head[-1].weight, std=0.01)  # type: ignore[arg-type]
+    if num_classes is None:
+        own = head if architecture.fully_connected == 3 else head[-1]
+        _load(own, state, architecture.imagenet_head or "", f"{name}'s own head", source)
+    preprocessing = preprocessing or architecture.preprocessing
     return Classifier(name, backbone, head, source, input_size, preprocessing)
+
+
+def imagenet_classes() -> list[str]:
+    """The names of ImageNet's 1000 classes, in the order of a pretrained head's outputs.
+
+    >>> imagenet_classes()[281:283]
+    ['tabby', 'tiger cat']
+    """
+    return list(torchvision.models.VGG16_Weights.IMAGENET1K_V1.meta["categories"])
 
 
 def set_resnet_stride(model: nn.Module, where: str) -> None:
@@ -261,17 +310,21 @@ def set_resnet_stride(model: nn.Module, where: str) -> None:
         first.conv2.stride = (1, 1) if where == "conv1" else (2, 2)  # type: ignore[union-attr]
 
 
-def _load_backbone(backbone: nn.Module, state: dict[str, Tensor], name: str, source: str) -> None:
-    own = backbone.state_dict()
-    missing = [k for k in own if k not in state and not k.endswith("num_batches_tracked")]
-    wrong = [k for k in own if k in state and not _alike(state[k], own[k])]
+def _load(
+    network: nn.Module, state: dict[str, Tensor], prefix: str, what: str, source: str
+) -> None:
+    """Take a network's weights from those of `state` whose names begin with `prefix`."""
+    own = network.state_dict()
+    there = {key.removeprefix(prefix): state[key] for key in state if key.startswith(prefix)}
+    missing = [k for k in own if k not in there and not k.endswith("num_batches_tracked")]
+    wrong = [k for k in own if k in there and not _alike(there[k], own[k])]
     if missing or wrong:
         raise QrlibError(
-            f"{source} does not hold {name}'s backbone: "
+            f"{source} does not hold {what}: "
             f"{len(missing)} of {len(own)} tensors missing, {len(wrong)} of another shape or type "
             f"(first: {(missing + wrong)[0]}); expected torchvision's key names"
         )
-    backbone.load_state_dict({k: state.get(k, own[k]) for k in own})
+    network.load_state_dict({k: there.get(k, own[k]) for k in own})
 
 
 def _alike(one: Tensor, other: Tensor) -> bool:

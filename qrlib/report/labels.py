@@ -33,6 +33,7 @@ CLASSIFIERS = {
     "vgg16": "VGG16",
     "inception_v3": "Inception V3",
     "resnet50": "ResNet-50",
+    "efficientnet_lite0": "EfficientNet-Lite0",
     "small_vgg": "small VGG",
     "small_inception": "small Inception",
     "small_resnet": "small ResNet",
