@@ -195,7 +195,7 @@ rule timing:
 # The modules behind tables, figures and verdicts, with all that they import.
 EXPLORERS = [f"book.explorers.{p.stem}" for p in sorted(Path("qrlib/book/explorers").glob("*.py"))
              if p.stem != "__init__"]
-READERS = [*EXPLORERS, "report.captions", "report.claims.check", "report.claims.verdict_tables",
+READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check", "report.claims.verdict_tables",
            "report.figures.plots", "report.lambda_sweep", "report.records_table", "report.sample_answers",
            "report.sampling",
            "report.table5_conventions", "report.tables", "report.timings"]

@@ -28,8 +28,9 @@ def _step(settings: Settings) -> Iterator[Contest]:
             Contestant("Keras 3", f"training_keras:{what}", needs=("keras", "cv2"), alone=True),
         )
 
+    sampled = Contestant(f"{OURS}, an eighth seen", "training_ours:epoch", {"share": 0.125})
     kornia = Contestant("Lightning and Kornia", "training_kornia:epoch", needs=("kornia",))
-    yield Contest("step", "training", (*trained("epoch"), kornia, *_RATES))
+    yield Contest("step", "training", (*trained("epoch"), sampled, kornia, *_RATES))
     yield Contest("step", "update on a ready batch", trained("update"))
 
 

@@ -20,6 +20,7 @@ from qrlib.models import QRNet
 from qrlib.training.device import resolve_precision
 from qrlib.training.loop import LoopSettings, Task, fit
 from qrlib.training.recovery import RecoveryTask
+from qrlib.training.sampling import Sampling
 from qrlib.utils import memory
 
 #: Weight of the classification loss (Section IV-A).
@@ -43,7 +44,13 @@ class _Watched(RecoveryTask):
 
 
 def _task(
-    kind: type[RecoveryTask], settings: Settings, nets: dict[str, Any], *, distort: bool, seed: int
+    kind: type[RecoveryTask],
+    settings: Settings,
+    nets: dict[str, Any],
+    *,
+    distort: bool,
+    seed: int,
+    share: float = 1.0,
 ):
     torch.manual_seed(seed)
     return kind(
@@ -53,6 +60,7 @@ def _task(
         distortions.levels("multiple", blur_scale=settings.size / 224) if distort else {},
         learning_rate=1e-3,
         seed=seed,
+        sampling=Sampling(share, settings.size // 2 if share < 1 else None),
     )
 
 
@@ -81,6 +89,7 @@ def epoch(
     *,
     count: int = 1,
     distort: bool = True,
+    share: float = 1.0,
     **changes: Any,
 ) -> Ready:
     """Epochs of Algorithm 1 by `fit`: its own data supply, precision, optimiser, metrics, checkpoints.
@@ -88,13 +97,14 @@ def epoch(
     Args:
         count: of classifiers.
         distort: False leaves the distortion out: batches that are ready, see `update`.
+        share: how much of a batch the classifier sees; of the rest a tile of half the side is restored.
         changes: of the settings.
     """
     settings = dataclasses.replace(settings, **changes)
     device = device_of(settings)
     corpus = open_corpus(settings)
     nets = _classifiers(settings, corpus.classes, count)
-    task = _task(_Watched, settings, nets, distort=distort, seed=0)
+    task = _task(_Watched, settings, nets, distort=distort, seed=0, share=share)
     stopwatch = Stopwatch(waiting(device).synchronise)
     task.epochs = Epochs(stopwatch, len(corpus.train) // settings.batch)
 

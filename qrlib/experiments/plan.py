@@ -116,6 +116,7 @@ VARIANTS = {
 #: The networks of each part of the paper, as pairs of variant and distortions; what they start from
 #: comes along.
 PARTS: dict[str, tuple[tuple[str, str], ...]] = {
+    "inputs": (),  # what the classifier is shown: the row without a restorer alone
     "table2": (
         ("recnet", "noise"), ("recnet", "blur"), ("recnet", "multiple"), ("qrnet", "multiple"),
     ),

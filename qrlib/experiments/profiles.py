@@ -34,7 +34,9 @@ PAPER_SIZE = 224  # the side for which Section IV-A's blur strengths are meant
 LARGEST_KERNEL = 39  # pixels, of sigma 10 at that side
 
 #: What of the paper a profile makes; `qrlib.experiments.plan.PARTS` says with which networks.
-Part = Literal["table2", "table3", "table4", "figure6", "lambda", "pretraining", "sampling"]
+Part = Literal[
+    "inputs", "table2", "table3", "table4", "figure6", "lambda", "pretraining", "sampling"
+]
 PARTS: tuple[Part, ...] = get_args(Part)
 
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
@@ -132,9 +134,13 @@ class Recovery(Settings):
     keep_features: bool = False
 
 
+#: Parts that are compared with no others, and only made by profiles that name them.
+APART: tuple[Part, ...] = ("inputs", "sampling")
+
+
 def _with_table2(parts: list[Part]) -> list[Part]:
-    if "table2" not in parts and parts != ["sampling"]:
-        raise ValueError("should hold table2, which all others but sampling are compared with")
+    if "table2" not in parts and not set(parts) <= set(APART):
+        raise ValueError("should hold table2, which the others are compared with")
     return parts
 
 
@@ -169,7 +175,7 @@ class Profile(Settings):
     unseen_classifier: Classifier = Classifier(name="resnet50")
     other_seeds: Seeds = [0]
     parts: Annotated[list[Part], AfterValidator(_with_table2)] = [
-        part for part in PARTS if part != "sampling"
+        part for part in PARTS if part not in APART
     ]
     evaluation_batch: Count = 32
     evaluation_precision: Literal["32-true", "bf16-mixed"] = "32-true"
