@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import skimage
 from PIL import Image
 
 from benchmarks.settings import Settings
-from qrlib.data import Split, caltech, load, packed, photographs
+from qrlib.data import Split, caltech, load, packed
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
-#: Width and height of the pictures cut from photographs: about those of Caltech101.
+SKIMAGE = importlib.metadata.version("scikit-image")
+#: What scikit-image carries; see the README.txt of its data folder for sources and licences.
+PHOTOGRAPHS = (
+    "astronaut.png brick.png camera.png chelsea.png coffee.png coins.png grass.png gravel.png "
+    "hubble_deep_field.jpg ihc.png moon.png motorcycle_left.png page.png retina.jpg rocket.jpg text.png"
+).split()
+#: Width and height of the pictures cut from them: about those of Caltech101.
 PICTURE = (300, 200)
 QUALITY = 90
 
@@ -58,9 +65,7 @@ def open_corpus(settings: Settings) -> Corpus:
     images, validation = settings.images or 2048, settings.validation or 512
     names, labels = _cut(images + validation)
     header = {"dataset": "pictures", "image_size": settings.size, "resize": "squash"}
-    header["content"] = packed.text_hash(
-        [photographs.VERSION, *map(str, PICTURE), *(p.name for p in names)]
-    )
+    header["content"] = packed.text_hash([SKIMAGE, *map(str, PICTURE), *(p.name for p in names)])
     array = packed.pack(
         f"pictures-{settings.size}px-{header['content']}",
         header,
@@ -74,7 +79,7 @@ def open_corpus(settings: Settings) -> Corpus:
         split = Split(array, rows, labels[chosen], ids[chosen])
         return Part(names[chosen], labels[chosen], split)
 
-    return Corpus(len(photographs.FILES), part(range(images)), part(range(images, len(names))))
+    return Corpus(len(PHOTOGRAPHS), part(range(images)), part(range(images, len(names))))
 
 
 def _head(paths_: list[Path], split: Split, count: int | None) -> Part:
@@ -88,21 +93,27 @@ def _head(paths_: list[Path], split: Split, count: int | None) -> Part:
     return Part([paths_[i] for i in order], labels, chosen)
 
 
+def photograph(number: int) -> Image.Image:
+    """One of `PHOTOGRAPHS`, again and again, in RGB."""
+    path = Path(skimage.__file__).parent / "data" / PHOTOGRAPHS[number % len(PHOTOGRAPHS)]
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
 def _cut(count: int) -> tuple[list[Path], list[int]]:
-    """JPEG files cut from the photographs that scikit-image carries, made once; and which each is of."""
-    folder = paths.cache() / f"benchmark-pictures-{photographs.VERSION}-{count}"
+    """JPEG files cut from `PHOTOGRAPHS`, made once; and which each is of."""
+    folder = paths.cache() / f"benchmark-pictures-{SKIMAGE}-{count}"
     width, height = PICTURE
-    labels = [i % len(photographs.FILES) for i in range(count)]
+    labels = [i % len(PHOTOGRAPHS) for i in range(count)]
     names = [folder / f"{i:05d}.jpg" for i in range(count)]
     if not folder.is_dir():
         rng = np.random.Generator(np.random.Philox(key=count))
-        opened: dict[int, Any] = {}
+        opened: dict[int, Image.Image] = {}
         with files.replacing(folder) as temporary:
             temporary.mkdir(parents=True)
             for path, label in zip(names, labels, strict=True):
                 if label not in opened:
-                    image = photographs._open(photographs.FILES[label]).transpose(1, 2, 0)
-                    opened[label] = Image.fromarray(np.ascontiguousarray(image))
+                    opened[label] = photograph(label)
                 source = opened[label]
                 side = min(source.width / width, source.height / height, 1.0)
                 box = (int(side * width), int(side * height))

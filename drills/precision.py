@@ -22,7 +22,7 @@ import yaml
 
 from qrlib.training.device import resolve_precision
 
-PROFILE = "quick"
+PROFILE, JUDGE = "quick", "efficientnet_lite0"
 PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed"}
 METHODS = {"classifier alone": "evaluation-none-", "QRNet": "evaluation-qrnet-multiple-"}
 
@@ -75,8 +75,8 @@ def main() -> int:
     for seed in range(options.seeds):
         for precision, seeds in measured.items():
             name = profile(project / "profiles", precision, seed)
-            wanted = [f"classifier-small_vgg-seed{seed}", f"pretrained-seed{seed}",
-                      f"qrnet-multiple-small_vgg-seed{seed}"]  # fmt: skip
+            wanted = [f"classifier-{JUDGE}-seed{seed}", f"pretrained-seed{seed}",
+                      f"qrnet-multiple-{JUDGE}-seed{seed}"]  # fmt: skip
             common.run(project, "train", name, *wanted)
             seeds.append(accuracies(records.read(project / "results" / name / "records")))
     table = comparison(measured)

@@ -43,6 +43,11 @@ def main(argv: list[str] | None = None) -> int:
     )
     recover.add_argument("--overwrite", action="store_true", help="replace the file --out names")
     recover.add_argument(
+        "--explain",
+        action="store_true",
+        help="say what an ImageNet classifier (EfficientNet-Lite0) sees before and after",
+    )
+    recover.add_argument(
         "--max-pixels", type=int, help="accept photographs of up to so many (default: 178,956,970)"
     )
     archive = commands.add_parser(
@@ -113,6 +118,7 @@ def _run(arguments: argparse.Namespace) -> int:
                 tile=arguments.tile,
                 overwrite=arguments.overwrite,
                 max_pixels=arguments.max_pixels,
+                explain=arguments.explain,
             )
             print(report)
         case "archive":

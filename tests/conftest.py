@@ -73,7 +73,7 @@ def _one_thread():
 
 @pytest.fixture(scope="session")
 def packed_cache(tmp_path_factory):
-    """Packed image stores, shared by all tests: packing the photographs takes a second."""
+    """Packed image stores, shared by all tests: packing the embedded images takes a second."""
     return tmp_path_factory.mktemp("cache")
 
 

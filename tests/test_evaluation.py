@@ -86,7 +86,7 @@ def cases():
 
 @pytest.fixture
 def test_split():
-    return data.load("photographs", 32, classes=3, per_class=20).test  # 15 images
+    return data.load("caltech101-small", 32, classes=3, per_class=25).test  # 15 images
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks import corpus
 from benchmarks.contest import Ready
 from benchmarks.contestants.torch_device import device_of, waiting
 from benchmarks.settings import Settings
 from qrlib import distortions
-from qrlib.data import photographs
 from qrlib.utils import memory
 
 
@@ -24,7 +24,7 @@ def batch(settings: Settings) -> Tensor:
     rng = np.random.Generator(np.random.Philox(key=0))
     pieces = []
     for i in range(count):
-        picture = photographs._open(photographs.FILES[i % len(photographs.FILES)])
+        picture = np.asarray(corpus.photograph(i)).transpose(2, 0, 1)  # (3, H, W)
         repeats = [1, *(-(-size // side) for side in picture.shape[1:])]
         picture = np.tile(picture, repeats)  # those smaller than a piece
         top, left = (int(rng.integers(side - size + 1)) for side in picture.shape[1:])

@@ -24,6 +24,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from qrlib import classifiers, data, weights
+from qrlib.data import embedded
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
 from qrlib.experiments import plan, profiles
 from qrlib.inference import onnx_export
@@ -67,7 +68,6 @@ class Network:
             "key": f"{self.variant}-{self.profile.name}",
             "title": f"{VARIANTS[self.variant]}, {self.profile.title}",
             "label": self.profile.label,
-            "photographs": self.profile.data.dataset == "photographs",
             "side": side,
             "blurScale": self.profile.data.blur_scale,
             "record": f"records/{self.profile.name}/{self.record}.json",
@@ -107,8 +107,8 @@ def make(name: str, folder: Path | None = None) -> Path:
     """Write all that the page needs, from the trained networks of a profile and of the repository.
 
     Args:
-        name: the profile whose classifier and test images the page has; its data are "photographs",
-            whose licences allow that.
+        name: the profile whose classifier and test images the page has; its data are those that come
+            with the repository, whose licence allows that.
         folder: where to; None is where the book takes it from.
 
     Returns:
@@ -127,8 +127,8 @@ def make(name: str, folder: Path | None = None) -> Path:
 
 def _write(name: str, folder: Path) -> None:
     profile = profiles.load(name)
-    if profile.data.dataset != "photographs":
-        raise QrlibError(f"the live page shows test images of photographs; {name} has others")
+    if profile.data.dataset != embedded.NAME:
+        raise QrlibError(f"the live page shows test images of {embedded.NAME}; {name} has others")
     web = paths.root() / "web"
     for source in sorted((web / "live").glob("*.*")):
         shutil.copyfile(source, folder / source.name)
@@ -243,7 +243,7 @@ def _name(label: str) -> str:
 def _liveliest(split: data.Split, label: int) -> int:
     """The position of a class's image in which most changes from one 4x4 square to the next.
 
-    Many a crop of a photograph shows nothing but sky.  What networks make of it plays no part.
+    What networks make of it plays no part.
     """
     positions = torch.nonzero(split.labels == label).flatten().tolist()
     images, _, _ = split[positions]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from qrlib.data import caltech, photographs
+from qrlib.data import caltech, embedded
 from qrlib.data.packed import Split, Splits
 from qrlib.utils.errors import choose
 
-DATASETS = (*caltech.LAYOUTS, "photographs")
+DATASETS = (*caltech.LAYOUTS, embedded.NAME)
 
 __all__ = ["DATASETS", "Split", "Splits", "load"]
 
@@ -28,13 +28,10 @@ def load(
         resize: "squash", "nearest" or "crop"; see `qrlib.data.packed.resize_image`.
         split_seed: seed of the 80/20 and 20 % split; the paper divides once.
         classes: keep this many classes, evenly spread over the alphabet; None keeps all.
-        per_class: Caltech: at most this many images a class, before the split; None keeps all.
-            Photographs: training crops of each photograph.
+        per_class: at most this many images a class, before the split; None keeps all.
 
     Raises:
         QrlibError: unknown data set, missing or unreadable files, too few images in a class.
     """
     choose("dataset", dataset, DATASETS)
-    if dataset == "photographs":
-        return photographs.load(image_size, split_seed, classes, per_class)
     return caltech.load(dataset, image_size, resize, split_seed, classes, per_class)

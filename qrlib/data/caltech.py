@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from qrlib.data import packed
+from qrlib.data import embedded, packed
 from qrlib.data.splits import stratified
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
@@ -31,7 +31,7 @@ def load(
     per_class: int | None,
 ) -> packed.Splits:
     """See `qrlib.data.load`."""
-    root, listing = find(dataset)
+    root, listing = embedded.find() if dataset == embedded.NAME else find(dataset)
     chosen = choose_subset(listing, classes, per_class)
     ids = [f"{name}/{file}" for name, files in chosen.items() for file in files]
     labels = [name for name, files in chosen.items() for _ in files]

@@ -144,7 +144,7 @@ def conventions() -> list[Convention]:
 
 
 def available(splits: data.Splits) -> list[Convention]:
-    """The conventions that a data set allows: crops of photographs have no other size."""
+    """The conventions that a data set allows: images that come resized have no other size."""
     resizable = splits.dataset in caltech.LAYOUTS
     return [c for c in conventions() if resizable or c.resize == "profile"]
 

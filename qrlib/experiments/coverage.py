@@ -64,7 +64,7 @@ def with_records(
         names = [named] if named else [name for name in profiles.names() if name != "smoke"]
     loaded = [profiles.load(name) for name in names]
     there = [p for p in loaded if not missing(p, part)]
-    return sorted(there, key=lambda p: (not p.comparable, p.data.dataset == "photographs", p.name))
+    return sorted(there, key=lambda p: (not p.comparable, p.name == "quick", p.name))
 
 
 def notebooks(profile: profiles.Profile) -> dict[str, str]:

@@ -43,11 +43,14 @@ def export_qrnet(net: QRNet, *, half: bool = False) -> onnx.ModelProto:
     return _model(program, half)
 
 
-def export_classifier(net: Classifier, image_size: int, *, half: bool = False) -> onnx.ModelProto:
+def export_classifier(
+    net: Classifier, image_size: int | None, *, half: bool = False
+) -> onnx.ModelProto:
     """A classifier: ``images`` (B, 3, S, S) in [0, 1] -> ``confidence`` (B, K), rows sum to 1.
 
     Args:
-        image_size: S; fully connected layers fix it to that of the training.
+        image_size: S; fully connected layers fix it to that of the training.  None: the network resizes
+            its images itself (`input_size`) and takes one of any height and width, (1, 3, H, W).
         half: as in `export_qrnet`.
 
     Raises:
@@ -56,6 +59,8 @@ def export_classifier(net: Classifier, image_size: int, *, half: bool = False) -
     if not isinstance(net, Classifier):
         raise QrlibError(f"export_classifier takes a Classifier, not a {type(net).__name__}")
     network = nn.Sequential(net, nn.Softmax(1))
+    if image_size is None:
+        return _model(_trace(network, (1, 3, 230, 300), (2, 3), "confidence"), half)
     return _model(_trace(network, (2, 3, image_size, image_size), (0,), "confidence"), half)
 
 

@@ -16,11 +16,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from qrlib.inference import photo
+from qrlib.inference import photo, recognition
 from qrlib.models import CHANNELS, QRNet, load_qrnet, shipped_profile
 from qrlib.utils import memory
 from qrlib.utils.errors import QrlibError
@@ -169,13 +170,22 @@ class Report:
     tiles: int
     seconds: float
     profile: str
+    seen: tuple[list[tuple[str, float]], ...] = ()  # before and after, by `recognition.recognise`
 
     def __str__(self) -> str:
         tiles = f"{self.tiles} tile" if self.tiles == 1 else f"{self.tiles} tiles"
-        return (
+        done = (
             f"{self.path}: {self.width}x{self.height} pixels, {tiles}, {self.seconds:.1f} s, "
             f"network of profile {self.profile}"
         )
+        answers = [", ".join(f"{name} {c:.0%}" for name, c in classes) for classes in self.seen]
+        return "\n".join([done, *map("{}: {}".format, ("seen before", "seen after"), answers)])
+
+
+def _channels_first(pixels: np.ndarray) -> Tensor:
+    """A view (3, H, W) of (H, W, 3), or of (H, W) as three equal channels, without a copy."""
+    tensor = torch.from_numpy(pixels)
+    return tensor.expand(3, -1, -1) if tensor.ndim == 2 else tensor.permute(2, 0, 1)
 
 
 def recover_file(
@@ -188,6 +198,7 @@ def recover_file(
     tile: int = TILE,
     overwrite: bool = False,
     max_pixels: int | None = None,
+    explain: bool = False,
 ) -> Report:
     """Restore the photograph `source` with a shipped network and write it to `target`.
 
@@ -200,6 +211,7 @@ def recover_file(
         tile: as in `recover`.
         overwrite: replace `target` if it is there; `source` itself is never replaced.
         max_pixels: as in `qrlib.inference.photo.read`.
+        explain: report what an ImageNet classifier sees in the photograph before and after.
 
     Raises:
         QrlibError: as `qrlib.inference.photo.read`, `check_target`, `check_format` and `write`, `load_qrnet` and
@@ -209,17 +221,19 @@ def recover_file(
     photo.check_target(source, target, overwrite)
     profile = profile or shipped_profile(variant, seed)
     net = load_qrnet(profile, variant, seed)
+    if explain:
+        recognition.classifier()  # one that is not installed is named before the work
     original = photo.read(source, max_pixels)
     photo.check_format(original, target)
     grey = original.pixels.ndim == 2
-    pixels = torch.from_numpy(original.pixels)
-    height, width = pixels.shape[:2]
-    # Views: grey gets three equal channels without a copy, RGB lies channels last as it is.
-    images = (pixels.expand(3, -1, -1) if grey else pixels.permute(2, 0, 1))[None]  # (1, 3, H, W)
-    restored = recover(images, net, tile=tile)[0].permute(1, 2, 0).contiguous().numpy()
+    height, width = original.pixels.shape[:2]
+    image = _channels_first(original.pixels)
+    restored = recover(image[None], net, tile=tile)[0].permute(1, 2, 0).contiguous().numpy()
     restored = photo.to_grey(restored) if grey else restored
+    shown = (image, _channels_first(restored)) if explain else ()
+    seen = tuple(map(recognition.recognise, shown))
     alpha, icc_profile = original.alpha, original.icc_profile
-    del original, pixels, images
+    del original, image, shown
     photo.write(photo.Photo(restored, alpha, icc_profile), target)
     return Report(
         Path(target),
@@ -228,4 +242,5 @@ def recover_file(
         -(-height // tile) * -(-width // tile),
         time.perf_counter() - start,
         profile,
+        seen,
     )

@@ -1,4 +1,4 @@
-"""Data sets: splits, unreadable files, the packed store, and crops that share no pixel."""
+"""Data sets: splits, unreadable files, the packed store, and the images that come along."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
-import skimage
 import torch
 from PIL import Image
 
 from qrlib import data
-from qrlib.data import caltech, packed
+from qrlib.data import caltech, embedded, packed
 from qrlib.data.splits import PARTS, stratified
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
@@ -246,7 +245,7 @@ def test_missing_data_says_where_to_put_it(folders, monkeypatch, dataset):
 
 
 def test_unknown_data_set_lists_the_valid_ones():
-    with pytest.raises(QrlibError, match="'caltech100'.*caltech101, caltech256, photographs"):
+    with pytest.raises(QrlibError, match="'caltech100'.*caltech101, caltech256, caltech101-small"):
         load(dataset="caltech100")
 
 
@@ -340,76 +339,72 @@ def test_manifest_is_kept_once(tree, tmp_path):
     assert str(tmp_path) not in text
 
 
-# Photographs.
+# The images that come with the repository.
 
 
-def crops(**changes):
-    options = {"image_size": 32, "classes": 4, "per_class": 16, **changes}
-    return data.load("photographs", **options)
-
-
-def place(name):
-    """Of a crop: its photograph's file, and where its corner lies there."""
-    file, _, corner = name.partition("@")
-    return file, *map(int, corner.split(","))
-
-
-def extent(file):
-    with Image.open(f"{skimage.__path__[0]}/data/{file}") as image:
-        return image.size
-
-
-@pytest.mark.parametrize(("size", "classes"), [(64, None), (32, None), (32, 4)])
-def test_crops_of_the_three_parts_share_no_pixel(size, classes):
-    splits = crops(image_size=size, classes=classes, per_class=40)
-    taken = {}
-    for part in PARTS:
-        for name in getattr(splits, part).ids:
-            file, x, y = place(name)
-            width, height = extent(file)
-            assert 0 <= x <= width - size, name
-            assert 0 <= y <= height - size, name
-            start = x if width >= height else y
-            along = taken.setdefault(file, {}).setdefault(part, set())
-            along.update(range(start, start + size))
-    assert len(taken) == len(splits.classes)
-    for file, by_part in taken.items():
-        assert set(by_part) == set(PARTS), file
-        for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-            assert not by_part[one] & by_part[other], (file, one, other)
-
-
-def test_crops_are_the_photographs_pixels():
-    splits = crops()
-    images, labels, ids = splits.test[range(len(splits.test))]
-    for image, label, name in zip(images, labels, ids, strict=True):
-        file, x, y = place(name)
-        pixels = np.asarray(Image.open(f"{skimage.__path__[0]}/data/{file}").convert("RGB"))
-        expected = pixels[y : y + 32, x : x + 32].transpose(2, 0, 1)
-        np.testing.assert_array_equal(image.numpy(), expected)
-        assert file.startswith(splits.classes[label])
-
-
-def test_positions_of_crops_are_the_same_for_good():
-    """Without the scikit-image version, which the manifest also holds."""
-    splits = crops()
+def test_embedded_images_are_ten_classes_in_the_papers_proportions(folders):
+    splits = data.load("caltech101-small", 64)
+    assert len(splits.classes) == 10
+    for part, count in (("train", 51), ("validation", 13), ("test", 16)):
+        assert torch.bincount(getattr(splits, part).labels).tolist() == [count] * 10
+    root, listing = embedded.find()
     ids = [i for part in PARTS for i in getattr(splits, part).ids]
-    for part, count in (("train", 16), ("validation", 2), ("test", 4)):
-        assert torch.bincount(getattr(splits, part).labels).tolist() == [count] * 4
-    assert hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16] == "37a13ea5cd56e6aa"
-    assert crops().manifest_hash == splits.manifest_hash
+    assert sorted(ids) == [f"{name}/{file}" for name, files in listing.items() for file in files]
+    assert sum(path.stat().st_size for path in root.rglob("*")) < 4.5e6
+    images, _, (name,) = splits.test[[7]]
+    with Image.open(root / name) as image:
+        assert image.size == (128, 128)
+        np.testing.assert_array_equal(images[0].numpy(), packed.resize_image(image, 64, "squash"))
 
 
-def test_manifest_hash_follows_every_setting():
-    changes = ({}, {"split_seed": 1}, {"per_class": 17}, {"classes": 3}, {"image_size": 33})
-    assert len({crops(**change).manifest_hash for change in changes}) == 5
+@pytest.fixture
+def copied(folders, monkeypatch):
+    """Two classes of the embedded images where they may be harmed."""
+    monkeypatch.setattr(embedded, "folder", lambda: folders / "small")
+    root = make_tree(folders / "data" / caltech.LAYOUTS["caltech101"][0], "caltech101")
+    monkeypatch.setattr(embedded, "CLASSES", 2)
+    monkeypatch.setattr(embedded, "IMAGES", 9)
+    for i in range(99):  # the largest class, which is left out
+        draw(root / "Faces_easy" / f"image_{i + 1:04d}.jpg", i)
+    listing = {p.name: sorted(f.name for f in p.iterdir()) for p in root.iterdir()}
+    del listing[CLUTTER["caltech101"]]
+    embedded.make(root, listing, embedded.folder())
+    return embedded.folder()
 
 
-def test_crops_that_do_not_fit_are_refused():
-    with pytest.raises(QrlibError, match="is too small for .* crops of 200 pixels"):
-        crops(image_size=200)
-    with pytest.raises(QrlibError, match="between 2 and 16, not 17"):
-        crops(classes=17)
+def test_embedded_images_are_made_from_the_whole_set(copied):
+    """The largest classes in the order of the alphabet, the first images of each."""
+    names = [f"image_{i + 1:04d}.jpg" for i in range(9)]
+    assert embedded.find() == (copied, {"accordion": names, "anchor": names})
+
+
+def harm(path, how):
+    match how:
+        case "damaged":
+            path.write_bytes(path.read_bytes()[:-1])
+        case "missing":
+            path.unlink()
+        case "added":
+            draw(path.parent.parent / "zebra" / "image_0001.jpg", 0)
+        case "no list":
+            (path.parent.parent / embedded.CHECKSUMS).unlink()
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("damaged", "1 of the 18 images in .* missing or changed, first anchor/image_0002.jpg"),
+        ("missing", "1 of the 18 images in .* missing or changed, first anchor/image_0002.jpg"),
+        ("added", "zebra is no class of caltech101-small.*: remove it"),
+        ("no list", "SHA256SUMS cannot be read .*git checkout -- data/caltech101-small"),
+    ],
+)
+def test_harmed_embedded_images_are_named_with_the_way_out(copied, how, message):
+    harm(copied / "anchor" / "image_0002.jpg", how)
+    (copied / ".ipynb_checkpoints").mkdir()  # what tools leave behind is none of them
+    with pytest.raises(QrlibError, match=message) as error:
+        data.load("caltech101-small", 16)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])

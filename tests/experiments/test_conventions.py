@@ -38,7 +38,7 @@ def clean(photograph):
 
 @pytest.fixture
 def splits():
-    return data.load("photographs", 32, resize="crop", classes=4, per_class=16)
+    return data.load("caltech101-small", 32, classes=4, per_class=16)
 
 
 def flat(images):
@@ -254,9 +254,9 @@ def test_files_are_resized_where_there_are_files(monkeypatch, tmp_path, photogra
     assert psnr["resize nearest", "blur"] < psnr["ours", "blur"]  # aliasing is lost in the blur
 
 
-def test_photographs_have_no_files_to_resize(splits):
+def test_images_that_come_resized_have_no_other_files(splits):
     assert all(c.resize == "profile" for c in conventions.available(splits))
-    with pytest.raises(QrlibError, match="photographs has no files to resize"):
+    with pytest.raises(QrlibError, match="caltech101-small has no files to resize"):
         conventions.measure(splits, [Convention(resize="nearest")], images=2)
 
 

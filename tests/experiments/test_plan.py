@@ -238,7 +238,7 @@ def test_the_whole_way(monkeypatch):
     assert "samples" not in json.loads(written[1].read_text())
     assert len(results) == 33
     assert {(r["dataset"], r["restorer"], r["classifier"], r["seed"]) for r in results} == {
-        ("photographs", "qrnet-multiple", "small_vgg", 0)
+        ("caltech101-small", "qrnet-multiple", "small_vgg", 0)
     }
     origin = record["provenance"]
     assert origin["manifest"] == splits.manifest_hash

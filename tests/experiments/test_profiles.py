@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from qrlib import paper
-from qrlib.experiments import profiles
+from qrlib.experiments import plan, profiles
 from qrlib.utils.errors import QrlibError
 
 SHIPPED = profiles.names()
@@ -37,8 +37,10 @@ def test_the_papers_setting_is_the_papers():
 def test_quick_and_smoke_need_no_download():
     for name in ("quick", "smoke"):
         profile = profiles.load(name)
-        assert profile.data.dataset == "photographs"
-        assert profile.classifier.weights is None
+        assert profile.data.dataset == "caltech101-small"
+        for role in plan.ROLES:
+            settings = getattr(profile, role)
+            assert settings.weights is None or settings.name == "efficientnet_lite0"
         assert not profile.comparable
 
 
@@ -120,7 +122,7 @@ def test_wrong_overrides_are_refused_in_one_line(override):
     ("options", "parts"),
     [
         ({"name": "quik"}, ["'quik' (did you mean 'quick'?)", *SHIPPED]),
-        ({"dataset": "mnist"}, ["'mnist'", "caltech101, caltech256, photographs"]),
+        ({"dataset": "mnist"}, ["'mnist'", "caltech101, caltech256, caltech101-small"]),
         ({"classifier": "vgg"}, ["'vgg'", "inception_v3", "small_resnet"]),
         ({"overrides": ["x"]}, ["overrides must be text like", "or a mapping"]),
     ],
@@ -187,7 +189,7 @@ def minimal(**changes):
     """The text of a profile with what it must have."""
     values = {
         "title": "t", "label": "l", "comparable": False, "seeds": [0],
-        "data": {"dataset": "photographs", "image_size": 32},
+        "data": {"dataset": "caltech101-small", "image_size": 32},
         "classifier": {"name": "small_vgg"}, "recovery": {},
     }  # fmt: skip
     return yaml.safe_dump({**values, **changes})

@@ -18,7 +18,7 @@ from skimage import data
 
 from qrlib import distortions, metrics, weights
 from qrlib.__main__ import main
-from qrlib.inference import recover
+from qrlib.inference import recognition, recover
 from qrlib.inference.recover import reach, recover_file, tiles
 from qrlib.models import QRNet, shipped_profile
 from qrlib.utils import paths
@@ -382,6 +382,21 @@ def test_command(source, capsys):
     assert "give --overwrite" in capsys.readouterr().err
     assert main(["recover", str(source), "--out", str(out), "--overwrite"]) == 0
     assert ", 1 tile, " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_explain_says_what_a_classifier_sees(source, capsys, mode):
+    ship()
+    Image.fromarray(data.chelsea()).convert(mode).resize((144, 96)).save(source)
+    out = source.parent / "out.png"
+    assert main(["recover", str(source), "--out", str(out), "--explain"]) == 0
+    _, before, after = capsys.readouterr().out.splitlines()
+    for line, shown in ((before, source), (after, out)):
+        pixels = np.asarray(Image.open(shown).convert("RGB")).transpose(2, 0, 1)
+        ((name, confidence), *others) = recognition.recognise(torch.from_numpy(pixels.copy()))
+        assert len(others) == 2
+        assert line.partition(": ")[2].startswith(f"{name} {confidence:.0%}, ")
+    assert "cat" in before
 
 
 def test_errors_of_the_command_are_one_line_and_leave_nothing(source, capsys):

@@ -88,7 +88,8 @@ def test_average_takes_seeds_that_have_both():
 
 def test_the_choice_of_a_profile():
     quick = profiles.load("quick")
-    own = {"profile": "quick", "dataset": "photographs", "classifier": "small_vgg"}
+    own = {"profile": "quick", "dataset": "caltech101-small"}
+    own["classifier"] = "efficientnet_lite0"
     assert vars(quick.choice) == own
     frame = results(**own)
     assert len(selection.select(frame, quick.choice)) == len(frame)

@@ -16,7 +16,7 @@ from qrlib.utils.errors import QrlibError
 
 def result(**changes):
     return {
-        "dataset": "photographs", "restorer": "none", "classifier": "small_vgg",
+        "dataset": "caltech101-small", "restorer": "none", "classifier": "small_vgg",
         "distortion": "noise", "level": 1, "strength": 20.0, "seed": 0, "metric": "accuracy",
         "value": 0.5, "n": 16, **changes,
     }  # fmt: skip

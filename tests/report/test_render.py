@@ -20,7 +20,7 @@ def test_rendered_beside_each_other():
 
 
 def test_rendered_when_not_comparable():
-    table = tables.table2(results(dataset="photographs"))
+    table = tables.table2(results(dataset="caltech101-small"))
     shown = render.beside_paper(table, "table-2", label="quick", paper_label="paper (VGG)")
     text = unpadded(shown)
     assert "| distortion | method | paper (VGG) | quick |\n" in text

@@ -230,7 +230,7 @@ def weights() -> Iterator[Bad]:
 # --- records -----------------------------------------------------------------------------------
 
 RESULT = {
-    "dataset": "photographs", "restorer": "none", "classifier": "small_vgg", "distortion": "noise",
+    "dataset": "caltech101-small", "restorer": "none", "classifier": "small_vgg", "distortion": "noise",
     "level": 1, "strength": 20.0, "seed": 0, "metric": "accuracy", "value": 0.5, "n": 16,
 }  # fmt: skip
 RECORD: dict[str, Any] = {
@@ -283,7 +283,7 @@ PROFILE = """title: t
 label: l
 comparable: false
 seeds: [0]
-data: {dataset: photographs, image_size: 32}
+data: {dataset: caltech101-small, image_size: 32}
 classifier: {name: small_vgg}
 recovery: {}
 """

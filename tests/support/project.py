@@ -10,7 +10,8 @@ from pathlib import Path
 
 import yaml
 
-from qrlib.experiments import profiles
+from qrlib.data import embedded
+from qrlib.experiments import plan
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
@@ -20,9 +21,10 @@ PARTS = (
 
 
 class Project:
-    """A copy of the project whose quick profile is the smoke profile with the quick profile's seeds.
+    """A copy of the project whose quick profile has the smoke profile's few images and steps.
 
-    So every job, notebook and page of `make book` takes part.
+    Its networks and parts are those of the quick profile, so that every job, notebook and page of
+    `make book` takes part.
     """
 
     def __init__(self, root: Path) -> None:
@@ -45,10 +47,15 @@ class Project:
                 shutil.copytree(source, root / part, ignore=ignore)
             else:
                 shutil.copyfile(source, root / part)
+        images = embedded.folder()
+        shutil.copytree(images, root / "data" / images.name)
         (root / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")
         smoke = yaml.safe_load((root / "profiles" / "smoke.yaml").read_text())
-        smoke["seeds"] = profiles.load("quick").seeds
-        (root / "profiles" / "quick.yaml").write_text(yaml.safe_dump(smoke))
+        quick = yaml.safe_load((root / "profiles" / "quick.yaml").read_text())
+        quick |= {key: smoke[key] for key in ("title", "label", "data", "recovery")}
+        for role in plan.ROLES:
+            quick[role] |= {"epochs": 1, "input_size": 48}
+        (root / "profiles" / "quick.yaml").write_text(yaml.safe_dump(quick))
 
     def python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

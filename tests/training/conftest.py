@@ -9,7 +9,7 @@ from qrlib import classifiers, data
 @pytest.fixture
 def splits():
     """24 images to train with and 3 to validate with, of three classes."""
-    return data.load("photographs", 32, classes=3, per_class=8)
+    return data.load("caltech101-small", 32, classes=3, per_class=12)
 
 
 @pytest.fixture

@@ -35,7 +35,8 @@ def test_every_run_leaves_a_record_and_a_notebook(project):
     notebooks = list((project.root / "results" / "quick" / "notebooks").glob("*.ipynb"))
     assert len(notebooks) == len(planned) + 1
     sheets = {p.stem for p in (project.root / "results" / "quick" / "samples").iterdir()}
-    assert {"evaluation-none-small_vgg", "evaluation-qrnet-multiple-small_vgg-seed0"} <= sheets
+    judge = profile.classifier.name
+    assert {f"evaluation-none-{judge}", f"evaluation-qrnet-multiple-{judge}-seed0"} <= sheets
 
 
 def test_the_strict_book_has_every_page_of_its_table_of_contents(project):
@@ -88,7 +89,7 @@ def test_another_classifier_concerns_every_restorer_judged_by_it(project):
     profile = project.root / "profiles" / "quick.yaml"
     before = profile.read_text()
     changed = yaml.safe_load(before)
-    changed["classifier"]["head_width"] = 16
+    changed["classifier"]["batch_size"] = 15
     try:
         profile.write_text(yaml.safe_dump(changed))
         done = project.python("qrlib", "run", "quick", "--dry-run")

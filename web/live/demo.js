@@ -107,10 +107,10 @@
     const known = manifest.classifier.classes;
     find(".qr-live-judge").textContent =
       state.picture.kind === "crop"
-        ? `This is a piece of "${known[state.picture.answer]}". The classifier knows ${known.length} photographs and ` +
-          "says from which of them a piece comes. It was trained on clean pieces, none of which overlaps this one."
-        : "No classifier here knows such pictures: the one in the page tells pieces of a few photographs apart, and " +
-          "those trained on Caltech101 are hundreds of megabytes. Choose a test image above to see answers.";
+        ? `This is a test image of the class "${known[state.picture.answer]}". The classifier knows ${known.length} ` +
+          "classes, and learned them from clean images."
+        : `No classifier here knows such pictures: the one in the page tells ${known.length} classes of Caltech101 ` +
+          "apart. Choose a test image above to see answers.";
   }
 
   let jobs = 0;

@@ -68,7 +68,10 @@ OTHER_LOOKS: dict[str, dict[str, Any]] = {
     **{
         name: look
         for names, look in (
-            (("vgg16", "small_vgg"), {"color": "#4d4d4d", "marker": "h", "linestyle": "-"}),
+            (
+                ("vgg16", "small_vgg", "efficientnet_lite0"),
+                {"color": "#4d4d4d", "marker": "h", "linestyle": "-"},
+            ),
             (
                 ("inception_v3", "small_inception"),
                 {"color": "#D55E00", "marker": "d", "linestyle": "--"},

@@ -241,7 +241,7 @@ def test_paper_numbers_follow_the_data_set():
     assert other.loc["qrnet-beats-none-blur", "paper"] == "0.346 vs 0.098"
     other = check.check(results(), paper_dataset="Caltech256").set_index("id")
     assert other.loc["qrnet-beats-none-noise", "paper"] == "0.521 vs 0.346"
-    own = check.check(results().assign(dataset="photographs")).set_index("id")
+    own = check.check(results().assign(dataset="caltech101-small")).set_index("id")
     assert own.loc["qrnet-beats-none-noise", "paper"] == "0.832 vs 0.642"
 
 
