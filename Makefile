@@ -106,7 +106,7 @@ lock: $(BIN)/pip ## rewrite the locks from pyproject.toml and benchmarks/
 	@echo "== requirements.lock and benchmarks/requirements.lock are written; 'make setup' installs the first"
 
 clean: ## remove what was built and run here (never data/ or committed results)
-	rm -rf _build runs book/_executed book/_generated results/quick results/smoke .snakemake
+	rm -rf _build runs book/index.ipynb book/_executed book/_generated results/quick results/smoke .snakemake
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)*' -prune -exec rm -rf {} +
 

@@ -55,7 +55,7 @@ wildcard_constraints:
     classifier="|".join(CLASSIFIERS),
     run="|".join(map(re.escape, RESTORERS)),
     results="|".join(coverage.PAGES),
-    story="overview|does_it_hold|left_open|commands",
+    story="does_it_hold|left_open|commands",
     page="method|distortions",
 
 
@@ -120,12 +120,14 @@ rule book:
     input:
         rules.all.input,
         [page for profile in COMMITTED for page in result_pages(profile)],
-        expand("book/_executed/{story}.ipynb", story=["overview", "does_it_hold", "left_open", "commands"]),
+        "book/index.ipynb",
+        expand("book/_executed/{story}.ipynb", story=["does_it_hold", "left_open", "commands"]),
         "book/_executed/benchmarks.ipynb",
         expand("book/_executed/{page}.ipynb", page=["method", "distortions"]),
         rules.live.output,
         # Pages, and docstrings for the reference.
-        [str(p) for p in sorted(Path("book").rglob("*")) if p.is_file() and "_executed" not in p.parts],
+        [str(p) for p in sorted(Path("book").rglob("*"))
+         if p.is_file() and "_executed" not in p.parts and p.name != "index.ipynb"],
         [str(p) for p in sorted(Path("qrlib").rglob("*.py"))],
         "_config.yml",
     output:
@@ -195,7 +197,8 @@ rule timing:
 # The modules behind tables, figures and verdicts, with all that they import.
 EXPLORERS = [f"book.explorers.{p.stem}" for p in sorted(Path("qrlib/book/explorers").glob("*.py"))
              if p.stem != "__init__"]
-READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check", "report.claims.verdict_tables",
+READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check",
+           "report.claims.matrix", "report.claims.verdict_tables",
            "report.figures.plots", "report.lambda_sweep", "report.records_table", "report.sample_answers",
            "report.sampling",
            "report.table5_conventions", "report.tables", "report.timings"]
@@ -222,7 +225,7 @@ rule results:
 
 
 rule story:
-    """A page on all profiles: the first page, the claims, what the paper leaves open, the manual."""
+    """A page on all profiles: the claims, what the paper leaves open, the manual."""
     input:
         [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
         [STAMP(run) for run in TIMINGS],
@@ -238,6 +241,19 @@ rule story:
     threads: THREADS
     shell:
         EXECUTE_PAGE
+
+
+use rule story as first_page with:
+    input:
+        [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
+        STAMP(TIMED.timing_run),
+        [str(p) for p in sorted(paths.results().glob("*/records/conventions.json"))],
+        scripts=SCRIPTS,
+        notebook="notebooks/overview.ipynb",
+    output:
+        "book/index.ipynb",
+    log:
+        notebook=f"{paths.runs('book')}/logs/overview.ipynb",
 
 
 rule benchmarks:

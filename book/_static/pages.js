@@ -1,5 +1,76 @@
-// What the theme leaves undone, for people who read with a keyboard or a screen reader, and on paper.
+// What the theme leaves undone, for people who tap, read with a keyboard or a screen reader, or print.
+
+// A tooltip that opens on a tap stays there, and takes the next tap.
+document.addEventListener("show.bs.tooltip", (event) => {
+  if (matchMedia("(hover: none)").matches) event.preventDefault();
+});
+
 document.addEventListener("DOMContentLoaded", () => {
+  // The theme puts each toggle into the page twice, hides the first, and listens to that one alone.
+  for (const which of ["primary", "secondary"]) {
+    const [heard, ...others] = document.querySelectorAll(`.${which}-toggle`);
+    const names = { primary: "Menu", secondary: "Contents of this page" };
+    for (const toggle of [heard, ...others].filter(Boolean)) toggle.setAttribute("aria-label", names[which]);
+    for (const toggle of others) toggle.addEventListener("click", () => heard.click());
+    const sidebar = document.getElementById(`pst-${which}-sidebar`);
+    const dialog = document.getElementById(`pst-${which}-sidebar-modal`);
+    if (!sidebar || !dialog) continue;
+    // The theme's dialog has no button that closes it.  Its content is the sidebar's, so that this one
+    // moves with it, and is shown in the dialog only.
+    const close = Object.assign(document.createElement("button"), {
+      type: "button",
+      className: "btn qr-close",
+      textContent: "✕",
+    });
+    close.setAttribute("aria-label", "Close");
+    close.addEventListener("click", () => dialog.close());
+    sidebar.prepend(close);
+    dialog.addEventListener("click", (event) => {
+      if (event.target.closest('a[href^="#"]')) dialog.close(); // its target lies behind the dialog
+    });
+    matchMedia("(min-width: 992px)").addEventListener("change", () => dialog.open && dialog.close());
+  }
+
+  const actions = { "window.print": () => window.print(), toggleFullScreen: () => toggleFullScreen() };
+  for (const button of document.querySelectorAll("[data-click]")) {
+    button.addEventListener("click", actions[button.dataset.click]);
+  }
+
+  // Claims by their verdict.
+  for (const choice of document.querySelectorAll('[name="qr-verdict"]')) {
+    choice.addEventListener("change", () => {
+      for (const row of document.querySelectorAll(".qr-matrix tbody tr")) {
+        row.hidden = Boolean(choice.value) && row.dataset.verdict !== choice.value;
+      }
+    });
+  }
+
+  // A figure opens large, with a click or from the keyboard.
+  const large = Object.assign(document.createElement("dialog"), { className: "qr-large" });
+  large.setAttribute("aria-label", "Figure, enlarged");
+  large.addEventListener("click", () => large.close());
+  for (const image of document.querySelectorAll(".bd-article figure > img, .bd-article figure > a > img")) {
+    image.tabIndex = 0;
+    image.setAttribute("role", "button");
+    image.classList.add("qr-opens");
+    const open = (event) => {
+      event.preventDefault();
+      const close = Object.assign(document.createElement("button"), { type: "button", textContent: "✕" });
+      close.setAttribute("aria-label", "Close");
+      const copy = image.cloneNode();
+      copy.removeAttribute("tabindex");
+      copy.removeAttribute("role");
+      copy.removeAttribute("loading");
+      large.replaceChildren(close, copy);
+      document.querySelector(".bd-content").append(large); // where figures have their colours in the dark
+      large.showModal();
+    };
+    image.addEventListener("click", open);
+    image.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") open(event);
+    });
+  }
+
   // The arrows that unfold the navigation bear no name.
   for (const arrow of document.querySelectorAll(".bd-sidenav summary")) {
     const page = arrow.closest("li").querySelector("a");
@@ -8,6 +79,21 @@ document.addEventListener("DOMContentLoaded", () => {
   // The parameters of a long signature are laid out as a list of definitions, and define nothing.
   for (const part of document.querySelectorAll("dt.sig dl, dt.sig dd")) {
     part.setAttribute("role", "none");
+  }
+
+  // The search shows a piece of each page: of its text, and not of its buttons and formulas.
+  if (typeof Search !== "undefined") {
+    Search.htmlToText = (text) => {
+      const page = new DOMParser().parseFromString(text, "text/html").querySelector(".bd-article");
+      const unread = ".headerlink, script, style, .math, .qr-data, button, noscript";
+      for (const part of page?.querySelectorAll(unread) ?? []) part.remove();
+      return page?.textContent.replace(/\s+/g, " ") ?? "";
+    };
+    // Pages come first, then executed runs, then the reference.
+    Scorer.score = ([name, , , , score]) => {
+      if (name.startsWith("api/")) return score - 1000;
+      return name.startsWith("_executed/") && name.split("/").length === 3 ? score - 500 : score;
+    };
   }
 });
 

@@ -1,22 +1,27 @@
-"""The first screen of the first page: the claim, one image, the headline, where to go."""
+"""The first page: what the paper claims, whether it holds, one image, every run, where to go."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
+from qrlib import paper
 from qrlib.book import citation
 from qrlib.experiments import profiles, samples
 from qrlib.report import labels, render, sample_answers, sources
+from qrlib.report.claims import check, rule
 from qrlib.report.data_uris import encode_image
 from qrlib.report.figures.image_grids import RIGHT, WRONG
 from qrlib.report.render import Rendered
-from qrlib.utils import paths
+from qrlib.utils import files, paths
 
 #: The columns of the picture, and of the table.
 METHODS = ("none", "recnet-multiple", "qrnet")
@@ -92,7 +97,7 @@ def load_sheets(profile: profiles.Profile) -> Sheets | None:
 def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
     """One test image: clean, distorted, and as RecNet and QRNet restore it, with the answers.
 
-    It is the one that `picture_caption` tells of.
+    It is the first that noise takes away and QRNet gives back, if there is one.
     """
     image = _chosen(images)
     label = labels.image_class(images.labels[image])
@@ -121,12 +126,12 @@ def _chosen(images: Sheets) -> int:
 def picture_caption(profile: profiles.Profile, images: Sheets) -> str:
     """What `picture` shows, and of how many it is one, so that it is not taken for the rule."""
     lost, recovered = images.lost_and_recovered()
-    label = labels.image_class(images.labels[_chosen(images)])
+    judge = labels.classifier(profile.classifier.name)
     return (
-        f"A test image ({label}) of {profile.title}, and what "
-        f"{labels.classifier(profile.classifier.name)} takes it for. Of {len(images.labels)} test "
-        f"images kept, noise takes {len(lost)} away from the classifier, and QRNet gives {len(recovered)} "
-        "back" + ("; this is the first of these." if recovered else "; none of these is shown.")
+        f"Noise makes {judge} misread {len(lost)} of {len(images.labels)} sample images. QRNet fixes "
+        f"{len(recovered)}"
+        + ("; the first of them is shown" if recovered else "; the first image is shown")
+        + f" ({profile.title})."
     )
 
 
@@ -151,76 +156,144 @@ def _tile(tile: Tile, what: str) -> str:
     )
 
 
-def claim(table: pd.DataFrame, verdicts: pd.DataFrame, profile: profiles.Profile) -> str:
-    """What the paper says, and what this profile says to it, in two sentences of Markdown.
+#: Where the book looks for the picture that a shared link shows; below the folder of extra files.
+PREVIEW = "preview.png"
+
+
+def papers_claim() -> str:
+    """What the paper says, in plain words, as Markdown."""
+    rises = " and ".join(
+        f"{_percent(qrnet)} of {words} test images instead of {_percent(none)}"
+        for distortion, words in (("noise", "noisy"), ("blur", "blurred"))
+        for none, qrnet in (
+            [paper.printed(2, "Caltech101", distortion, m) for m in ("none", "qrnet")],
+        )
+    )
+    return (
+        f"**The paper** ({citation.paper_link()}) says: a classifier trained on clean photographs fails "
+        "on noisy and blurred ones. QRNet, a small network, repairs the image first. VGG16 then "
+        f"recognises {rises}."
+    )
+
+
+def answer(
+    profile: profiles.Profile, table: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame
+) -> str:
+    """Whether it holds, how sure we are, and on what, as Markdown; the numbers are the records'.
 
     Args:
+        profile: the strongest run that there is.
         table: of `qrlib.report.tables.table2`.
+        clean: of `qrlib.report.gains.clean_accuracy`, with "none" and "qrnet-multiple".
         verdicts: of `qrlib.report.claims.check.check_profile`.
     """
     said = verdicts.set_index("id")["verdict"]
     cells = table.set_index(["row", "column"])
-    paper, ours = [], []
-    for distortion in DISTORTIONS:
-        none, qrnet = (cells.loc[(distortion, method)] for method in ("none", "qrnet"))
-        verdict = said[f"qrnet-beats-none-{distortion}"]
-        paper.append(f"under {distortion} from {none.paper:.3f} to {qrnet.paper:.3f}")
-        ours.append(f"under {distortion} from {none.ours:.3f} to {qrnet.ours:.3f}, *{verdict}*")
-    setting = "" if profile.comparable else "; not the paper's setting"
+    gains = " ".join(
+        _gain(cells, distortion, said[f"qrnet-beats-none-{distortion}"])
+        for distortion in DISTORTIONS
+    )
+    start = (
+        "**Does it hold at the paper's own size?**"
+        if profile.comparable
+        else "**Does it hold?** At the paper's own size nobody has tested it yet. On a smaller scale:"
+    )
+    plain, restored = (
+        clean.set_index("restorer").loc[name, "ours"] for name in ("none", "qrnet-multiple")
+    )
+    counts = check.counts(verdicts)
     return (
-        f"**The claim** of {citation.paper_link()}: a classifier that knows only clean photographs fails on noisy "
-        "and blurred ones. QRNet, a network put in front of it that learns from its verdicts, repairs "
-        f"the image first, and the accuracy of VGG16 rises {' and '.join(paper)}.\n\n"
-        f"**Rerun** ({profile.label}{setting}): {'; '.join(ours)}."
+        f"{start} {gains} Clean images: {_percent(plain)} as they are, {_percent(restored)} through QRNet.\n\n"
+        f"**On what?** *{profile.title}*: {setting(profile, int(table['n'].iloc[0]))}. "
+        f"**How sure?** {_certainty(table)} "
+        f"Of the paper's {len(verdicts)} claims that results can test, **{counts[rule.HOLDS]} hold, "
+        f"{counts[rule.FAILS]} do not**, {counts[rule.CLOSE]} are too close to call, and "
+        f"{counts[rule.NOT_JUDGED]} this run cannot judge."
     )
 
 
-def headline(table: pd.DataFrame) -> Rendered:
-    """Table 2 in brief: noise and blur, the paper's accuracies above ours.
+def _gain(cells: pd.DataFrame, distortion: str, verdict: str) -> str:
+    none, qrnet = (cells.loc[(distortion, method)] for method in ("none", "qrnet"))
+    answers = {rule.HOLDS: "Yes", rule.FAILS: "No", rule.CLOSE: "Too close to call"}
+    return (
+        f"**{answers.get(verdict, 'Not judged')} under {distortion}**: VGG16 goes from "
+        f"{_percent(none.ours)} to {_percent(qrnet.ours)}."
+    )
+
+
+def setting(profile: profiles.Profile, images: int) -> str:
+    """The size of a run in a few words: images, pixels, epochs, batch, seeds."""
+    data, recovery = profile.data, profile.recovery
+    size = (
+        ""
+        if data.image_size == profiles.PAPER_SIZE
+        else f" (paper: {profiles.PAPER_SIZE}, as we read it)"
+    )
+    classes = f" of {data.classes} classes" if data.classes else ""
+    epochs, batch = paper.setting("epochs at most"), paper.setting("batch size")
+    return (
+        f"{images:,} test images{classes}, {data.image_size} pixels{size}, {recovery.epochs} epochs "
+        f"(paper: at most {epochs}), batches of {recovery.batch_size} (paper: {batch}), "
+        f"{labels.seeds(profile.seeds)}"
+    )
+
+
+def _certainty(table: pd.DataFrame) -> str:
+    """What one standard error is, and what it leaves out."""
+    error = table["standard_error"].max()
+    text = f"With so many test images an accuracy may be off by {100 * error:.1f} points (one standard error)."
+    if table["seeds"].max() == 1:
+        text += " Each network was trained once; another training may differ by more."
+    return text
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFrame],
+         verdicts: Mapping[str, pd.DataFrame]) -> Rendered:  # fmt: skip
+    """Every run in two lines of numbers, the paper above them.
 
     Args:
-        table: of `qrlib.report.tables.table2`.
+        tables_, verdicts: of `qrlib.report.tables.table2` and `qrlib.report.claims.check.check_profile`,
+            by the name of the profile.
     """
-    cells = table.set_index(["row", "column"])
-    rows = []
-    for distortion, name in DISTORTIONS.items():
-        for whose in ("paper", "ours"):
-            values = (f"{cells.loc[(distortion, m)][whose]:.3f}" for m in METHODS)
-            rows.append([f"{name}, {whose}", *values])
-    headings = ["accuracy", *map(labels.method, METHODS)]
-    return render.grid(
-        headings,
-        rows,
-        "Means over five levels (Table 2); all of it is below.",
-        f"table-2-{table['profile'].iloc[0]}",
-        data=table,
-        up=sources.OF_ALL,
+    keys = [(d, m) for d in DISTORTIONS for m in ("none", "qrnet")]
+    printed = [f"{paper.printed(2, 'Caltech101', d, m):.3f}" for d, m in keys]
+    rows: list[list[str | Rendered]] = [["the paper", *printed, "", "", ""]]
+    for profile in profiles_:
+        cells = tables_[profile.name].set_index(["row", "column"])
+        counts = check.counts(verdicts[profile.name])
+        rows.append(
+            [
+                render.link(profile.title, str(sources.summary(profile.name, sources.OF_BOOK))),
+                *(f"{cells.loc[key].ours:.3f}" for key in keys),
+                *(str(counts[kind]) for kind in (rule.HOLDS, rule.FAILS, rule.CLOSE)),
+            ]
+        )
+    headings = ["accuracy", "noise", "noise, QRNet", "blur", "blur, QRNet"]
+    headings += ["claims hold", "do not", "too close"]
+    caption = (
+        "Accuracy of the classifier without and with QRNet, averaged over five levels, and how many of "
+        "the paper's claims hold. Only a run in the paper's setting may be compared number by number."
     )
+    data = pd.concat(tables_.values()) if tables_ else None
+    return render.grid(headings, rows, caption, "all-runs", data=data, up=sources.OF_BOOK)
 
 
-def ways(pages: Sequence[tuple[str, str]]) -> str:
+def save_preview(figure: Figure) -> Path:
+    """Keep a figure as the picture that a shared link shows: 1200 x 630 pixels; returns the file."""
+    file = paths.root() / "book" / "_executed" / "_files" / PREVIEW
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with files.replacing(file) as temporary:
+        figure.savefig(
+            temporary, format="png", dpi=100, bbox_inches=Bbox([[0, 0], figure.get_size_inches()])
+        )
+    return file
+
+
+def ways(pages: Sequence[tuple[str, str]]) -> Rendered:
     """Links that look like buttons: (page of the book, text)."""
-    links = (f'<a href="../{page}.html">{html.escape(text)}</a>' for page, text in pages)
-    return f'<p class="qr-ways">{"".join(links)}</p>'
-
-
-TRY = ("try", "Try it on your own photo")
-
-
-def first_way() -> Rendered:
-    """The way to the live page, which a phone shows above the picture."""
-    return Rendered("", ways([TRY]).replace("qr-ways", "qr-ways qr-first"))
-
-
-def brief(table: pd.DataFrame) -> Rendered:
-    """`headline`, and beside it where to go; `table` of `qrlib.report.tables.table2`."""
-    shown = headline(table)
-    pages = [
-        ("_executed/does_it_hold", "Does it hold?"),
-        ("_executed/method", "How it works"),
-        ("rerun", "Run it again"),
-    ]
-    return Rendered(
-        shown.markdown,
-        f'<div class="qr-brief"><div>{shown.html}</div>{ways([TRY, *pages])}</div>',
-    )
+    links = (f'<a href="{page}.html">{html.escape(text)}</a>' for page, text in pages)
+    return Rendered("", f'<p class="qr-ways">{"".join(links)}</p>')

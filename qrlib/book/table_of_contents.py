@@ -15,7 +15,7 @@ from qrlib.report import labels
 from qrlib.utils import files, paths, strict_yaml
 
 #: The profile that the book runs: it has the pages of its plan, others those of their results.
-RUN_HERE = "quick"
+RUN_HERE = coverage.QUICK
 #: What of the paper each results notebook makes.
 RESULTS = {
     "recovery": "Tables 2 and 3, Figure 4",
@@ -35,22 +35,24 @@ def write() -> Path:
 
 
 def table() -> dict[str, Any]:
-    """The table as sphinx-external-toc reads it."""
-    contents = strict_yaml.read(paths.root() / "book" / "_toc.yml", "table of contents")
-    shown = [profiles.load(p.stem) for p in (paths.root() / "book" / "runs").glob("*.md")]
-    shown.sort(key=lambda profile: (profile.name == RUN_HERE, profile.name))
-    results = [
-        {"caption": f"Results: {profile.title}", "chapters": chapters}
-        for profile in shown
-        if (chapters := _results(profile))
+    """The table as sphinx-external-toc reads it.
+
+    The results of the leading profile are chapters of their own; of another one they lie, as executed
+    notebooks do, one level down, below the page that says what its runs show.
+    """
+    contents: dict[str, Any] = strict_yaml.read(
+        paths.root() / "book" / "_toc.yml", "table of contents"
+    )
+    names = [p.stem for p in (paths.root() / "book" / "runs").glob("*.md")]
+    first, *others = sorted(
+        map(profiles.load, names), key=lambda p: (not _results(p), *coverage.strength(p))
+    )
+    results = [_run_page(first, _runs(first)) | {"title": "What this run shows"}, *_results(first)]
+    other_runs = [_run_page(p, [*_results(p), *_runs(p)]) for p in others]
+    contents["parts"][1:1] = [
+        {"caption": f"Results: {first.title}", "chapters": results},
+        {"caption": "Other runs", "chapters": other_runs},
     ]
-    parts = contents["parts"]
-    (place,) = (i for i, part in enumerate(parts) if part["chapters"][0]["file"] == "runs")
-    for profile in shown:
-        runs = [_entry(profile, run, title) for run, title in _runs(profile).items()]
-        chapter = {"file": f"runs/{profile.name}", **({"sections": runs} if runs else {})}
-        parts[place]["chapters"].append(chapter)
-    parts[place:place] = results
     return contents
 
 
@@ -62,16 +64,16 @@ def pages(contents: dict[str, Any]) -> list[str]:
     return names
 
 
-def _entry(profile: profiles.Profile, notebook: str, title: str) -> dict[str, str]:
-    return {"file": f"_executed/{profile.name}/{notebook}", "title": title}
+def _run_page(profile: profiles.Profile, below: list[dict[str, str]]) -> dict[str, Any]:
+    return {"file": f"runs/{profile.name}", **({"sections": below} if below else {})}
 
 
 def _results(profile: profiles.Profile) -> list[dict[str, str]]:
     made = coverage.pages(profile, there=profile.name != RUN_HERE)
-    return [_entry(profile, page, f"{RESULTS[page]}: {profile.title}") for page in made]
+    return [{"file": f"_executed/{profile.name}/{page}", "title": RESULTS[page]} for page in made]
 
 
-def _runs(profile: profiles.Profile) -> dict[str, str]:
+def _runs(profile: profiles.Profile) -> list[dict[str, str]]:
     """The training notebooks that a profile shows, and their titles."""
     titles = {}
     for x in plan.experiments_of(profile):
@@ -81,8 +83,12 @@ def _runs(profile: profiles.Profile) -> dict[str, str]:
             method = labels.method(f"{x.variant_name}-{x.distortions}")
             titles[x.recovery_run] = f"{method}, seed {x.seed}"
     titles[plan.timed(profile).timing_run] = "Timings"
-    if profile.name == RUN_HERE:
-        return titles
-    titles["conventions"] = "Conventions of distorting and measuring"
-    folder = paths.results(profile.name) / "notebooks"
-    return {run: title for run, title in titles.items() if (folder / f"{run}.ipynb").is_file()}
+    if profile.name != RUN_HERE:
+        titles["conventions"] = "Conventions of distorting and measuring"
+        folder = paths.results(profile.name) / "notebooks"
+        titles = {
+            run: title for run, title in titles.items() if (folder / f"{run}.ipynb").is_file()
+        }
+    return [
+        {"file": f"_executed/{profile.name}/{run}", "title": title} for run, title in titles.items()
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
 from qrlib.experiments import profiles
 from qrlib.experiments.plan import PARTS, experiments_of, timed
@@ -11,6 +12,8 @@ from qrlib.records import store
 from qrlib.utils import paths
 from qrlib.utils.errors import choose
 
+#: The profile that `make book` runs, for a look at everything in small.
+QUICK = "quick"
 #: The results notebooks, and the part whose records each is made from.
 PAGES = {
     "recovery": "table2",
@@ -53,7 +56,7 @@ def pages(profile: profiles.Profile, *, there: bool) -> list[str]:
 def with_records(
     names: Sequence[str] | None = None, *, part: str = "table2"
 ) -> list[profiles.Profile]:
-    """The profiles to show: the paper's setting first, the quick one last.
+    """The profiles to show, the strongest first.
 
     Args:
         names: which ones; None means QRLIB_PROFILE, else all but smoke.
@@ -64,7 +67,13 @@ def with_records(
         names = [named] if named else [name for name in profiles.names() if name != "smoke"]
     loaded = [profiles.load(name) for name in names]
     there = [p for p in loaded if not missing(p, part)]
-    return sorted(there, key=lambda p: (not p.comparable, p.name == "quick", p.name))
+    return sorted(there, key=strength)
+
+
+def strength(profile: profiles.Profile) -> tuple[Any, ...]:
+    """What profiles are sorted by: the paper's setting, larger images, longer training, the quick one last."""
+    size, epochs = profile.data.image_size, profile.recovery.epochs
+    return not profile.comparable, profile.name == QUICK, -size, -epochs, profile.name
 
 
 def notebooks(profile: profiles.Profile) -> dict[str, str]:

@@ -15,7 +15,7 @@ import pandas as pd
 from qrlib.experiments.profiles import Profile
 from qrlib.records import selection
 from qrlib.records.selection import ONLY, Selection
-from qrlib.report import labels, tables
+from qrlib.report import labels, sources, tables
 from qrlib.report.sample_answers import recognised
 
 #: The types of output that hold a sentence for the head of a caption, and one for its end.
@@ -61,8 +61,8 @@ def levels(results: pd.DataFrame, methods: Sequence[str], choice: Selection = ON
         best = rows.loc[rows.groupby("level")["ours"].idxmax(), "restorer"]
         counts = Counter(best.map(names)).most_common()
         winners = labels.joined(f"{name} at {n} of {len(best)} levels" for name, n in counts)
-        parts.append(f"under {kind} {winners}")
-    return f"Highest accuracy, however narrowly: {'; '.join(parts)}."
+        parts.append(f"under {kind}, {winners}")
+    return f"Most accurate, if only by a little: {'; '.join(parts)}."
 
 
 def leaders(table: pd.DataFrame) -> str:
@@ -75,9 +75,9 @@ def leaders(table: pd.DataFrame) -> str:
     for kind in _KINDS:
         cells = table[table["row"] == kind].set_index("column")
         printed, ours = (labels.method(str(cells[side].idxmax())) for side in ("paper", "ours"))
-        agree = f"{ours} here too" if printed == ours else f"{ours} here"
-        parts.append(f"under {kind} {printed} in the paper, {agree}")
-    return f"Highest accuracy, however narrowly: {'; '.join(parts)}."
+        agree = "and here" if printed == ours else f"but {ours} here"
+        parts.append(f"under {kind}, {printed} in the paper {agree}")
+    return f"Most accurate, if only by a little: {'; '.join(parts)}."
 
 
 def quality(data: pd.DataFrame) -> str:
@@ -108,8 +108,8 @@ def average(table: pd.DataFrame) -> str:
     if len(cells) == 1:
         return f"On average: paper {printed['paper']:.3f}, ours {ours['ours']:.3f}."
     return (
-        f"Highest on average: in the paper {labels.method(printed['column'])} with "
-        f"{printed['paper']:.3f}, here {labels.method(ours['column'])} with {ours['ours']:.3f}."
+        f"Best on average: {labels.method(printed['column'])} in the paper ({printed['paper']:.3f}), "
+        f"{labels.method(ours['column'])} here ({ours['ours']:.3f})."
     )
 
 
@@ -126,21 +126,21 @@ def lambda_sweep(table: pd.DataFrame) -> str:
     )
     accuracy = " → ".join(f"{value:.3f}" for value in rows["average"])
     return (
-        f"λ = {' → '.join(f'{weight:g}' for weight in rows['weight'])}: L1 on validation images "
-        f"{quality}, where a rise was to be expected; cross entropy {entropy}, where a fall was; "
-        f"average accuracy on test images {accuracy}."
+        f"From λ = {' to '.join(f'{weight:g}' for weight in rows['weight'])}, the L1 loss on validation "
+        f"images is {quality}; one expects it to rise. The cross entropy is {entropy}; one expects it to "
+        f"fall. The average accuracy on test images is {accuracy}."
     )
 
 
 def _course(values: Iterable[float]) -> str:
     """
     >>> _course([1, 2, 3]), _course([3, 2, 1]), _course([1, 0, 2])
-    ('rises', 'falls', 'neither only rises nor only falls')
+    ('rises', 'falls', 'rises and falls')
     """
     steps = pd.Series(list(values)).diff().dropna()
     if (steps > 0).all():
         return "rises"
-    return "falls" if (steps < 0).all() else "neither only rises nor only falls"
+    return "falls" if (steps < 0).all() else "rises and falls"
 
 
 def lowest_validation_loss(history: pd.DataFrame) -> str:
@@ -169,7 +169,7 @@ def learning(epochs: pd.DataFrame) -> str:
             parts.append(f"{words} {labels.method(str(means.idxmin()))} with {means.min():.4f}")
     if not parts:
         return ""
-    return f"Lowest in the kept epoch, of what was trained on both distortions: {labels.joined(parts)}."
+    return f"Lowest of the networks for both distortions, in the epoch that was kept: {labels.joined(parts)}."
 
 
 def recognised_images(entry: Mapping[str, Any]) -> str:
@@ -201,9 +201,9 @@ def changed_answers(plain: Mapping[str, Any], restored: Mapping[str, Any], metho
     distorted = [i for i, case in enumerate(plain["cases"]) if case["level"]]
     before, after = (recognised(entry)[:, distorted] for entry in (plain, restored))
     return (
-        f"Of {before.size} distorted images on the sheets {(~before).sum()} are not recognised; "
-        f"{labels.method(method)} makes {(after & ~before).sum()} of these right, and "
-        f"{(before & ~after).sum()} of the others wrong."
+        f"The classifier misreads {(~before).sum()} of {before.size} distorted images. "
+        f"{labels.method(method)} fixes {(after & ~before).sum()} of them and breaks "
+        f"{(before & ~after).sum()} of the others."
     )
 
 
@@ -219,11 +219,13 @@ def introduction(profile: Profile, page: str, images: int) -> str:
         seeds += f" ({labels.seeds(profile.other_seeds)} for small QRNet)"
     elif page not in ("recovery", "image_quality"):
         seeds = labels.seeds(profile.other_seeds)
-    lines = [f"**Results of the {profile.label}**: {images:,} test images, {seeds}."]
+    lines = [f"**{profile.title}** ({profile.label}): {images:,} test images, {seeds}."]
     if not profile.comparable:
         lines.append(
             "This is not the paper's setting: compare orders and gaps, not single numbers."
         )
+    if (summary := sources.summary(profile.name)) is not None:
+        lines.append(f"[What this run shows]({summary}) sums it up.")
     command = f"papermill notebooks/{page}.ipynb out.ipynb -p profile {profile.name}"
-    lines.append(f"Made from records alone, and made again by `{command}`.")
+    lines.append(f"This page is made from records alone: `{command}` makes it again.")
     return " ".join(lines)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from qrlib import paper
 from qrlib.report import labels, sources
 
 
@@ -153,36 +154,71 @@ def wide(
     return grid(["", *map(str, columns)], rows, caption, file, data=data, up=up)
 
 
-def beside_paper(
-    table: pd.DataFrame, file: str, *, label: str = "ours", paper_label: str = ""
-) -> Rendered:
-    """A frame of `qrlib.report.tables.table2`, `table3`, `table4` or `table5`, paper beside ours.
+def beside_paper(table: pd.DataFrame, file: str, *, label: str) -> Rendered:
+    """A frame of `qrlib.report.tables.table2`, `table3`, `table4` or `table5` in the paper's shape.
 
-    The column of differences is there only if the frame was made with comparable=True.
+    Methods are columns (of Table 3, which has one, distortions are), and under each printed line is
+    ours.  A line of differences is there only if the frame was made with comparable=True.  The half of
+    Tables 2 and 4 that is about the other data set is there as it is printed.
 
     Args:
         file: what its CSV is called.
-        label: heading of our numbers, which names the profile and its setting.
-        paper_label: heading of the printed numbers; default "paper (DATASET)".
+        label: the name of the run.
     """
     differ = bool(table["difference"].notna().any())
-    paper_label = paper_label or f"paper ({table['paper_dataset'].iloc[0]})"
-    rows = []
-    for cell in table.to_dict("records"):
-        words, digits = labels.METRICS[cell["metric"]]
-        metric = "" if cell["metric"] == "accuracy" else f"{words}, "
-        rows.append(
-            [
-                metric + labels.DISTORTIONS.get(cell["row"], cell["row"]),
-                labels.method(cell["column"]),
-                f"{cell['paper']:.{digits}f}",
-                format_ours(cell["ours"], cell["spread"], cell["seeds"], digits),
-                *([signed(cell["difference"], digits)] if differ else []),
-            ]
-        )
-    headings = ["distortion", "method", paper_label, label, *(["ours − paper"] if differ else [])]
-    number = "" if set(table["seeds"]) == {1} else " (their number)"
-    caption = f"Ours: {spread_note(table['seeds'])}{number}; {table['n'].iloc[0]} test images."
+    one = table["column"].nunique() == 1
+    across, down = ("row", "column") if one else ("column", "row")
+    name = {"row": lambda key: labels.DISTORTIONS.get(key, key), "column": labels.method}
+    columns = list(dict.fromkeys(table[across]))
+    rows: list[list[str]] = []
+    for (metric, key), cells in table.groupby(["metric", down], sort=False):
+        words, digits = labels.METRICS[metric]
+        start = "" if metric == "accuracy" else f"{words}, "
+        line = [cell for _, cell in cells.set_index(across).loc[columns].iterrows()]
+        title = "" if one else f"{start}{name[down](key)}, "
+        rows.append([f"{title}paper", *(f"{cell['paper']:.{digits}f}" for cell in line)])
+        ours = (mean_and_spread(cell["ours"], cell["standard_error"], digits) for cell in line)
+        rows.append([f"{title}ours", *ours])
+        if differ:
+            rows.append([f"{title}ours − paper", *(signed(c["difference"], digits) for c in line)])
+    caption = f"Paper: {table['paper_dataset'].iloc[0]}. Ours: {label}, {table['n'].iloc[0]:,} test images"
+    caption += f", {errors_note(table)}." if table["standard_error"].notna().any() else "."
     if not differ:
-        caption += " Another setting than the paper's: not comparable number by number."
-    return grid(headings, rows, caption, file, data=table)
+        caption += " Not the paper's setting: compare orders and gaps, not single numbers."
+    rows += _other_half(table)
+    headings = ["", *map(name[across], columns)]
+    return grid(headings, rows, caption, file, data=table, style="qr-pairs")
+
+
+def errors_note(table: pd.DataFrame) -> str:
+    """What stands behind "±" in a frame with the columns standard_error and seeds.
+
+    >>> errors_note(pd.DataFrame({"seeds": [1, 1]}))
+    '± one standard error of the choice of test images; one seed'
+    """
+    most = max(table["seeds"])
+    if most == 1:
+        return "± one standard error of the choice of test images; one seed"
+    return f"± one standard error of the choice of test images and of {most} seeds"
+
+
+def _other_half(table: pd.DataFrame) -> list[list[str]]:
+    """What Tables 2 and 4 print of the data set that ours are not on."""
+    number, beside = int(table["table"].iloc[0]), table["paper_dataset"].iloc[0]
+    if number not in (2, 4):
+        return []
+    methods = list(dict.fromkeys(table["column"]))
+    return [
+        line
+        for dataset in paper.DATASETS.values()
+        if dataset != beside
+        for row in ("noise", "blur", "average")
+        for title in (f"{dataset}, {labels.DISTORTIONS.get(row, row)}",)
+        for line in (
+            [
+                f"{title}, paper",
+                *(f"{paper.printed(number, dataset, row, m):.3f}" for m in methods),
+            ],
+            [f"{title}, ours", *["not run"] * len(methods)],
+        )
+    ]

@@ -18,8 +18,8 @@ from qrlib.report.data_uris import data_uri
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
-#: The way to the top of the book from a page of a profile, and from one that shows several.
-OF_PROFILE, OF_ALL = "../../", "../"
+#: The way to the top of the book from a page of a profile, from one that shows several, from the first.
+OF_PROFILE, OF_ALL, OF_BOOK = "../../", "../", ""
 
 
 def line(data: pd.DataFrame, file: str, *, up: str = OF_PROFILE, notebooks: bool = True) -> str:
@@ -65,10 +65,15 @@ def record(profile: str, name: str, up: str = OF_PROFILE) -> str:
     return f"{up}records/{profile}/{name}.json"
 
 
+def summary(profile: str, up: str = OF_PROFILE) -> str | None:
+    """Where the book says what the runs of a profile show; None where it shows no such profile."""
+    shown = (paths.root() / "book" / "runs" / f"{profile}.md").is_file()
+    return f"{up}runs/{profile}.html" if shown else None
+
+
 def page(profile: str, name: str, up: str = OF_PROFILE) -> str | None:
     """Where the book shows an executed notebook of a profile; None where it shows no such profile."""
-    shown = (paths.root() / "book" / "runs" / f"{profile}.md").is_file()
-    return f"{up}_executed/{profile}/{name}.html" if shown else None
+    return f"{up}_executed/{profile}/{name}.html" if summary(profile) else None
 
 
 def _sources(data: pd.DataFrame, up: str, notebooks: bool) -> list[str]:

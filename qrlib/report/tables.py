@@ -7,6 +7,7 @@ passes ``profile.choice``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
@@ -26,6 +27,7 @@ from qrlib.records.selection import (
     select,
     source_columns,
 )
+from qrlib.records.uncertainty import standard_error_of_mean, standard_error_over_seeds
 from qrlib.report import labels
 from qrlib.utils.errors import QrlibError
 
@@ -96,14 +98,18 @@ def _beside_paper(
             )
             behind = selected.merge(pairs)
             printed = paper.printed(table, beside, row, method, metric)
-            ours = mean_and_spread(seed_means(selected, method, row))
+            means = seed_means(selected, method, row)
+            ours = mean_and_spread(means)
+            shares = [x for kind in kinds for x in by_seed(selected, method, kind).mean()]
             cells.append(
                 {
+                    "table": table,
                     "row": row,
                     "column": method,
                     "metric": metric,
                     "paper": printed,
                     **ours,
+                    "standard_error": _error(metric, shares, selected["n"].iloc[0], means),
                     "n": int(selected["n"].iloc[0]),
                     "difference": ours["ours"] - printed if comparable else float("nan"),
                     "dataset": dataset,
@@ -113,6 +119,17 @@ def _beside_paper(
                 }
             )
     return pd.DataFrame(cells)
+
+
+def _error(metric: str, shares: Sequence[float], n: int, means: Iterable[float]) -> float:
+    """One standard error of a mean over levels and seeds: of the test images, of the seeds, of both.
+
+    Records hold no spread of PSNR and SSIM over images: of these it is that of seeds, NaN for one.
+    """
+    over_seeds = standard_error_over_seeds(list(means))
+    if metric != "accuracy":
+        return over_seeds or math.nan
+    return math.hypot(standard_error_of_mean(shares, n), over_seeds)
 
 
 def table2(
@@ -133,9 +150,10 @@ def table2(
             default: our own data set's, and Caltech101's if the paper does not have ours.
 
     Returns:
-        One cell a row: row ("noise", "blur", "average"), column (key of `TABLE2_METHODS`), metric,
-        paper, ours (mean over seeds), spread (sample standard deviation over seeds, NaN for one),
-        seeds, values (one a seed), n, difference (ours - paper, NaN unless comparable), dataset,
+        One cell a row: table, row ("noise", "blur", "average"), column (key of `TABLE2_METHODS`),
+        metric, paper, ours (mean over seeds), spread (sample standard deviation over seeds, NaN for
+        one), seeds, values (one a seed), standard_error (of test images, and of seeds), n,
+        difference (ours - paper, NaN unless comparable), dataset,
         paper_dataset, profile, records (the files behind ours).
     """
     return _beside_paper(results, choice, 2, TABLE2_METHODS, comparable, paper_dataset)
@@ -196,7 +214,7 @@ def levels(
 
     Returns:
         Columns restorer, distortion, level (0 is clean, standing under noise and under blur),
-        strength (sigma, 0 for clean), ours, spread, seeds, values, n, profile, records.
+        strength (sigma, 0 for clean), ours, spread, seeds, values, n, profile, records, standard_error.
     """
     restorers = tuple(restorers)
     selected = select(results, choice, restorers=restorers)
@@ -210,7 +228,10 @@ def levels(
             for level, values in by_seed(selected, restorer, distortion, (0, *LEVELS)).items():
                 row = {"restorer": restorer, "distortion": distortion, "level": level}
                 row |= {"strength": strengths.get((distortion, level), 0.0)}
-                rows.append(row | mean_and_spread(values) | source_columns(selected, [restorer]))
+                row |= mean_and_spread(values) | source_columns(selected, [restorer])
+                rows.append(
+                    row | {"standard_error": _error("accuracy", [row["ours"]], row["n"], values)}
+                )
     return pd.DataFrame(rows)
 
 
@@ -233,7 +254,7 @@ def quality(
     Returns:
         Columns method, restorer, distortion, level, strength, psnr (dB), ssim, accuracy (means over
         seeds), psnr_values, ssim_values, accuracy_values (one a seed, in the same order), seeds, n,
-        profile, records.
+        profile, records, standard_error (of accuracy).
 
     Raises:
         QrlibError: as `qrlib.records.selection.select`; a metric lacks for a restorer, level or seed.
@@ -262,6 +283,7 @@ def quality(
                 row |= {"strength": strengths[distortion, level]}
                 row |= {m: values[m][level].mean() for m in metrics}
                 row |= {f"{m}_values": tuple(values[m][level]) for m in metrics}
-                row |= {"seeds": len(seeds["accuracy"])}
-                rows.append(row | source_columns(accuracy, [restorer]))
+                row |= {"seeds": len(seeds["accuracy"])} | source_columns(accuracy, [restorer])
+                error = _error("accuracy", [row["accuracy"]], row["n"], row["accuracy_values"])
+                rows.append(row | {"standard_error": error})
     return pd.DataFrame(rows)

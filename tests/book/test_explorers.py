@@ -22,15 +22,14 @@ from qrlib.book.explorers.distorted import Distorted
 from qrlib.book.explorers.learning import Learning
 from qrlib.book.explorers.levels import Levels
 from qrlib.book.explorers.markup import looks_of, methods
-from qrlib.book.explorers.printed import Printed
 from qrlib.book.explorers.recovered import Recovered
-from qrlib.experiments import profiles
+from qrlib.experiments import coverage, profiles
 from qrlib.records import selection, store
 from qrlib.report import tables
 from qrlib.report.figures import style
 
 ROOT = Path(__file__).resolve().parents[2]
-PROFILE = "caltech101-cpu"
+PROFILE = coverage.with_records()[0].name
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def made(kind, profile):
     """An explorer of a profile's records."""
     if kind is Levels:
         return kind(store.read(profile.name), profile.choice)
-    return kind([profile] if kind is Printed else profile)
+    return kind(profile)
 
 
 def picture(uri):
@@ -54,7 +53,7 @@ def picture(uri):
     return base64.b64decode(content)
 
 
-OF_RECORDS = [Levels, Learning, Printed, Recovered]
+OF_RECORDS = [Levels, Learning, Recovered]
 
 
 @pytest.mark.parametrize("kind", OF_RECORDS)
@@ -154,30 +153,6 @@ def test_seeds_of_different_length_have_a_mean_while_all_go_on():
     assert line["values"] == [pytest.approx(0.3), 0.2]
     assert line["texts"] == ["0.3000 ± 0.1414 (2)", "0.2000 (1)"]
     assert line["kept"] == [1, 0]
-
-
-def test_printed_numbers_and_ours_stand_together(profile):
-    widget = made(Printed, profile)
-    setting = widget.data["settings"][0]
-    assert widget.setting == PROFILE
-    assert [key for key, _ in widget.data["tables"]] == ["table2", "table3", "table4"]
-    for number, name in ((2, "table2"), (4, "table4")):
-        table = getattr(tables, name)(store.read(PROFILE), profile.choice)
-        for group in setting["tables"][name]["groups"]:
-            for cell in group["cells"]:
-                row = table[(table["row"] == group["key"]) & (table["column"] == cell["key"])]
-                printed = paper.printed(number, "Caltech101", group["key"], cell["key"])
-                assert cell["paper"] == printed
-                assert cell["ours"] == row["ours"].item()
-                assert tuple(cell["values"]) == row["values"].item()
-                assert f"paper {printed:.3f}, ours {row['ours'].item():.3f}" in cell["says"]
-    assert "another setting" in setting["paper"]
-
-
-def test_printed_without_records_says_so():
-    widget = Printed([])
-    assert widget.data["settings"] == []
-    assert widget.data["missing"]
 
 
 def test_a_sheet_is_the_file_of_the_record(profile):

@@ -1,4 +1,4 @@
-"""Buttons that open a notebook elsewhere: right where the project is published, else none."""
+"""The button that opens a training on Colab: right where the project is published, else none."""
 
 from types import SimpleNamespace
 
@@ -29,23 +29,16 @@ def test_without_an_address_there_is_no_button():
 
 
 @pytest.mark.parametrize("address", ["https://github.com/a/b", "https://github.com/a/b.git"])
-def test_binder_opens_the_notebook_behind_a_page(monkeypatch, address):
+def test_colab_opens_a_training(monkeypatch, address):
     monkeypatch.setenv("QRLIB_REPOSITORY", address)
-    binder = "https://mybinder.org/v2/gh/a/b/main?urlpath=lab/tree/notebooks"
-    assert links("_executed/method") == {"Binder": f"{binder}/method.ipynb"}
-    assert links("rerun") == links("_executed/quick/recovery") == {}
-    assert links("_executed/quick/classifier-small_vgg-seed0") == {
-        "Binder": f"{binder}/train_classifier.ipynb",
-        "Colab": "https://colab.research.google.com/github/a/b/blob/main/notebooks/colab.ipynb",
-    }
-
-
-def test_gitlab_and_a_branch(monkeypatch):
-    monkeypatch.setenv("QRLIB_REPOSITORY", "https://gitlab.com/a/b")
+    assert links("rerun") == links("_executed/method") == links("_executed/quick/recovery") == {}
+    colab = "https://colab.research.google.com/github/a/b/blob/{}/notebooks/colab.ipynb"
+    page = "_executed/quick/classifier-small_vgg-seed0"
+    assert links(page) == {"Colab": colab.format("main")}
     monkeypatch.setenv("QRLIB_BRANCH", "dev")
-    assert links("_executed/quick/qrnet-multiple-small_vgg-seed0") == {
-        "Binder": "https://mybinder.org/v2/gl/a%2Fb/dev?urlpath=lab/tree/notebooks/train_recovery.ipynb"
-    }
+    assert links(page) == {"Colab": colab.format("dev")}
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://gitlab.com/a/b")
+    assert links(page) == {}
 
 
 def test_every_page_that_was_run_leads_to_a_notebook_that_exists(monkeypatch):
@@ -89,33 +82,6 @@ def test_the_build_takes_the_processes_that_it_was_given(monkeypatch):
     assert app.parallel == 3
     assert silent.parallel_read_safe
     assert other.parallel_read_safe is None  # Sphinx warns of it, and the strict build fails
-
-
-#: The theme's, on Python 3.10 the second.
-SCRIPTS = ["scripts/fontawesome.js", "vendor/fontawesome/6.5.2/js/all.min.js"]
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders, name):
-    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
-    launch_buttons.drop_icons(app, None)
-    script = folders / "_static" / name
-    script.parent.mkdir(parents=True)
-    script.write_text("x" * 1000)
-    launch_buttons.drop_icons(app, ValueError())
-    assert script.read_text().startswith("//")
-    assert script.stat().st_size < 100
-
-
-def test_no_page_asks_for_the_font_of_icons_ahead(folders):
-    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
-    page = folders / "api" / "page.html"
-    page.parent.mkdir()
-    rest = '  <link rel="preload" as="script" href="a.js" />\r\né'
-    font = '<link rel="preload" as="font" type="font/woff2" crossorigin href="a.woff2" />\n'
-    page.write_bytes((font + rest).encode())
-    launch_buttons.drop_icons(app, None)
-    assert page.read_bytes().decode() == rest
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from browser.conftest import DESKTOP, PHONE, new_page
-from qrlib import paper
-from qrlib.experiments import profiles, samples
+from qrlib.experiments import coverage, profiles, samples
 from qrlib.records import selection, store
 from qrlib.report import labels, tables
 from qrlib.utils import paths
@@ -25,11 +24,10 @@ from qrlib.utils import paths
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-PROFILE = "caltech101-cpu"
-DISTORTIONS, OVERVIEW = "_executed/distortions.html", "_executed/overview.html"
+PROFILE = coverage.with_records()[0].name
+DISTORTIONS = "_executed/distortions.html"
 QUALITY, RECOVERY = (f"_executed/{PROFILE}/{name}.html" for name in ("image_quality", "recovery"))
 EXPLORERS = {
-    OVERVIEW: 1,
     DISTORTIONS: 1,
     QUALITY: 1,
     RECOVERY: 2,
@@ -316,62 +314,6 @@ def test_no_tick_meets_the_name_of_its_axis(visit: Callable, width: int) -> None
             assert room >= 0, view
 
 
-def test_printed_numbers_beside_ours(visit: Callable) -> None:
-    qx = explorer(visit(OVERVIEW).page)
-    qx.get_by_label("Setting").select_option(profiles.load(PROFILE).title)
-    results: Any = store.read(PROFILE)
-    for label, number in (("Table 2: restorers", 2), ("Table 4: classifier trained as well", 4)):
-        qx.get_by_label("Table").select_option(label)
-        make = getattr(tables, f"table{number}")
-        for cell in make(results, profiles.load(PROFILE).choice).to_dict("records"):
-            row = qx.locator(f'tr[data-row="{cell["row"]}"][data-series="{cell["column"]}"]')
-            printed = paper.printed(number, "Caltech101", cell["row"], cell["column"])
-            texts = row.locator("td").all_inner_texts()
-            assert texts[1:] == [f"{printed:.3f}", f"{cell['ours']:.3f} (1)"]
-            row.focus()
-            assert f"paper {printed:.3f}, ours {cell['ours']:.3f}." in says(qx)
-            # Where the marks stand is where the numbers say.
-            for mark, value in ((".qx-paper", printed), (".qx-ours", cell["ours"])):
-                assert position(row, mark) == pytest.approx(value, abs=0.01)
-
-
-def position(row: Locator, mark: str) -> float:
-    """A mark's place on the axis from 0 to 1, as it is drawn."""
-    ends = [row.locator("line").nth(i).bounding_box() for i in (0, 5)]
-    box = row.locator(mark).bounding_box()
-    assert box
-    left, right = (end["x"] + end["width"] / 2 for end in ends if end)
-    return (box["x"] + box["width"] / 2 - left) / (right - left)
-
-
-def test_seeds_are_dots_that_can_be_hidden(visit: Callable, site: str) -> None:
-    """Of a page whose networks have two seeds each, which no profile of this book has."""
-
-    def add_seeds(route: Route) -> None:
-        page = route.fetch()
-
-        def two(one: re.Match[str]) -> str:
-            return f'"values": [{float(one[1]) - 0.04}, {float(one[1]) + 0.04}]'
-
-        route.fulfill(response=page, body=re.sub(r'"values": \[([\d.]+)\]', two, page.text()))
-
-    opened = visit("_executed/method.html")
-    opened.page.route(site + OVERVIEW, add_seeds)
-    opened.page.goto(site + OVERVIEW)
-    qx = explorer(opened.page)
-    row = qx.locator('tr[data-row="noise"][data-series="qrnet"]')
-    assert row.locator(".qx-seed").count() == 2
-    before = seen(row)
-    row.hover()
-    assert "seeds: " in says(qx)
-    ours = float(str(row.locator(".qx-ours").get_attribute("data-value")))
-    each = [float(str(dot.get_attribute("data-value"))) for dot in row.locator(".qx-seed").all()]
-    assert np.mean(each) == pytest.approx(ours)
-    qx.get_by_label("each seed").uncheck()
-    assert row.locator(".qx-seed").count() == 0
-    assert changed(before, seen(row))
-
-
 def test_letters_are_light_in_the_dark(visit: Callable) -> None:
     for dark in (False, True):
         page = visit(RECOVERY, dark=dark).page
@@ -388,7 +330,7 @@ def test_letters_are_light_in_the_dark(visit: Callable) -> None:
 def test_without_scripts_a_sentence_points_to_the_figures(browser: Browser, site: str) -> None:
     page = new_page(browser, scripts=False)
     page.goto(site + RECOVERY)
-    assert page.get_by_text("This explorer needs JavaScript").count() == EXPLORERS[RECOVERY]
+    assert page.get_by_text("needs JavaScript, which is off").count() == EXPLORERS[RECOVERY]
     assert page.locator("figure img").count() >= 2
     page.context.close()
 
@@ -396,7 +338,7 @@ def test_without_scripts_a_sentence_points_to_the_figures(browser: Browser, site
 def test_a_browser_that_cannot_run_them_says_so(browser: Browser, site: str) -> None:
     page = new_page(browser)
     page.add_init_script("URL.createObjectURL = () => 'data:text/javascript,oops('")
-    page.goto(site + OVERVIEW)
+    page.goto(site + RECOVERY)
     page.get_by_text("This browser cannot run the explorer").wait_for()
     assert page.locator(".qx").count() == 0
     page.context.close()

@@ -22,7 +22,7 @@ def taken_away(markup: str) -> tuple[str, pd.DataFrame]:
 
 def test_a_table_offers_its_data_in_full():
     table = tables.table2(results(), comparable=True)
-    name, data = taken_away(render.beside_paper(table, "table-2-quick").html)
+    name, data = taken_away(render.beside_paper(table, "table-2-quick", label="Quick").html)
     assert name == "table-2-quick.csv"
     assert list(data["ours"]) == list(table["ours"])  # all digits
     assert data["records"][3] == "qrnet-multiple-0.json qrnet-multiple-1.json"

@@ -84,7 +84,7 @@ def test_table3_and_table5():
     ours = [18.0, 24.6, 9.0, 21.3, 0.6, 0.82, 0.3, 0.71]
     assert list(quality["ours"]) == pytest.approx(ours)
     assert "| PSNR, Gaussian noise | no restoration | 15.29 | 18.00 (1) | +2.71 |" in unpadded(
-        render.beside_paper(quality, "table-5")
+        render.beside_paper(quality, "table-5", label="A run")
     )
     # The paper prints both for Caltech101 alone: beside Caltech256 they stand without differences.
     for make, of_101 in ((tables.table3, small), (tables.table5, pd.concat(parts))):
@@ -92,7 +92,9 @@ def test_table3_and_table5():
         other = make(of_256, comparable=True)
         assert other["difference"].isna().all()
         assert other["paper"].notna().all()
-        assert "paper (Caltech101)" in unpadded(render.beside_paper(other, "table-3"))
+        assert "Paper: Caltech101." in unpadded(
+            render.beside_paper(other, "table-3", label="A run")
+        )
         both = pd.concat([of_101, of_256])
         assert (
             make(both, Selection(dataset="caltech101"), comparable=True)["difference"].notna().all()

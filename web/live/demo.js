@@ -97,8 +97,9 @@
     const { width, height, canvas, name } = state.picture;
     find("#qr-file-name").textContent = name ?? ""; // of a sample there is none
     const scaled = state.image.width < width ? `, scaled down from ${width} × ${height}` : "";
+    const part = state.picture.strip ? " Of so long a strip this is the middle." : "";
     find(".qr-live-scaled").textContent =
-      `Worked on at ${state.image.width} × ${state.image.height} pixels${scaled}.`;
+      `Worked on at ${state.image.width} × ${state.image.height} pixels${scaled}.${part}`;
     for (const option of find("#qr-size").options) {
       // A size that would change nothing.
       const most = Math.max(canvas.width, canvas.height);
@@ -152,6 +153,7 @@
     const classify = picture.kind === "crop";
     const need = kind === "blur" ? await engine.smallest(question.sigma) : 1;
     if (Math.min(image.width, image.height) < need) {
+      show(image, null, picture);
       throw new Error(
         `This picture of ${image.width} × ${image.height} pixels is too small for that blur, ` +
           `which needs ${need} × ${need}: choose less of it, noise, or another picture.`,
@@ -164,31 +166,39 @@
     }
     if (again) return; // something else was asked for during the download
     const result = await engine.run({ image, ...question, network: key, classify });
-    say("");
+    say(picture.cut ? `The file "${picture.name}" is cut off: its end is missing. This is what there is of it.` : "");
     show(image, result, picture);
     qrLive.latest = { ...question, ...result, clean: image.data, width: image.width, height: image.height, network: key };
     root.dispatchEvent(new CustomEvent("qr-live-shown"));
   }
 
+  // Without a result only the picture itself is shown: an earlier one would stand under a new caption.
   function show(image, result, picture) {
-    const pictures = { clean: image.data, distorted: result.distorted, restored: result.restored };
+    const pictures = { clean: image.data, distorted: result?.distorted, restored: result?.restored };
     const [under, over] = root.querySelectorAll(".qr-live-compare canvas");
-    photo.draw(under, pictures.distorted, image);
-    photo.draw(over, pictures.restored, image);
+    photo.draw(under, pictures.distorted ?? image.data, image);
+    photo.draw(over, pictures.restored ?? image.data, image);
     root.style.setProperty("--ratio", `${image.width} / ${image.height}`);
     root.classList.toggle("qr-live-small", Math.max(image.width, image.height) <= 160);
+    root.classList.toggle("qr-live-refused", !result);
     view.PANES.forEach((name, i) => {
       const pane = find(`[data-pane="${name}"]`);
+      pane.hidden = !pictures[name];
+      if (pane.hidden) return;
       photo.draw(pane.querySelector("canvas"), pictures[name], image);
       const text = pane.querySelector(".qr-live-measures");
       if (name === "clean") text.textContent = `${image.width} × ${image.height} pixels`;
       else view.measures(text, result.measures[name]);
       const list = pane.querySelector(".qr-live-answers");
-      list.hidden = !result.answers;
-      if (result.answers) {
+      list.hidden = !result?.answers;
+      if (result?.answers) {
         view.answers(list, result.answers[i], manifest.classifier.classes, picture.answer);
       }
     });
+    if (!result) {
+      find(".qr-live-time").textContent = "";
+      return;
+    }
     const { restore, distort, classify } = result.ms;
     const judged = classify === undefined ? "" : `, ${classify.toFixed(0)} ms to classify all three`;
     find(".qr-live-time").textContent =
@@ -232,7 +242,8 @@
   async function own(file) {
     const url = URL.createObjectURL(file);
     try {
-      return { kind: "own", name: file.name, ...(await photo.open(url, manifest.largest)) };
+      const opened = await photo.open(url, manifest.largest);
+      return { kind: "own", name: file.name, cut: await photo.cutOff(file), ...opened };
     } finally {
       URL.revokeObjectURL(url);
     }

@@ -36,18 +36,44 @@ qrLive.photo = (() => {
     return last.element;
   }
 
+  // A longer strip would shrink to a line of a pixel or two: its middle is taken.
+  const LONGEST = 8;
+
+  function middle(image, width, height) {
+    const [w, h] = [Math.min(width, LONGEST * height), Math.min(height, LONGEST * width)];
+    if (w === width && h === height) return image;
+    const { element, context } = canvas(w, h);
+    context.drawImage(image, (width - w) / 2, (height - h) / 2, w, h, 0, 0, w, h);
+    return element;
+  }
+
   // Decoded by the browser, which turns it upright by its EXIF tag; at most `largest` pixels a side.
-  // Returns the canvas and the photograph's own width and height.
+  // Returns the canvas, the photograph's own width and height, and whether only its middle is there.
   async function open(src, largest) {
     const image = new Image();
     image.src = src;
     await image.decode();
-    if (!image.naturalWidth || !image.naturalHeight) throw new Error("a picture without a size");
-    return {
-      canvas: shrink(image, largest),
-      width: image.naturalWidth,
-      height: image.naturalHeight,
-    };
+    const { naturalWidth: width, naturalHeight: height } = image;
+    if (!width || !height) throw new Error("a picture without a size");
+    const part = middle(image, width, height);
+    return { canvas: shrink(part, largest), width, height, strip: part !== image };
+  }
+
+  // Whether the end of a file is missing.  Browsers show what there is of it, and say nothing.
+  async function cutOff(file) {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    const text = (from, to) => String.fromCharCode(...bytes.subarray(from, to));
+    if (bytes[0] === 0xff && bytes[1] === 0xd8) {
+      // JPEG: the mark of the end, after the last mark of a scan; cameras may put more behind it.
+      for (let i = bytes.length - 2; i > 1; i--) {
+        if (bytes[i] === 0xff && bytes[i + 1] === 0xd9) return false;
+        if (bytes[i] === 0xff && bytes[i + 1] === 0xda) return true;
+      }
+      return true;
+    }
+    if (text(1, 4) === "PNG") return !text(-16).includes("IEND");
+    if (text(0, 4) === "RIFF") return new DataView(bytes.buffer).getUint32(4, true) + 8 > bytes.length;
+    return false;
   }
 
   // {data: three planes of floats in [0, 1], width, height}
@@ -74,5 +100,5 @@ qrLive.photo = (() => {
     target.getContext("2d").putImageData(image, 0, 0);
   }
 
-  return { open, shrink, planar, draw };
+  return { open, cutOff, shrink, planar, draw };
 })();

@@ -45,19 +45,17 @@ _CHARSET = re.compile(r'<meta charset="utf-8"\s*/?>', re.IGNORECASE)
 
 
 class _Scripts(HTMLParser):
-    """What of a page runs without being a file: the texts of its scripts and of its event handlers."""
+    """The scripts that a page holds itself."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
         self.scripts: list[str] = []
-        self.handlers: set[str] = set()
         self._inside = False
         self.feed(text)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = dict(attrs)
-        self.handlers |= {v for k, v in values.items() if k.startswith("on") and v}
         kind = (values.get("type") or "").lower()
         self._inside = tag == "script" and "src" not in values and kind in _SCRIPT_TYPES
         if self._inside:
@@ -77,15 +75,8 @@ def policy(text: str) -> str:
     >>> policy("<script>alert(1)</script>").split("; ")[1].split()[-1]
     "'sha256-bhHHL3z2vDgxUt0W3dWQOrprscmda2Y5pLsLg4GF+pI='"
     """
-    scripts_in_page = _Scripts(text)
-    scripts = [
-        DIRECTIVES["script-src"],
-        *sorted({_hash(script) for script in scripts_in_page.scripts}),
-    ]
-    if (
-        scripts_in_page.handlers
-    ):  # "unsafe" says that hashes count for attributes too, only those that stand here
-        scripts += ["'unsafe-hashes'", *sorted(map(_hash, scripts_in_page.handlers))]
+    hashes = sorted({_hash(script) for script in _Scripts(text).scripts})
+    scripts = [DIRECTIVES["script-src"], *hashes]
     directives = DIRECTIVES | {"script-src": " ".join(scripts)}
     return "; ".join(f"{name} {sources}" for name, sources in directives.items())
 
@@ -113,13 +104,11 @@ def protect(text: str) -> str:
 def protect_all(folder: Path) -> list[Path]:
     """Give each page below a folder its policy; returns the pages.
 
-    Not to index.html, a line without scripts that leads to the first page: jupyter-book writes it last.
-
     Raises:
         QrlibError: as `protect` says; the message names the page.
     """
     every = [p.relative_to(folder) for p in sorted(folder.rglob("*.html"))]
-    pages = [folder / p for p in every if p.parts[0] not in ("_static", "index.html")]
+    pages = [folder / p for p in every if p.parts[0] != "_static"]
     for page in pages:
         text = page.read_bytes().decode()
         try:

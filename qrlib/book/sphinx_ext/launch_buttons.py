@@ -1,8 +1,7 @@
-"""What the book's pages get while they are built: buttons that run their notebook elsewhere, and less.
+"""What the book's pages get while they are built: a button that runs their training on Colab, names, sources.
 
 A Sphinx extension, named in `_config.yml`.  Where the project lives is known to whoever publishes it:
-QRLIB_REPOSITORY, or repository-code in CITATION.cff.  Without either there are no buttons, and so none
-that leads nowhere.
+QRLIB_REPOSITORY, or repository-code in CITATION.cff.  Without either there is no button.
 """
 
 from __future__ import annotations
@@ -19,17 +18,23 @@ from qrlib.book.sphinx_ext import dark_figures
 from qrlib.experiments import coverage, profiles
 from qrlib.records import store
 from qrlib.report import sources
-from qrlib.utils import files, paths
+from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
-BINDER, COLAB = "https://mybinder.org", "https://colab.research.google.com"
-#: Only there can Binder and Colab both find a notebook.
-HOSTS = {"github.com": "gh", "gitlab.com": "gl"}
+COLAB = "https://colab.research.google.com"
+#: Where a project may be kept.
+HOSTS = ("github.com", "gitlab.com")
 #: Extensions that do not say whether pages may be read in several processes.  They may, since none keeps
 #: anything of a page, and chapters are numbered when all are read.
 SILENT = {"sphinx-mathjax-offline", "sphinx_jupyterbook_latex", "sphinx_multitoc_numbering"}
-#: How a page asks for a font before its style sheet does.
-FONT_AHEAD = re.compile(r'<link rel="preload" as="font" [^>]*>\n?')
+PRINT = {
+    "type": "javascript",
+    "javascript": "window.print()",
+    "tooltip": "Print this page, or save it as PDF",
+    "icon": "fas fa-print",
+    "label": "print-button",
+    "classes": "pst-navbar-icon",
+}
 #: Runs by the beginning of their names -> the notebook that makes them; the rest train a restorer.
 MAKERS = {"classifier-": "train_classifier", "timing-": "timings"}
 
@@ -77,39 +82,32 @@ def notebook(page: str) -> str | None:
 
 
 def launchers(page: str) -> list[dict[str, str]]:
-    """Binder for a page's notebook, Colab for training: links as the theme's header takes them."""
+    """Colab, for the notebook of a training: links as the theme's header takes them."""
     address, name = repository(), notebook(page)
-    if address is None or name is None:
+    if not (address and name and name.startswith("train_")) or "github.com" not in address:
         return []
-    host, project = address.removeprefix("https://").split("/", 1)
-    place = (
-        f"{BINDER}/v2/{HOSTS[host]}/{project.replace('/', '/' if host == 'github.com' else '%2F')}"
-    )
-    links = [_link("Binder", "svg", f"{place}/{branch()}?urlpath=lab/tree/notebooks/{name}.ipynb")]
-    if name.startswith("train_") and host == "github.com":
-        target = f"{COLAB}/github/{project}/blob/{branch()}/notebooks/colab.ipynb"
-        links.append(_link("Colab", "png", target))
-    return links
-
-
-def _link(name: str, ending: str, target: str) -> dict[str, str]:
-    return {
-        "type": "link",
-        "text": name,
-        "tooltip": f"Run this on {name}",
-        "icon": f"_static/images/logo_{name.lower()}.{ending}",
-        "url": target,
-    }
+    project = address.removeprefix("https://github.com/")
+    return [
+        {
+            "type": "link",
+            "text": "Colab",
+            "tooltip": "Run this on Colab",
+            "icon": "_static/images/logo_colab.png",
+            "url": f"{COLAB}/github/{project}/blob/{branch()}/notebooks/colab.ipynb",
+        }
+    ]
 
 
 def add_launchers(
     app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Put the buttons of a page into its header."""
-    links = launchers(pagename) if doctree is not None else []
+    """Put the buttons of a page into its header, that of printing among them."""
+    if doctree is None:
+        return
+    context["header_buttons"].insert(0, PRINT)
+    links = launchers(pagename)
     if links:
-        group = {"type": "group", "tooltip": "Run this elsewhere", "icon": "fas fa-rocket"}
-        context["header_buttons"].append(group | {"buttons": links, "label": "launch-buttons"})
+        context["header_buttons"] += links
 
 
 def title(page: str, own: str) -> str:
@@ -167,29 +165,6 @@ def name_profile(app: Any, doctree: Any) -> None:
             heading += nodes.Text(named.removeprefix(heading.astext()))
 
 
-def drop_icons(app: Any, exception: Exception | None) -> None:
-    """Leave icons to the font that the theme's style sheet names.
-
-    Its script of all icons, 1.5 MB a page, is emptied.  The theme for Python 3.10 has pages ask for the
-    font ahead too, as one does of another site, and a page that was opened from a disk is refused that.
-    """
-    static = Path(app.outdir) / "_static"
-    for script in (
-        static / "scripts" / "fontawesome.js",
-        *static.glob("vendor/fontawesome/*/js/all.min.js"),
-    ):
-        if script.is_file():
-            script.write_text(
-                "// The icons come from the font that the style sheet names.\n", "utf-8"
-            )
-    if exception is None and app.builder.format == "html":
-        for page in Path(app.outdir).rglob("*.html"):
-            text = page.read_bytes().decode()
-            if (without := FONT_AHEAD.sub("", text)) != text:
-                with files.replacing(page) as temporary:
-                    temporary.write_bytes(without.encode())
-
-
 def share_work(app: Any) -> None:
     """Read and write pages in QRLIB_JOBS processes, for which jupyter-book's command has no option."""
     app.parallel = int(os.environ.get("QRLIB_JOBS", "1"))
@@ -205,5 +180,4 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("doctree-resolved", dark_figures.mark_pictures)
     app.connect("html-page-context", dark_figures.lay_out)
     app.connect("doctree-resolved", add_source)
-    app.connect("build-finished", drop_icons)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -33,8 +33,8 @@ def level_curves(
 ) -> Figure:
     """Accuracy at each level of noise (left) and blur (right), one line a method.
 
-    Lines join means over seeds, faint dots are single seeds.  x is sigma, and 0 stands for clean
-    images; the dotted level line is the classifier's accuracy on clean images, unrestored.
+    Lines join means over seeds, faint dots are single seeds, bands are one standard error.  x is sigma,
+    and 0 stands for clean images; the dotted level line is the classifier's accuracy on clean images, unrestored.
 
     Args:
         results: frame of `qrlib.records.store.read`.
@@ -66,6 +66,7 @@ def level_curves(
                 ax.plot(
                     line["strength"], line["ours"], label=labels.method(method), **looks[method]
                 )
+                _band(ax, line["strength"], line["ours"], line["standard_error"], looks[method])
                 for x, values in zip(line["strength"], line["values"], strict=True):
                     _seeds(ax, [x] * len(values), values, looks[method])
             sigmas = sorted(set(panel["strength"]))
@@ -76,6 +77,11 @@ def level_curves(
         if profile_label:
             figure.suptitle(profile_label)
     return figure
+
+
+def _band(ax: Axes, x: pd.Series, y: pd.Series, error: pd.Series, look: dict[str, Any]) -> None:
+    """One standard error to either side of a line."""
+    ax.fill_between(x, y - error, y + error, color=look["color"], alpha=0.13, linewidth=0)
 
 
 def _seeds(ax: Axes, xs: Sequence[float], ys: Sequence[float], look: dict[str, Any]) -> None:
@@ -160,6 +166,8 @@ def figure7(
                     line = panel[panel["method"] == method].sort_values("level")
                     name, look = labels.method(method), looks[method]
                     ax.plot(line[metric], line["accuracy"], label=name, **look)
+                    bars = {"ecolor": look["color"], "elinewidth": 1, "fmt": "none"}
+                    ax.errorbar(line[metric], line["accuracy"], line["standard_error"], **bars)
                     for point in line.to_dict("records"):
                         _seeds(ax, point[f"{metric}_values"], point["accuracy_values"], look)
                     for point, aside in ((line.iloc[0], 5), (line.iloc[-1], -11)):
@@ -234,19 +242,24 @@ def sampling(tables: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
+def paper_and_ours(table: pd.DataFrame, *, label: str = "ours", wide: bool = False) -> Figure:
     """The cells of `qrlib.report.tables.table2`, `table3` or `table4`: the printed number, ours, seeds faint.
 
-    Where the frame was made without comparable=True, the legend says so.
+    Bars are one standard error.  Where the frame was made without comparable=True, the legend says so.
+
+    Args:
+        label: what the legend calls ours.
+        wide: panels beside each other, as a shared link shows a picture; else under each other.
     """
     differ = bool(table["difference"].notna().any())
     groups = list(dict.fromkeys(table["row"]))
     paper_label = f"paper ({table['paper_dataset'].iloc[0]})"
     paper_label += "" if differ else ", another setting"
     looks = looks_of(table["column"])
-    size = (7.0, 1.2 + 0.36 * len(table) + 0.3 * len(groups))
-    with canvas(len(groups), 1, size, sharex=True) as (figure, axes):
-        for ax, group in zip(axes[:, 0], groups, strict=True):
+    size = (12.0, 6.3) if wide else (7.0, 1.2 + 0.36 * len(table) + 0.3 * len(groups))
+    shape = (1, len(groups)) if wide else (len(groups), 1)
+    with canvas(*shape, size, sharex=True, sharey=wide) as (figure, axes):
+        for ax, group in zip(axes.flat, groups, strict=True):
             cells = table[table["row"] == group].to_dict("records")
             for y, cell in enumerate(cells):
                 look = looks[cell["column"]]
@@ -255,6 +268,8 @@ def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
                 low = y + 0.17
                 ax.scatter(seeds, [low] * len(seeds), s=18, color=look["color"], alpha=0.35, lw=0)
                 ax.scatter(cell["ours"], low, s=50, color=look["color"], label=label, zorder=3)
+                bar = {"ecolor": look["color"], "elinewidth": 1.5, "capsize": 3, "fmt": "none"}
+                ax.errorbar(cell["ours"], low, xerr=cell["standard_error"], **bar)
                 hollow = {"facecolors": "white", "edgecolors": "black", "marker": "D"}
                 ax.scatter(cell["paper"], y - 0.17, s=36, label=paper_label, zorder=4, **hollow)
             names = [labels.method(cell["column"]) for cell in cells]
@@ -266,6 +281,8 @@ def paper_and_ours(table: pd.DataFrame, *, label: str = "ours") -> Figure:
             )
         axes[-1, 0].set_xlabel("accuracy")
         _legend(figure, axes[0, 0], entries=2)
+        if wide:
+            figure.suptitle("Quality Recovery for Image Recognition: the paper and its rerun")
     return figure
 
 

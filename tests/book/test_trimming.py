@@ -1,0 +1,54 @@
+"""Pages without what no reader needs: scripts, maps, fonts ahead of time, handlers."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from qrlib.book.sphinx_ext import trimming
+
+#: The theme's, on Python 3.10 the second.
+SCRIPTS = ["scripts/fontawesome.js", "vendor/fontawesome/6.5.2/js/all.min.js"]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders, name):
+    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
+    trimming.finish(app, None)
+    script = folders / "_static" / name
+    script.parent.mkdir(parents=True)
+    script.write_text("x" * 1000)
+    trimming.finish(app, ValueError())
+    assert script.read_text().startswith("//")
+    assert script.stat().st_size < 100
+
+
+def test_what_only_some_pages_need_is_there_alone():
+    search = (
+        '<script src="../_static/searchtools.js"></script><script src="searchindex.js"></script>'
+    )
+    math = '<script defer="defer" src="../_static/mathjax/tex-chtml.js"></script>'
+    print_button = '<button onclick="window.print()">'
+    assert trimming.trim(search + math + print_button) == '<button data-click="window.print">'
+    formula = '<span class="math notranslate">'
+    assert trimming.trim(search + math + formula, search=True) == search + math + formula
+
+
+def test_maps_are_not_shipped(folders):
+    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
+    script = folders / "_static" / "scripts" / "theme.js"
+    script.parent.mkdir(parents=True)
+    for file in (script, script.with_suffix(".js.map")):
+        file.touch()
+    trimming.finish(app, None)
+    assert [p.name for p in script.parent.iterdir()] == ["theme.js"]
+
+
+def test_no_page_asks_for_the_font_of_icons_ahead(folders):
+    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
+    page = folders / "api" / "page.html"
+    page.parent.mkdir()
+    rest = '  <link rel="preload" as="script" href="a.js" />\r\né'
+    font = '<link rel="preload" as="font" type="font/woff2" crossorigin href="a.woff2" />\n'
+    page.write_bytes((font + rest).encode())
+    trimming.finish(app, None)
+    assert page.read_bytes().decode() == rest

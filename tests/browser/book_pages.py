@@ -1,0 +1,33 @@
+"""The pages of the book, sorted into kinds: all pages of a kind are laid out alike."""
+
+from __future__ import annotations
+
+import os
+
+from qrlib.book import table_of_contents
+
+PAGES = [*table_of_contents.pages(table_of_contents.table()), "genindex", "search"]
+#: Pages that show results of several profiles.
+STORY = ("index", "_executed/does_it_hold", "_executed/left_open")
+
+
+def kind(page: str) -> str:
+    """What a page was made from."""
+    folder, _, name = page.rpartition("/")
+    if folder == "api":
+        return page if name == "index" else "code"
+    if folder == "runs":
+        return folder
+    if "-seed" in name:
+        return name.split("-")[0] if name.startswith(("classifier-", "timing-")) else "training"
+    return name
+
+
+#: The first page of each kind, or with QRLIB_EVERY_PAGE set all of them, which takes ten minutes
+#: more; links and images are tested on all pages.
+KINDS: dict[str, str] = {}
+for page in PAGES:
+    KINDS.setdefault(page if os.environ.get("QRLIB_EVERY_PAGE") else kind(page), page)
+#: In two halves, for two processes.
+EXECUTED = [page for page in KINDS.values() if page.startswith("_executed/")]
+WRITTEN = [page for page in KINDS.values() if not page.startswith("_executed/")]

@@ -1,0 +1,71 @@
+"""Where things are on a phone and on a desk, in the dark, and from a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import FloatRect, Locator
+
+from browser.conftest import DESKTOP, PHONE, until, widen
+
+pytestmark = pytest.mark.slow
+
+#: A page with tables, one with equations and drawings, one with photographs, prose, and code.
+OFFLINE = ["index", "_executed/method", "_executed/distortions", "rerun", "api/science"]
+
+
+@pytest.mark.parametrize("name", OFFLINE)
+def test_a_page_works_from_a_file(visit: Callable, site: str, name: str) -> None:
+    """Over http too, where the same page is dark; `visit` checks console and requests."""
+    opened = visit(f"{name}.html", width=PHONE, dark=site.startswith("http"))
+    assert opened.too_wide() == 0
+    theme = opened.page.evaluate("document.documentElement.dataset.theme")
+    assert theme == ("dark" if site.startswith("http") else "light")
+
+
+def test_photographs_have_light_letters_in_the_dark(visit: Callable) -> None:
+    for dark in (False, True):
+        page = visit("_executed/distortions.html", dark=dark).page
+        shown = page.locator("#fig-noise img:visible")
+        assert shown.count() == 1
+        assert ("night" in str(shown.get_attribute("src"))) == dark
+        if dark:
+            style = shown.evaluate(
+                "e => [getComputedStyle(e).backgroundColor, getComputedStyle(e).filter]"
+            )
+            assert style == ["rgba(0, 0, 0, 0)", "none"]
+        shown.scroll_into_view_if_needed()
+        until(page, "e => e.complete && e.naturalWidth > 300", shown.element_handle())
+
+
+def box(part: Locator) -> FloatRect:
+    place = part.bounding_box()
+    assert place
+    return place
+
+
+def test_verdicts_are_cards_on_a_phone_and_wide_on_a_desk(visit: Callable) -> None:
+    page = visit("_executed/does_it_hold.html", width=PHONE).page
+    table = page.locator(".qr-claims").first
+    assert box(table)["x"] >= 0
+    assert box(table)["x"] + box(table)["width"] <= PHONE
+    assert table.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+    cell = table.locator("td").nth(1)
+    assert cell.evaluate("e => getComputedStyle(e).display") == "block"
+    widen(page)
+    assert 0.65 * DESKTOP < box(table)["width"] < DESKTOP
+
+
+def test_the_first_screen_says_whose_claim_it_is_and_leads_on(visit: Callable) -> None:
+    page = visit("index.html", width=PHONE).page
+    way = page.get_by_role("link", name="Try it on your own photo")
+    assert way.count() == 1
+    assert box(way)["y"] + box(way)["height"] < 844
+    assert "Takagi" in page.locator(".bd-article p").first.inner_text()
+    widen(page)
+    ways = box(page.locator(".qr-brief .qr-ways"))
+    assert ways["y"] + ways["height"] < 900
+    size = "e => parseFloat(getComputedStyle(e).fontSize)"
+    headings = [page.locator(f".bd-article {tag}").first.evaluate(size) for tag in ("h1", "h2")]
+    assert headings[0] > headings[1]
