@@ -47,13 +47,26 @@ def test_lists_exactly_the_pages_of_a_profile(name: str, monkeypatch: pytest.Mon
     assert sorted(listed) == sorted(f"_executed/{name}/{page}" for page in (*runs, *pages))
 
 
+def test_the_menu_has_at_most_25_entries() -> None:
+    contents = table_of_contents.table()
+    assert 1 + sum(len(part["chapters"]) for part in contents["parts"]) <= 25
+
+
+def test_the_strongest_run_leads() -> None:
+    results = next(p for p in table_of_contents.table()["parts"] if "Results" in p["caption"])
+    leading = coverage.with_records()[0].name
+    files = [chapter["file"] for chapter in results["chapters"]]
+    assert files[0] == f"runs/{leading}"
+    assert all(file.startswith(f"_executed/{leading}/") for file in files[1:])
+
+
 def test_pages_are_listed_once() -> None:
     assert len(FILES) == len(set(FILES))
 
 
 def test_every_prose_page_is_listed() -> None:
     pages = {str(p.relative_to(BOOK).with_suffix("")) for p in PAGES}
-    assert pages == {file for file in FILES if not file.startswith("_executed/")}
+    assert pages == {file for file in FILES if not file.startswith("_executed/")} - {"index"}
 
 
 def test_unnamed_notebooks_are_there() -> None:

@@ -120,7 +120,8 @@ def test_a_table_is_rendered_from_a_profiles_own_records(name, rendered):
     write_records("quick")
     with contextlib.redirect_stdout(io.StringIO()):
         execute(NOTEBOOKS / f"{name}.ipynb")
-    assert any("400 test images" in text for text in rendered)
+    assert rendered
+    assert name == "overview" or any("400 test images" in text for text in rendered)
 
 
 FULL = [
@@ -152,7 +153,7 @@ def test_every_results_page_that_a_profile_plans_can_be_made_from_its_records(na
             store.write(made_record(judge.evaluation_run, "evaluation", name, pd.concat(rows)))
     with contextlib.redirect_stdout(io.StringIO()):
         execute(NOTEBOOKS / f"{page}.ipynb", name)
-    paper = "paper (Caltech256)" if name == "caltech256" else "paper (Caltech101)"
+    paper = "Paper: Caltech256" if name == "caltech256" else "Paper: Caltech101"
     if page in ("recovery", "end_to_end"):
         assert any(paper in text for text in rendered)
     assert rendered

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import PathCollection, PolyCollection
 from support.frames import run, runs
 from support.made_records import training_record
 
@@ -49,6 +50,12 @@ def lines(ax):
     return {line.get_label(): line for line in ax.get_lines()}
 
 
+def seeds(ax):
+    """Where the dots of single seeds are: (N, 2)."""
+    dots = [c.get_offsets() for c in ax.collections if isinstance(c, PathCollection)]
+    return np.concatenate(dots) if dots else np.empty((0, 2))
+
+
 def test_figure4_draws_the_levels():
     figure = plots.figure4(results(), profile_label="quick, 64 px")
     data = tables.levels(results())
@@ -74,15 +81,24 @@ def test_figure4_draws_the_levels():
 def test_figure4_draws_every_seed_faintly():
     figure = plots.figure4(results())
     for ax in figure.axes:
-        dots = np.concatenate([c.get_offsets() for c in ax.collections])
-        assert len(dots) == 3 * 6 * 2  # three restored lines, six points, two seeds
+        assert len(seeds(ax)) == 3 * 6 * 2  # three restored lines, six points, two seeds
         assert all(c.get_alpha() < 0.5 for c in ax.collections)
     blur = results().query("restorer == 'qrnet-multiple' and distortion == 'blur'")
-    dots = np.concatenate([c.get_offsets() for c in figure.axes[1].collections])
+    dots = seeds(figure.axes[1])
     for x, y in blur[["strength", "value"]].to_numpy():
         assert np.isclose(dots, [x, y]).all(axis=1).any()
     single = plots.figure4(results(seeds=(0,)))
-    assert not any(len(ax.collections) for ax in single.axes)
+    assert not any(len(seeds(ax)) for ax in single.axes)
+
+
+def test_figure4_shows_how_far_each_point_may_be_off():
+    data = tables.levels(results())
+    for ax, kind in zip(plots.figure4(results()).axes, ("noise", "blur"), strict=True):
+        (none, *_) = (c for c in ax.collections if isinstance(c, PolyCollection))
+        rows = data[(data["restorer"] == "none") & (data["distortion"] == kind)]
+        edges = none.get_paths()[0].vertices[:, 1]
+        assert edges.min() == pytest.approx((rows["ours"] - rows["standard_error"]).min())
+        assert edges.max() == pytest.approx((rows["ours"] + rows["standard_error"]).max())
 
 
 def test_figure4_lines_differ_in_colour_marker_and_dash():
@@ -252,8 +268,7 @@ def test_figure7_draws_quality_against_accuracy():
             np.testing.assert_allclose(drawn[name].get_xydata(), xy)
         assert [text.get_text() for text in ax.texts] == ["1", "5"] * 3
         assert ax.get_xlabel() == {"psnr": "PSNR (dB)", "ssim": "SSIM"}[metric]
-        dots = np.concatenate([c.get_offsets() for c in ax.collections])
-        assert len(dots) == 2 * 5 * 2  # two restored lines, five levels, two seeds
+        assert len(seeds(ax)) == 2 * 5 * 2  # two restored lines, five levels, two seeds
     assert [ax.get_title() for ax in figure.axes] == ["Gaussian noise"] * 2 + ["Gaussian blur"] * 2
     with pytest.raises(QrlibError, match="no psnr results"):
         plots.figure7(results())
