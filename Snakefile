@@ -98,7 +98,7 @@ rule all:
 
 
 # What the page "Try it" runs.
-LIVE = ("none", "qrnet", "mqrnet")
+LIVE = ("none", "qrnet", "mqrnet", "recnet")
 
 
 rule live:

@@ -23,12 +23,13 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from qrlib import classifiers, data, weights
+from qrlib import classifiers, data, metrics, weights
 from qrlib.data import embedded
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
 from qrlib.experiments import plan, profiles
 from qrlib.inference import onnx_export
 from qrlib.models import SHIPPED, QRNet, open_qrnet
+from qrlib.records import bitmask, selection, store
 from qrlib.report.data_uris import encode_image
 from qrlib.report.sample_answers import lost_and_recovered
 from qrlib.utils import files, paths
@@ -36,13 +37,15 @@ from qrlib.utils.errors import QrlibError
 
 #: Bytes of a part before base64; some ten of them make a network.
 PART = 384 * 1024
-VARIANTS = {"qrnet": "QRNet", "mqrnet": "MQRNet"}
+VARIANTS = {"qrnet": "QRNet", "mqrnet": "MQRNet", "recnet": "RecNet (multiple)"}
 #: Whole photographs of scikit-image that look well small, and what they show.
 PHOTOGRAPHS = {"chelsea": "Cat", "astronaut": "Astronaut", "coffee": "Coffee", "rocket": "Rocket"}
 #: The longest side of a picture in the page; a phone restores that in seconds.
 LARGEST = 512
 #: The level at the start and in the still picture, the middle one.
 SHOWN_LEVEL = 3
+#: How many test images the page computes again, and the side at which networks are measured.
+VERIFIED, MEASURED = 32, 256
 #: Files of onnxruntime-web that need no graphics card, and run in one thread too.
 RUNTIME = {"ort": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.wasm"}
 
@@ -75,7 +78,7 @@ class Network:
 
 
 def experiments_shown(profile: profiles.Profile) -> list[plan.Experiment]:
-    """What the page needs of a profile's own runs: its classifier, its first QRNet and MQRNet."""
+    """What the page needs of a profile's own runs: its classifier, the first network of each of `VARIANTS`."""
     runs = plan.experiments_of(profile)
     shown = [next(x for x in runs if x.variant_name == "none")]
     for variant in VARIANTS:
@@ -84,7 +87,7 @@ def experiments_shown(profile: profiles.Profile) -> list[plan.Experiment]:
 
 
 def networks(name: str) -> list[Network]:
-    """Those that come with the repository, of the best profile first, then those of the profile `name`.
+    """Those that come with the repository, then those of the profile `name`.
 
     Of each profile and variant the first seed.
     """
@@ -147,7 +150,7 @@ def _write(name: str, folder: Path) -> None:
         add(key, path.read_bytes())
     worker = [web / "live" / "worker" / file for file in ("pixels.js", "worker.js")]
     add("worker", b"\n".join(path.read_bytes() for path in worker))
-    shown_networks = networks(name)
+    shown_networks = sorted(networks(name), key=lambda n: -_decibels(n.load()))
     for network in shown_networks:
         model = onnx_export.export_qrnet(network.load(), half=True)
         add(network.entry["key"], model.SerializeToString())
@@ -157,14 +160,16 @@ def _write(name: str, folder: Path) -> None:
     model = onnx_export.export_classifier(classifier, profile.data.image_size, half=True)
     add("classifier", model.SerializeToString())
     crops = [_liveliest(splits.test, label) for label in range(len(splits.classes))]
-    content = json.dumps([*_crops(crops, splits), *_photographs()])
-    (folder / "samples.js").write_text(f"qrLive.samples = {content};\n", encoding="utf-8")
+    _script("samples", [*_crops(crops, splits), *_photographs()], folder)
     own = next(n for n in shown_networks if n.profile.name == name and n.variant == "qrnet")
     net = own.load()
     first = _telling(crops, splits.test, classifier, net)
     shown = [crops[first], crops[len(crops) // 4]]
     _poster(net, splits.test[shown], profile).save(folder / "poster.png", optimize=True)
+    _script("verify", _verification(own, splits), folder)
     manifest = {
+        "verify": (folder / "verify.js").stat().st_size,
+        "outcomes": _outcomes(crops, splits.test, classifier, net, profile),
         "payloads": payloads,
         "samples": (folder / "samples.js").stat().st_size,
         "networks": [network.entry for network in shown_networks],
@@ -180,8 +185,13 @@ def _write(name: str, folder: Path) -> None:
         "first": first,
         "largest": LARGEST,
     }
-    text = json.dumps(manifest, indent=1)
-    (folder / "manifest.js").write_text(f"qrLive.manifest = {text};\n", encoding="utf-8")
+    _script("manifest", manifest, folder)
+
+
+def _script(name: str, content: Any, folder: Path) -> None:
+    """Data as a script, since a page that was opened from a file may load nothing else."""
+    text = f"qrLive.{name} = {json.dumps(content)};\n"
+    (folder / f"{name}.js").write_text(text, encoding="utf-8")
 
 
 def pack(key: str, content: bytes, folder: Path) -> dict[str, Any]:
@@ -264,6 +274,64 @@ def _telling(positions: list[int], split: data.Split, judge: nn.Module, net: QRN
     right = ((judge(x).argmax(1) == labels).numpy() for x in (clean, noisy, net(noisy)))
     _, recovered = lost_and_recovered(*right)
     return int(recovered.argmax())
+
+
+@torch.no_grad()
+def _outcomes(
+    positions: list[int], split: data.Split, judge: nn.Module, net: QRNet, profile: profiles.Profile
+) -> list[dict[str, str]]:
+    """Test images that the network wins back from a distortion of `SHOWN_LEVEL`, or loses to it.
+
+    The page's noise is another draw, so that a picture there may turn out otherwise.
+    """
+    images, labels, ids = split[positions]
+    clean = images.float() / 255  # (N, 3, S, S)
+    found = []
+    for kind, each in levels(blur_scale=profile.data.blur_scale).items():
+        distorted = distort_for_evaluation(clean, ids, each[SHOWN_LEVEL - 1])
+        before, after = (judge(x).argmax(1) == labels for x in (distorted, net(distorted)))
+        for name, was, now in zip(ids, before.tolist(), after.tolist(), strict=True):
+            if was != now:
+                found.append({"id": name, "kind": kind, "outcome": "win" if now else "loss"})
+    return found
+
+
+def _verification(network: Network, splits: data.Splits) -> dict[str, Any]:
+    """The first test images, and which of them the record says are recognised when blurred and restored.
+
+    Blur has no chance in it, so that the page can compute it again.
+    """
+    images, labels, _ = splits.test[range(min(VERIFIED, len(splits.test)))]
+    profile = network.profile
+    results = store.read(profile.name, images=True)
+    choice = selection.select(results, profile.choice)
+    name = f"{network.variant}-multiple"
+    rows = choice[(choice["restorer"] == name) & (choice["distortion"] == "blur")]
+    row = rows[(rows["level"] == SHOWN_LEVEL) & (rows["seed"] == rows["seed"].min())].iloc[0]
+    right = bitmask.unpack(row["right"], int(row["n"]))[: len(images)]
+    pictures = (Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images)
+    return {
+        "pictures": [encode_image(picture, "png", optimize=True) for picture in pictures],
+        "right": right.tolist(),
+        "labels": labels.tolist(),
+        "kind": "blur",
+        "level": SHOWN_LEVEL,
+        "sigma": float(row["strength"]),
+        "record": f"records/{profile.name}/{row['record']}",
+    }
+
+
+@torch.no_grad()
+def _decibels(net: QRNet) -> float:
+    """Mean PSNR on the page's photographs, with noise of `SHOWN_LEVEL` removed: what the page sorts by."""
+    values = []
+    for name in PHOTOGRAPHS:
+        picture = Image.fromarray(getattr(skimage.data, name)())
+        picture.thumbnail((MEASURED, MEASURED), Image.Resampling.LANCZOS)
+        clean = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+        noisy = distort_for_evaluation(clean, [name], levels()["noise"][SHOWN_LEVEL - 1])
+        values.append(metrics.psnr(net(noisy), clean).item())
+    return float(np.mean(values))
 
 
 def _photographs() -> list[dict[str, Any]]:

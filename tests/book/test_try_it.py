@@ -58,14 +58,14 @@ def ship(folder: Path, profile: str, *names: str) -> None:
         weights.write(state, path, {"profile": profile, "record": f"record-of-{name}"})
 
 
-def test_networks_are_listed_the_best_first(folders: Path) -> None:
+def test_networks_are_listed(folders: Path) -> None:
     ship(folders, "caltech256", "qrnet-seed0")
     ship(folders, "caltech101-cpu", "qrnet-seed0", "small_qrnet-seed0")
     ship(folders, "caltech101", "qrnet-seed2", "qrnet-seed1", "mqrnet-seed0")
     found = [n.entry for n in try_it.networks("quick")]
     assert [n["key"] for n in found] == [
         "qrnet-caltech101", "mqrnet-caltech101", "qrnet-caltech101-cpu", "qrnet-caltech256",
-        "qrnet-quick", "mqrnet-quick",
+        "qrnet-quick", "mqrnet-quick", "recnet-quick",
     ]  # fmt: skip
     assert found[0]["record"] == "records/caltech101/record-of-qrnet-seed1.json"
     assert found[0]["side"] == 224
@@ -76,7 +76,7 @@ def test_networks_are_listed_the_best_first(folders: Path) -> None:
 
 def test_the_runs_of_a_profile_that_the_page_needs() -> None:
     runs = try_it.experiments_shown(profiles.load("quick"))
-    assert [x.variant_name for x in runs] == ["none", "qrnet", "mqrnet"]
+    assert [x.variant_name for x in runs] == ["none", "qrnet", "mqrnet", "recnet"]
     assert runs[0].classifier.name == profiles.load("quick").classifier.name
     assert all(x in plan.experiments_of(profiles.load("quick")) for x in runs)
 
@@ -100,6 +100,16 @@ def test_a_runtime_that_is_not_installed_is_named(
     with pytest.raises(QrlibError, match=message):
         try_it.make("smoke", tmp_path / "live")
     assert old.read_text() == "as before"
+
+
+def test_networks_are_sorted_by_what_they_make_of_photographs() -> None:
+    class Clean(nn.Module):
+        """Takes noise off by averaging; the other leaves it."""
+
+        def forward(self, shown: torch.Tensor) -> torch.Tensor:
+            return nn.functional.avg_pool2d(shown, 3, 1, 1)
+
+    assert try_it._decibels(Clean()) > try_it._decibels(nn.Identity())  # type: ignore[arg-type]
 
 
 def images(*levels: list[int]) -> data.Split:

@@ -30,27 +30,59 @@
     }
   }
 
-  // Begins with a photo that was dropped, or else with a sample.
-  async function start(dropped) {
-    const button = find(".qr-live-start");
-    if (button.disabled) return;
-    button.disabled = true;
+  // Begins with the reader's photo, or else with an example.
+  async function start(file) {
+    const begin = find(".qr-live-begin");
+    if (begin.inert) return;
+    begin.inert = true;
     say("");
     try {
-      await withBar(engine.start);
+      await withBar((progress) => engine.start(file ? "photo" : "example", progress));
     } catch (error) {
-      button.disabled = false;
+      begin.inert = false;
       say(`QRNet could not be started here: ${error.message}. The picture above shows what it does.`);
       return;
     }
-    find(".qr-live-poster").hidden = find(".qr-live-begin").hidden = true;
+    find(".qr-live-poster").hidden = begin.hidden = true;
     const stage = find(".qr-live-stage");
-    stage.innerHTML = view.markup({ samples: qrLive.samples, manifest });
+    stage.innerHTML = view.markup({ manifest });
     stage.hidden = false;
     listen(stage);
-    await chooseSample(qrLive.samples[manifest.first]);
+    if (file) {
+      await chooseOwn(file);
+      if (!state.picture) await showExamples().then(() => chooseSample(qrLive.samples[manifest.first]));
+      return;
+    }
+    await showExamples();
+    if (!(await follow())) await chooseSample(qrLive.samples[manifest.first]);
     find('[name="qr-picture"]:checked').focus({ preventScroll: true });
-    if (dropped) await chooseOwn(dropped);
+  }
+
+  async function showExamples() {
+    await engine.loadExamples();
+    find(".qr-live-examples").innerHTML = view.examples(qrLive.samples, manifest);
+  }
+
+  // Shows what a link to a picture names: #picture=ID&kind=noise&strength=60&network=KEY.
+  async function follow() {
+    const named = new URLSearchParams(location.hash.slice(1));
+    const picture = qrLive.samples?.find((s) => s.id === named.get("picture"));
+    if (!picture) return false;
+    if (["noise", "blur", "none"].includes(named.get("kind"))) state.kind = named.get("kind");
+    const strength = Number(named.get("strength") || manifest.levels[state.kind]?.[manifest.shownLevel - 1]);
+    if (state.kind !== "none" && strength >= 0) state.strength[state.kind] = Math.min(strength, manifest.levels[state.kind][4]);
+    const network = manifest.networks.find((n) => n.key === named.get("network"));
+    state.chosen = Boolean(network);
+    if (network) state.network = network;
+    await chooseSample(picture);
+    return true;
+  }
+
+  // The address names the example that is shown, for whoever wants to send it on; nothing of one's own photo.
+  function nameInAddress() {
+    const { picture, kind, network } = state;
+    const named = { picture: picture.id, kind, strength: state.strength[kind] ?? "", network: network.key };
+    history.replaceState(null, "", picture.id ? `#${new URLSearchParams(named)}` : location.pathname + location.search);
   }
 
   // ---- What is shown ----
@@ -62,14 +94,16 @@
   }
 
   const sigma = () => {
-    const strength = state.strength[state.kind];
+    const strength = state.strength[state.kind] ?? 0;
     return state.kind === "noise" ? strength : strength * state.network.blurScale;
   };
 
   function showControls() {
-    const levels = manifest.levels[state.kind];
+    for (const input of root.querySelectorAll('[name="qr-kind"]')) input.checked = input.value === state.kind;
+    find(".qr-live-how-much").hidden = state.kind === "none";
+    const levels = manifest.levels[state.kind] ?? manifest.levels.noise;
     const slider = find("#qr-level");
-    const strength = state.strength[state.kind];
+    const strength = state.strength[state.kind] ?? 0;
     const noise = state.kind === "noise";
     slider.max = levels[4];
     slider.step = noise ? 1 : 0.1;
@@ -110,8 +144,7 @@
       state.picture.kind === "crop"
         ? `This is a test image of the class "${known[state.picture.answer]}". The classifier knows ${known.length} ` +
           "classes, and learned them from clean images."
-        : `No classifier here knows such pictures: the one in the page tells ${known.length} classes of Caltech101 ` +
-          "apart. Choose a test image above to see answers.";
+        : `The classifier of this page knows ${known.length} classes only, so it answers for the test images alone.`;
   }
 
   let jobs = 0;
@@ -161,6 +194,7 @@
     }
     try {
       await withBar((progress) => engine.open(key, progress));
+      if (classify) await withBar((progress) => engine.open("classifier", progress));
     } catch (error) {
       throw new Error(`The network could not be loaded: ${error.message}. Move the slider to try again.`);
     }
@@ -168,31 +202,51 @@
     const result = await engine.run({ image, ...question, network: key, classify });
     say(picture.cut ? `The file "${picture.name}" is cut off: its end is missing. This is what there is of it.` : "");
     show(image, result, picture);
+    nameInAddress();
+    announce(result.measures);
     qrLive.latest = { ...question, ...result, clean: image.data, width: image.width, height: image.height, network: key };
     root.dispatchEvent(new CustomEvent("qr-live-shown"));
   }
 
+  let announced;
+
+  // Once for each picture the result comes into sight; what it is is said each time.
+  function announce({ distorted, restored }) {
+    const gain = distorted ? ` PSNR ${distorted.psnr.toFixed(1)} dB before, ${restored.psnr.toFixed(1)} dB after.` : "";
+    find(".qr-live-announce").textContent = `The picture is restored.${gain}`;
+    if (announced === state.picture) return;
+    announced = state.picture;
+    if (state.picture.kind === "own") find(".qr-live-work").scrollIntoView({ block: "nearest" });
+  }
+
   // Without a result only the picture itself is shown: an earlier one would stand under a new caption.
   function show(image, result, picture) {
-    const pictures = { clean: image.data, distorted: result?.distorted, restored: result?.restored };
+    const bad = state.kind === "none"; // nothing was added, and nothing is known of how it should be
+    const pictures = { clean: image.data, distorted: bad ? null : result?.distorted, restored: result?.restored };
+    pictures.filtered = result?.filtered;
+    find(".qr-live-left").textContent = bad ? "as it is" : "distorted";
+    find(".qr-live-table").hidden = true;
+    find(".qr-live-all").hidden = bad || !result;
     const [under, over] = root.querySelectorAll(".qr-live-compare canvas");
     photo.draw(under, pictures.distorted ?? image.data, image);
     photo.draw(over, pictures.restored ?? image.data, image);
     root.style.setProperty("--ratio", `${image.width} / ${image.height}`);
     root.classList.toggle("qr-live-small", Math.max(image.width, image.height) <= 160);
     root.classList.toggle("qr-live-refused", !result);
-    view.PANES.forEach((name, i) => {
+    view.PANES.forEach((name) => {
       const pane = find(`[data-pane="${name}"]`);
       pane.hidden = !pictures[name];
       if (pane.hidden) return;
       photo.draw(pane.querySelector("canvas"), pictures[name], image);
       const text = pane.querySelector(".qr-live-measures");
       if (name === "clean") text.textContent = `${image.width} × ${image.height} pixels`;
-      else view.measures(text, result.measures[name]);
+      else if (result.measures[name]) view.measures(text, result.measures[name]);
+      else text.textContent = "";
+      if (name === "filtered") pane.querySelector("strong").textContent = `${view.TITLES.filtered}, σ = ${result.filterSigma}`;
       const list = pane.querySelector(".qr-live-answers");
       list.hidden = !result?.answers;
       if (result?.answers) {
-        view.answers(list, result.answers[i], manifest.classifier.classes, picture.answer);
+        view.answers(list, result.answers[name], manifest.classifier.classes, picture.answer);
       }
     });
     if (!result) {
@@ -200,7 +254,7 @@
       return;
     }
     const { restore, distort, classify } = result.ms;
-    const judged = classify === undefined ? "" : `, ${classify.toFixed(0)} ms to classify all three`;
+    const judged = classify === undefined ? "" : `, ${classify.toFixed(0)} ms to classify all`;
     find(".qr-live-time").textContent =
       `${restore.toFixed(0)} ms to restore, ${distort.toFixed(0)} ms to distort${judged}.`;
   }
@@ -249,6 +303,55 @@
     }
   }
 
+  // Every network on the picture that is shown.
+  function compareAll() {
+    return busy(async () => {
+      const { distorted, filtered, filterSigma, measures, answers: first, kind, sigma: strength, seed } = qrLive.latest;
+      const { image, picture } = state;
+      const top = (all) => (all ? manifest.classifier.classes[all.indexOf(Math.max(...all))] : "");
+      const rows = [["distorted", measures.distorted, top(first?.distorted)]];
+      if (filtered) rows.push([`Gaussian filter, σ = ${filterSigma}`, measures.filtered, top(first?.filtered)]);
+      for (const network of manifest.networks) {
+        await withBar((progress) => engine.open(network.key, progress));
+        const ratio = kind === "blur" ? network.blurScale / state.network.blurScale : 1;
+        const question = { image, kind, sigma: strength * ratio, seed, network: network.key, classify: Boolean(first) };
+        const { measures: found, answers } = await engine.run(question);
+        rows.push([network.title, found.restored, top(answers?.restored)]);
+      }
+      if (distorted === qrLive.latest.distorted && picture === state.picture) view.table(find(".qr-live-table"), rows);
+    }).catch((error) => say(`The networks could not be compared: ${error.message}.`));
+  }
+
+  // A part of a record's result, computed again.
+  function verify() {
+    return busy(async () => {
+      await qrLive.script("verify.js");
+      const { pictures, right, labels, kind, sigma: strength, level, record } = qrLive.verify;
+      for (const key of ["classifier", manifest.crops]) await withBar((progress) => engine.open(key, progress));
+      let count = 0;
+      let alike = 0;
+      for (const [i, src] of pictures.entries()) {
+        const image = photo.planar((await photo.open(src, manifest.largest)).canvas);
+        const question = { image, kind, sigma: strength, seed: 1, network: manifest.crops, classify: true };
+        const { restored } = (await engine.run(question)).answers;
+        const correct = restored.indexOf(Math.max(...restored)) === labels[i];
+        count += correct;
+        alike += correct === right[i];
+        find(".qr-live-verified").textContent = `${i + 1} of ${pictures.length} …`;
+        find(".qr-live-verified").hidden = false;
+      }
+      const expected = right.filter(Boolean).length;
+      const link = document.createElement("a");
+      link.href = new URL(record, qrLive.site);
+      link.textContent = "record";
+      find(".qr-live-verified").replaceChildren(
+        `Under ${kind} of level ${level}, restored by QRNet, this page recognises ${count} of the first ${pictures.length} test images. The `,
+        link,
+        ` says ${expected}. The answers agree for ${alike} of ${pictures.length} images.`,
+      );
+    }).catch((error) => say(`The record could not be checked: ${error.message}.`));
+  }
+
   const chooseSample = (picture) =>
     choose(
       () => sample(picture),
@@ -272,10 +375,13 @@
 
   function listen(stage) {
     const on = (selector, event, action) => find(selector).addEventListener(event, action);
-    const pictures = stage.querySelectorAll('[name="qr-picture"]');
-    for (const input of pictures) {
-      input.addEventListener("change", () => chooseSample(qrLive.samples.find((s) => s.id === input.value)));
-    }
+    stage.addEventListener("change", ({ target }) => {
+      if (target.name === "qr-picture") chooseSample(qrLive.samples.find((s) => s.id === target.value));
+    });
+    on(".qr-live-more", "click", () => showExamples().catch((error) => say(`${error.message}.`)));
+    on(".qr-live-all", "click", compareAll);
+    on(".qr-live-verify", "click", verify);
+    addEventListener("hashchange", follow);
     for (const input of stage.querySelectorAll('[name="qr-kind"]')) {
       input.addEventListener("change", () => {
         state.kind = input.value;
@@ -315,8 +421,14 @@
     });
   }
 
-  // Photos may be dropped before the start, too.
+  const take = (file) => (find(".qr-live-stage").hidden ? start(file) : chooseOwn(file));
+
+  // Photos may be dropped or pasted before the start, too.
   function listenForDrops() {
+    document.addEventListener("paste", (event) => {
+      const file = [...(event.clipboardData?.files ?? [])].find((f) => f.type.startsWith("image/"));
+      if (file) take(file);
+    });
     root.addEventListener("dragover", (event) => {
       event.preventDefault();
       root.classList.add("qr-live-dragged");
@@ -326,9 +438,7 @@
       event.preventDefault();
       root.classList.remove("qr-live-dragged");
       const [file] = event.dataTransfer.files;
-      if (!file) return;
-      if (find(".qr-live-stage").hidden) start(file);
-      else chooseOwn(file);
+      if (file) take(file);
     });
   }
 
@@ -341,13 +451,17 @@
   ].filter(([name]) => typeof window[name] === "undefined");
   if (missing.length) {
     const names = missing.map(([, name]) => name).join(", ");
-    say(`This browser cannot run QRNet: it lacks ${names}. The picture above shows what the network does.`);
+    say(`This browser cannot run QRNet: it has no ${names}. The picture above shows what the network does.`);
   } else {
     find(".qr-live-begin").hidden = false;
     find(".qr-live-cost").textContent =
-      `Loads ${view.megabytes(engine.cost)} from this book, once. ` +
-      "What you drop in is worked on by your own browser and goes nowhere.";
+      `A photo needs ${view.megabytes(engine.cost.photo)} from this book, the examples ${view.megabytes(engine.cost.example)}. ` +
+      "Your photo is processed in your browser and never uploaded.";
     find(".qr-live-start").addEventListener("click", () => start());
+    find("#qr-first").addEventListener("change", (event) => {
+      if (event.target.files[0]) start(event.target.files[0]);
+      event.target.value = "";
+    });
     listenForDrops();
   }
 })();

@@ -2,10 +2,12 @@
 "use strict";
 
 qrLive.engine = (() => {
-  const { payloads, crops, samples } = qrLive.manifest;
-  // What is needed before the first picture.
-  const FIRST = ["worker", "ort", "wasm", "classifier", crops];
-  const cost = FIRST.reduce((sum, key) => sum + payloads[key].bytes, samples);
+  const { payloads, crops, samples, networks } = qrLive.manifest;
+  const BASE = ["worker", "ort", "wasm"];
+  // What is needed before the first picture: a photo needs neither examples nor their classifier.
+  const FIRST = { photo: [...BASE, networks[0].key], example: [...BASE, "classifier", crops] };
+  const bytes = (keys) => keys.reduce((sum, key) => sum + payloads[key].bytes, 0);
+  const cost = { photo: bytes(FIRST.photo), example: bytes(FIRST.example) + samples };
 
   let worker;
   let asked = 0;
@@ -44,18 +46,29 @@ qrLive.engine = (() => {
     return contents;
   }
 
-  // Everything for the first picture; `progress` is told of bytes done and all bytes.
-  async function start(progress) {
-    await qrLive.script("samples.js");
-    const [code, ort, wasm, classifier, model] = await download(FIRST, samples, progress);
-    hire(code);
-    await ask({ do: "start", code: ort, wasm }, [wasm]);
-    await ask({ do: "open", key: "classifier", model: classifier }, [classifier]);
-    await ask({ do: "open", key: crops, model }, [model]);
-    opened.set(crops, Promise.resolve());
+  // The pictures to choose from, once.
+  let examples;
+  function loadExamples() {
+    examples ??= qrLive.script("samples.js");
+    examples.catch(() => (examples = undefined));
+    return examples;
   }
 
-  const opened = new Map(); // key of a network -> promise
+  // Everything for the first picture, "photo" or "example"; `progress` is told of bytes done and all bytes.
+  async function start(kind, progress) {
+    const keys = FIRST[kind];
+    if (kind === "example") await loadExamples();
+    const [code, ort, wasm, ...models] = await download(keys, kind === "example" ? samples : 0, progress);
+    hire(code);
+    await ask({ do: "start", code: ort, wasm }, [wasm]);
+    for (const [i, model] of models.entries()) {
+      const key = keys[BASE.length + i];
+      await ask({ do: "open", key, model }, [model]);
+      opened.set(key, Promise.resolve());
+    }
+  }
+
+  const opened = new Map(); // key of a network, or "classifier" -> promise
 
   // Resolves when a network is ready; it is downloaded the first time, and again after a failure.
   function open(key, progress) {
@@ -73,5 +86,5 @@ qrLive.engine = (() => {
   // The side that an image needs for a blur.
   const smallest = (sigma) => ask({ do: "smallest", sigma });
 
-  return { cost, start, open, run, smallest };
+  return { cost, start, loadExamples, open, run, smallest };
 })();

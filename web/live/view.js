@@ -2,8 +2,8 @@
 "use strict";
 
 qrLive.view = (() => {
-  const PANES = ["clean", "distorted", "restored"];
-  const TITLES = { clean: "Original", distorted: "Distorted", restored: "Restored" };
+  const PANES = ["clean", "distorted", "restored", "filtered"];
+  const TITLES = { clean: "Original", distorted: "Distorted", restored: "Restored", filtered: "Gaussian filter" };
   const MINUS = "\u2212";
 
   const megabytes = (bytes) => `${(bytes / 1e6).toFixed(1)} MB`;
@@ -27,35 +27,45 @@ qrLive.view = (() => {
       </figcaption>
     </figure>`;
 
-  function markup({ samples, manifest }) {
+  // The pictures to choose from, and links to those on which the network wins and loses.
+  function examples(samples, manifest) {
     const of = (kind) => samples.filter((s) => s.kind === kind).map(thumbnail).join("");
+    const link = ({ id, kind }) =>
+      `<a href="#picture=${encodeURIComponent(id)}&kind=${kind}">${escaped(samples.find((s) => s.id === id).label)} (${kind})</a>`;
+    const list = (outcome) => manifest.outcomes.filter((o) => o.outcome === outcome).map(link).join(", ") || "none of these";
+    return `
+      <fieldset>
+        <legend>Test images of ${manifest.side} pixels, with a classifier</legend>
+        <div class="qr-live-thumbs">${of("crop")}</div>
+        <p class="qr-live-hint">At level ${manifest.shownLevel}, QRNet helps with: ${list("win")}. It harms: ${list("loss")}.</p>
+      </fieldset>
+      <fieldset><legend>Photographs</legend><div class="qr-live-thumbs">${of("photo")}</div></fieldset>`;
+  }
+
+  function markup({ manifest }) {
     const levels = [1, 2, 3, 4, 5].map((n) => `<button type="button" value="${n}">${n}</button>`);
     const option = (n) =>
       `<option value="${n.key}">${escaped(n.title)} (${megabytes(manifest.payloads[n.key].bytes)})</option>`;
     const sizes = [64, 128, 256, 512].filter((side) => side <= manifest.largest);
     return `
       <div class="qr-live-pictures">
-        <fieldset>
-          <legend>Test images of ${manifest.side} pixels, with a classifier</legend>
-          <div class="qr-live-thumbs">${of("crop")}</div>
-        </fieldset>
-        <div class="qr-live-others">
-          <fieldset><legend>Photographs</legend><div class="qr-live-thumbs">${of("photo")}</div></fieldset>
-          <fieldset class="qr-live-own">
-            <legend>A photo of your own</legend>
-            <input type="file" id="qr-file" accept="image/*" aria-describedby="qr-file-name qr-privacy">
-            <label for="qr-file">Choose a photo</label>
-            <span id="qr-file-name"></span>
-            <p id="qr-privacy">Or drop one anywhere in this frame. It never leaves this browser.</p>
-          </fieldset>
+        <div class="qr-live-examples">
+          <button type="button" class="qr-live-more">Show examples (${megabytes(manifest.samples)})</button>
         </div>
+        <fieldset class="qr-live-own">
+          <legend>A photo of your own</legend>
+          <input type="file" id="qr-file" accept="image/*" aria-describedby="qr-file-name qr-privacy">
+          <label for="qr-file">Choose a photo</label>
+          <span id="qr-file-name"></span>
+          <p id="qr-privacy">Or drop it here, or paste it. A phone offers its camera, too. It never leaves this browser.</p>
+        </fieldset>
       </div>
       <p class="qr-live-message" role="alert" hidden></p>
       <div class="qr-live-work">
         <div class="qr-live-compare">
           <canvas aria-hidden="true"></canvas>
           <canvas class="qr-live-over" aria-hidden="true"></canvas>
-          <span class="qr-live-badge" aria-hidden="true">distorted</span>
+          <span class="qr-live-badge qr-live-left" aria-hidden="true">distorted</span>
           <span class="qr-live-badge qr-live-right" aria-hidden="true">restored</span>
           <span class="qr-live-badge qr-live-working" aria-hidden="true">Working …</span>
           <span class="qr-live-line" aria-hidden="true"></span>
@@ -67,8 +77,9 @@ qrLive.view = (() => {
             <legend>Distortion</legend>
             <label><input type="radio" name="qr-kind" value="noise" checked><span>Noise</span></label>
             <label><input type="radio" name="qr-kind" value="blur"><span>Blur</span></label>
+            <label><input type="radio" name="qr-kind" value="none"><span>Already bad</span></label>
           </fieldset>
-          <div>
+          <div class="qr-live-how-much">
             <label for="qr-level">Strength <output for="qr-level" class="qr-live-strength"></output></label>
             <input type="range" id="qr-level" min="0">
             <div class="qr-live-levels" role="group" aria-label="The paper's five levels">${levels.join("")}</div>
@@ -94,6 +105,12 @@ qrLive.view = (() => {
         </div>
       </div>
       <div class="qr-live-panes">${PANES.map(pane).join("")}</div>
+      <div class="qr-live-buttons">
+        <button type="button" class="qr-live-all">Compare all networks</button>
+        <button type="button" class="qr-live-verify">Check the record (${megabytes(manifest.verify)})</button>
+      </div>
+      <div class="qr-live-table" hidden></div>
+      <p class="qr-live-verified" role="status" hidden></p>
       <p class="qr-live-hint qr-live-judge"></p>`;
   }
 
@@ -133,5 +150,19 @@ qrLive.view = (() => {
       .join("");
   }
 
-  return { PANES, markup, megabytes, progress, measures, answers };
+  // Every network and the filter, on one picture: rows of [name, measures, answer or ""].
+  function table(element, rows) {
+    const answered = rows.some(([, , answer]) => answer);
+    const cells = rows.map(([name, { psnr, ssim }, answer]) => {
+      const parts = [`${psnr.toFixed(1)} dB`, ssim === null ? "–" : ssim.toFixed(3), ...(answered ? [answer] : [])];
+      return `<tr><th scope="row">${escaped(name)}</th>${parts.map((p) => `<td>${escaped(p.replace("-", MINUS))}</td>`).join("")}</tr>`;
+    });
+    const head = ["", "PSNR", "SSIM", ...(answered ? ["classified as"] : [])];
+    element.innerHTML = `<div class="qr-scroll"><table class="qr-table"><thead><tr>${head
+      .map((h) => `<th scope="col">${h}</th>`)
+      .join("")}</tr></thead><tbody>${cells.join("")}</tbody></table></div>`;
+    element.hidden = false;
+  }
+
+  return { PANES, TITLES, examples, markup, megabytes, progress, measures, answers, table };
 })();

@@ -109,6 +109,15 @@ const pixels = (() => {
     return image.data.map((x, i) => clip(x + (sigma / 255) * values[i]));
   }
 
+  // Of some strengths of a Gaussian filter the one that comes nearest to the clean image; none at all is one.
+  function bestFilter(clean, distorted) {
+    const candidates = [0, 0.6, 0.8, 1, 1.4, 2, 2.8, 4].map((sigma) => {
+      const data = blur({ ...clean, data: distorted }, Math.min(clean.height, clean.width) < smallest(sigma) ? 0 : sigma);
+      return { sigma, data, psnr: psnr(data, clean.data) };
+    });
+    return candidates.reduce((best, each) => (each.psnr > best.psnr ? each : best));
+  }
+
   // dB; identical images count as 100, as in qrlib.evaluation.
   function psnr(a, b) {
     let sum = 0;
@@ -151,5 +160,5 @@ const pixels = (() => {
     return sum / count;
   }
 
-  return { blur, noise, psnr, ssim, smallest };
+  return { blur, noise, bestFilter, psnr, ssim, smallest };
 })();

@@ -21,11 +21,13 @@ const tasks = {
     sessions.set(key, await ort.InferenceSession.create(new Uint8Array(model)));
   },
 
-  // image: {data, height, width}; kind "noise" or "blur"; sigma of 255, or in pixels.
+  // image: {data, height, width}; kind "noise", "blur" or "none" (the picture is bad already, and nothing
+  // is known to compare with); sigma of 255, or in pixels.
   async run({ image, kind, sigma, seed, network, classify }) {
     const { height, width } = image;
     const begun = performance.now();
-    const distorted = kind === "noise" ? pixels.noise(image, sigma, seed) : pixels.blur(image, sigma);
+    const distort = { noise: () => pixels.noise(image, sigma, seed), blur: () => pixels.blur(image, sigma) };
+    const distorted = distort[kind]?.() ?? image.data.slice();
     const ready = performance.now();
     const dims = [1, 3, height, width];
     const restored = await run(network, "images", distorted, dims, "restored");
@@ -34,16 +36,26 @@ const tasks = {
     const result = {
       distorted,
       restored,
-      measures: { distorted: measures(distorted), restored: measures(restored) },
+      measures: kind === "none" ? {} : { distorted: measures(distorted), restored: measures(restored) },
       ms: { distort: ready - begun, restore: done - ready },
     };
+    const seen = { clean: image.data, distorted, restored };
+    if (kind === "noise") {
+      const best = pixels.bestFilter(image, distorted);
+      Object.assign(result, { filtered: best.data, filterSigma: best.sigma });
+      result.measures.filtered = measures(best.data);
+      seen.filtered = best.data;
+    }
     if (classify) {
       const from = performance.now();
-      const three = new Float32Array(3 * distorted.length);
-      [image.data, distorted, restored].forEach((data, i) => three.set(data, i * data.length));
-      const all = await run("classifier", "images", three, [3, 3, height, width], "confidence");
-      const k = all.length / 3;
-      result.answers = [0, 1, 2].map((i) => Array.from(all.slice(i * k, (i + 1) * k)));
+      const names = Object.keys(seen);
+      const together = new Float32Array(names.length * distorted.length);
+      names.forEach((name, i) => together.set(seen[name], i * distorted.length));
+      const all = await run("classifier", "images", together, [names.length, 3, height, width], "confidence");
+      const k = all.length / names.length;
+      result.answers = Object.fromEntries(
+        names.map((name, i) => [name, Array.from(all.slice(i * k, (i + 1) * k))]),
+      );
       result.ms.classify = performance.now() - from;
     }
     return result;
