@@ -74,7 +74,7 @@ def select(
     lacking = [name for name in FIELDS.split() if name not in results.columns]
     if lacking:
         raise QrlibError(
-            f"results lack the column(s) {', '.join(lacking)}: pass what qrlib.records.store.read returns"
+            f"results have no column {', '.join(lacking)}: pass what qrlib.records.store.read returns"
         )
     rows = results[results["metric"] == metric]
     for name, wanted in vars(choice).items():
@@ -151,7 +151,7 @@ def by_seed(
         gaps = [str(level) for level in levels if pd.isna(row[level])]
         if gaps:
             raise QrlibError(
-                f"results of {restorer} on {distortion}, seed {seed} lack level {', '.join(gaps)}, "
+                f"results of {restorer} on {distortion}, seed {seed} have no level {', '.join(gaps)}, "
                 f"and a mean is taken over all of {', '.join(map(str, levels))}: {how_to_make(selected)}"
             )
     return wide

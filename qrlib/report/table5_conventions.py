@@ -121,7 +121,9 @@ def shifts(compared: pd.DataFrame) -> pd.Series:
     """Convention -> the largest move of a mean away from ours, in standard errors of a difference."""
     ours = compared[compared["convention"] == "ours"].set_index(["distortion", "metric"])["value"]
     if ours.empty:
-        raise QrlibError("the measured conventions lack 'ours', from which shifts are counted")
+        raise QrlibError(
+            "the measured conventions do not include 'ours', from which shifts are counted"
+        )
     moved = compared.set_index(["convention", "distortion", "metric"])
     away = (moved["value"] - ours).abs() / moved["standard_error"]
     return away.groupby("convention", sort=False).max()

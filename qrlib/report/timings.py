@@ -100,7 +100,7 @@ def restorer_times(
         QrlibError: as `qrlib.records.selection.select`; there is no column device, or several devices.
     """
     if "device" not in results.columns:
-        raise QrlibError("times lack the column device: pass what qrlib.records.store.read returns")
+        raise QrlibError("times have no column device: pass what qrlib.records.store.read returns")
     selected = select(results, choice, metric=metric, restorers=[restorer])
     times = selected[selected["restorer"] == restorer]
     devices = sorted(set(times["device"]))

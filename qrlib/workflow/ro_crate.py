@@ -165,7 +165,7 @@ def check(archive: str | Path) -> dict[str, Any]:
                     raise QrlibError(f"{archive}: {name} differs from its hash in the metadata")
                 folder = name.endswith("/") and name != "./"
                 if folder and not any(part.startswith(name) for part in names):
-                    raise QrlibError(f"{archive}: {name} is named in the metadata and lacks")
+                    raise QrlibError(f"{archive}: {name} is named in the metadata but is not there")
     except (zipfile.BadZipFile, zlib.error, *MALFORMED) as error:
         raise QrlibError(f"{archive} is no archive of this project ({error})") from error
     return metadata

@@ -22,7 +22,9 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PAGES = [p for p in BOOK.rglob("*.md") if "_executed" not in p.parts]
 
 
-FILES = table_of_contents.pages(table_of_contents.table())
+CONTENTS = table_of_contents.table()
+FILES = table_of_contents.pages(CONTENTS)
+LEADING = coverage.with_records()[0].name
 SHOWN = sorted({file.split("/")[1] for file in FILES if file.count("/") == 2})
 
 
@@ -48,16 +50,14 @@ def test_lists_exactly_the_pages_of_a_profile(name: str, monkeypatch: pytest.Mon
 
 
 def test_the_menu_has_at_most_25_entries() -> None:
-    contents = table_of_contents.table()
-    assert 1 + sum(len(part["chapters"]) for part in contents["parts"]) <= 25
+    assert 1 + sum(len(part["chapters"]) for part in CONTENTS["parts"]) <= 25
 
 
 def test_the_strongest_run_leads() -> None:
-    results = next(p for p in table_of_contents.table()["parts"] if "Results" in p["caption"])
-    leading = coverage.with_records()[0].name
+    results = next(part for part in CONTENTS["parts"] if "Results" in part["caption"])
     files = [chapter["file"] for chapter in results["chapters"]]
-    assert files[0] == f"runs/{leading}"
-    assert all(file.startswith(f"_executed/{leading}/") for file in files[1:])
+    assert files[0] == f"runs/{LEADING}"
+    assert all(file.startswith(f"_executed/{LEADING}/") for file in files[1:])
 
 
 def test_pages_are_listed_once() -> None:

@@ -44,12 +44,12 @@ def test_missing_levels_are_named():
     some = results()
     gone = (some["restorer"] == "qrnet-multiple") & (some["seed"] == 1) & some["level"].isin([2, 5])
     some = some[~(gone & (some["distortion"] == "blur"))]
-    with pytest.raises(QrlibError, match=r"qrnet-multiple on blur, seed 1 lack level 2, 5"):
+    with pytest.raises(QrlibError, match=r"qrnet-multiple on blur, seed 1 have no level 2, 5"):
         tables.table2(some)
     no_value = results()
     first = (no_value["restorer"] == "none") & (no_value["level"] == 3)
     no_value.loc[first, "value"] = float("nan")
-    with pytest.raises(QrlibError, match=r"none on noise, seed 0 lack level 3"):
+    with pytest.raises(QrlibError, match=r"none on noise, seed 0 have no level 3"):
         tables.table2(no_value)
 
 
@@ -64,7 +64,7 @@ def test_other_refusals():
     other["strength"] += 1
     with pytest.raises(QrlibError, match=r"blur 1 differ in strength \(2.0, 3.0\)"):
         tables.table2(pd.concat([results(), other]))
-    with pytest.raises(QrlibError, match=r"lack the column\(s\) level, n"):
+    with pytest.raises(QrlibError, match="have no column level, n"):
         tables.table2(results().drop(columns=["level", "n"]))
     with pytest.raises(QrlibError, match=r"no accuracy results: .*python -m qrlib run PROFILE"):
         tables.table2(results().iloc[:0])

@@ -105,7 +105,7 @@ def test_a_number_that_lacks_is_named():
         table5_conventions.compare(
             rows[(rows["distortion"] != "blur") | (rows["metric"] != "ssim")]
         )
-    with pytest.raises(QrlibError, match="lack 'ours'"):
+    with pytest.raises(QrlibError, match="not include 'ours'"):
         table5_conventions.shifts(table5_conventions.compare(measured(another=PRINTED)))
 
 

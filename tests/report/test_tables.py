@@ -114,7 +114,7 @@ def test_levels_are_the_data_of_figure_4():
     assert set(blur["seeds"]) == {2}
     no_clean = results()
     no_clean = no_clean[(no_clean["restorer"] != "recnet-blur") | (no_clean["level"] > 0)]
-    with pytest.raises(QrlibError, match="recnet-blur on blur, seed 0 lack level 0"):
+    with pytest.raises(QrlibError, match="recnet-blur on blur, seed 0 have no level 0"):
         tables.levels(no_clean)
 
 

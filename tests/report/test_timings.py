@@ -42,7 +42,7 @@ def test_devices_do_not_mix():
     more = runs(results(), again.assign(device="a CPU"))
     with pytest.raises(QrlibError, match="of qrnet-multiple was measured on a CPU, a GPU"):
         timings.table(more)
-    with pytest.raises(QrlibError, match="lack the column device"):
+    with pytest.raises(QrlibError, match="have no column device"):
         timings.table(results().drop(columns="device"))
 
 

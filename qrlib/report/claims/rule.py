@@ -229,7 +229,7 @@ class Claim:
             this one why (it is not judged, or ""), difference, standard_error, seeds, agree, verdict.
         """
         if lacks := self.lacks(evidence):
-            return {"pairs": [], "decides": 0, "why": f"lacks {', '.join(lacks)}", **_NOTHING}
+            return {"pairs": [], "decides": 0, "why": f"needs {', '.join(lacks)}", **_NOTHING}
         chances = {"to_hold" if self.one_suffices else "to_fail": len(self.comparisons)}
         judged = [judge(comparison, evidence, **chances) for comparison in self.comparisons]
         pairs = [judgement.pop("pair") for judgement in judged]

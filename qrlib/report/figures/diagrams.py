@@ -196,7 +196,7 @@ def _check(loss: RecoveryLoss, trained: Collection[str], unseen: str | None) -> 
         if loss.weights.get(name) == 0:
             raise QrlibError(f"{name} cannot be trained: its loss has the weight 0; raise it")
     if "Q" not in trained:
-        raise QrlibError("trained lacks 'Q', which every training of the paper trains: add it")
+        raise QrlibError("trained must name 'Q', which every training of the paper trains: add it")
     if unseen in loss.weights:
         raise QrlibError(f"{unseen} is not unseen: it has a weight in the loss; choose another")
 

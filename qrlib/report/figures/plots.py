@@ -298,7 +298,7 @@ def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
     """
     lacking = [name for name in ("epoch", "train_loss", "val_loss") if name not in history.columns]
     if lacking or history.empty:
-        what = f"lacks the column(s) {', '.join(lacking)}" if lacking else "has no rows"
+        what = f"has no column {', '.join(lacking)}" if lacking else "has no rows"
         raise QrlibError(
             f"the history {what}: learning curves need one row an epoch with both losses"
         )

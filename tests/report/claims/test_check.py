@@ -204,19 +204,19 @@ def test_epochs_are_judged_by_their_spread_on_one_machine():
 def test_what_was_not_run_is_named():
     found = check.check(results()).set_index("id")
     silent = found[found["verdict"] == NOT_JUDGED]
-    assert silent.loc["small-qrnet-less-accurate", "why"] == "lacks small_qrnet-multiple"
+    assert silent.loc["small-qrnet-less-accurate", "why"] == "needs small_qrnet-multiple"
     assert silent.loc["end-to-end-beats-finetuned-noise", "why"] == (
-        "lacks end_to_end-multiple, finetuned-noise, finetuned-multiple"
+        "needs end_to_end-multiple, finetuned-noise, finetuned-multiple"
     )
     assert silent.loc["mqrnet-beats-qrnet-unseen-noise", "why"] == (
-        "lacks mqrnet-multiple under an unseen classifier, qrnet-multiple under an unseen classifier"
+        "needs mqrnet-multiple under an unseen classifier, qrnet-multiple under an unseen classifier"
     )
     assert silent.loc["qrnet-improves-quality-noise", "why"] == (
-        "lacks qrnet-multiple (PSNR), none (PSNR), qrnet-multiple (SSIM), none (SSIM)"
+        "needs qrnet-multiple (PSNR), none (PSNR), qrnet-multiple (SSIM), none (SSIM)"
     )
-    assert silent.loc["caltech256-end-to-end-on-blur", "why"] == "lacks results on Caltech256"
+    assert silent.loc["caltech256-end-to-end-on-blur", "why"] == "needs results on Caltech256"
     assert silent.loc["qrnet-takes-longer", "why"] == (
-        "lacks qrnet-multiple (ms an image), none (ms an image)"
+        "needs qrnet-multiple (ms an image), none (ms an image)"
     )
     assert "s an epoch" in silent.loc["end-to-end-trains-as-fast", "why"]
     assert set(silent["ours"]) == {"not judged"}
@@ -391,4 +391,4 @@ def test_taken_away_with_a_row_a_comparison():
     assert (first["ours_left"], first["ours_right"]) == pytest.approx((0.832, 0.642))
     assert set(first["records"]) == {"none-0.json", "qrnet-multiple-0.json"}
     assert second[["ours_left", "ours_right"]].isna().all()
-    assert second["why"].startswith("lacks ")
+    assert second["why"].startswith("needs ")

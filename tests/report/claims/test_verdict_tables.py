@@ -23,7 +23,7 @@ def test_a_row_a_claim():
     said = "| ✓ holds: +13.0 errors, one seed | Restoring with QRNet is better than"
     assert said in text
     assert "| – not judged | " in text
-    assert "<em>lacks small_qrnet-multiple</em>" in table.html
+    assert "<em>needs small_qrnet-multiple</em>" in table.html
     assert "at least 1.96" in text
 
 

@@ -173,8 +173,8 @@ def test_training_end_to_end_marks_the_fully_connected_layers():
         ({"vgg61": 0.01}, {}, "unknown classifier 'vgg61' (did you mean 'vgg16'?)"),
         ({}, {"unseen": "resnet"}, "unknown classifier 'resnet'"),
         (TWO, {"unseen": "vgg16"}, "vgg16 is not unseen"),
-        (TWO, {"trained": ["vgg16"]}, "trained lacks 'Q'"),
-        (TWO, {"trained": []}, "trained lacks 'Q'"),
+        (TWO, {"trained": ["vgg16"]}, "trained must name 'Q'"),
+        (TWO, {"trained": []}, "trained must name 'Q'"),
         (TWO, {"trained": "Q"}, "must be a collection of names"),
         (TWO, {"trained": ["Q", "resnet50"]}, "unknown trained network 'resnet50'"),
         (
