@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.transforms import Bbox
 
 from qrlib import paper
 from qrlib.book import citation
@@ -178,8 +177,8 @@ def papers_claim() -> str:
 
 def answer(
     profile: profiles.Profile, table: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame
-) -> str:
-    """Whether it holds, how sure we are, and on what, as Markdown; the numbers are the records'.
+) -> tuple[str, str]:
+    """Whether it holds; and on what, and how sure we are; as Markdown, with the records' numbers.
 
     Args:
         profile: the strongest run that there is.
@@ -203,12 +202,12 @@ def answer(
     )
     counts = check.counts(verdicts)
     return (
-        f"{start} {gains} Clean images: {_percent(plain)} as they are, {_percent(restored)} through QRNet.\n\n"
+        f"{start} {gains} Clean images: {_percent(plain)} as they are, {_percent(restored)} through QRNet.",
         f"**On what?** *{profile.title}*: {setting(profile, int(table['n'].iloc[0]))}. "
         f"**How sure?** {_certainty(table)} "
         f"Of the paper's {len(verdicts)} claims that results can test, **{counts[rule.HOLDS]} hold, "
         f"{counts[rule.FAILS]} do not**, {counts[rule.CLOSE]} are too close to call, and "
-        f"{counts[rule.NOT_JUDGED]} this run cannot judge."
+        f"{counts[rule.NOT_JUDGED]} this run cannot judge.",
     )
 
 
@@ -287,9 +286,7 @@ def save_preview(figure: Figure) -> Path:
     file = paths.root() / "book" / "_executed" / "_files" / PREVIEW
     file.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(file) as temporary:
-        figure.savefig(
-            temporary, format="png", dpi=100, bbox_inches=Bbox([[0, 0], figure.get_size_inches()])
-        )
+        figure.savefig(temporary, format="png", dpi=100)
     return file
 
 

@@ -168,7 +168,7 @@ def beside_paper(table: pd.DataFrame, file: str, *, label: str) -> Rendered:
     differ = bool(table["difference"].notna().any())
     one = table["column"].nunique() == 1
     across, down = ("row", "column") if one else ("column", "row")
-    name = {"row": lambda key: labels.DISTORTIONS.get(key, key), "column": labels.method}
+    name = {"row": lambda key: str(labels.DISTORTIONS.get(key, key)), "column": labels.method}
     columns = list(dict.fromkeys(table[across]))
     rows: list[list[str]] = []
     for (metric, key), cells in table.groupby(["metric", down], sort=False):

@@ -27,7 +27,9 @@ def said(profile, noise, blur):
     for distortion, verdict in (("noise", noise), ("blur", blur)):
         verdicts.loc[f"qrnet-beats-none-{distortion}", "verdict"] = verdict
     clean = gains.clean_accuracy(results, restorers=("none", "qrnet-multiple"))
-    return first_page.answer(profile, tables.table2(results), clean, verdicts.reset_index())
+    return " ".join(
+        first_page.answer(profile, tables.table2(results), clean, verdicts.reset_index())
+    )
 
 
 def test_the_answer_has_the_numbers_and_the_verdicts():

@@ -117,6 +117,25 @@ def test_code_unfolds(page: Page) -> None:
         expect(folded.locator("pre").first).to_be_visible(visible=shown)
 
 
+def test_a_figure_opens_large_and_closes(page: Page) -> None:
+    figure = page.locator(".bd-article figure img").first
+    large = page.locator("dialog.qr-large")
+    press(figure)
+    expect(large.locator("img")).to_be_visible()
+    press(large.get_by_role("button", name="Close"))
+    expect(large).to_be_hidden()
+    figure.press("Enter")
+    expect(large).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+
+
+def test_a_word_of_the_glossary_says_what_it_means(page: Page) -> None:
+    term = page.locator("a.qr-term").first
+    assert len(str(term.get_attribute("title"))) > 20
+    assert "glossary.html#term-" in str(term.get_attribute("href"))
+
+
 def test_the_search_finds_pages_before_runs_and_says_what_they_are_about(page: Page) -> None:
     button = visible(page, ".search-button")
     if button.count():

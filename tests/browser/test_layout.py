@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 
 import pytest
+from PIL import Image
 from playwright.sync_api import FloatRect, Locator
 
 from browser.conftest import DESKTOP, PHONE, until, widen
 
 pytestmark = pytest.mark.slow
+
+#: A grey picture of 32 pixels a side.
+_FILE = io.BytesIO()
+Image.new("RGB", (32, 32), (90, 90, 90)).save(_FILE, "PNG")
+PICTURE = _FILE.getvalue()
 
 #: A page with tables, one with equations and drawings, one with photographs, prose, and code.
 OFFLINE = ["index", "_executed/method", "_executed/distortions", "rerun", "api/science"]
@@ -47,6 +54,7 @@ def box(part: Locator) -> FloatRect:
 
 def test_verdicts_are_cards_on_a_phone_and_wide_on_a_desk(visit: Callable) -> None:
     page = visit("_executed/does_it_hold.html", width=PHONE).page
+    page.locator("details:has(.qr-claims) > summary").first.click()
     table = page.locator(".qr-claims").first
     assert box(table)["x"] >= 0
     assert box(table)["x"] + box(table)["width"] <= PHONE
@@ -64,8 +72,44 @@ def test_the_first_screen_says_whose_claim_it_is_and_leads_on(visit: Callable) -
     assert box(way)["y"] + box(way)["height"] < 844
     assert "Takagi" in page.locator(".bd-article p").first.inner_text()
     widen(page)
-    ways = box(page.locator(".qr-brief .qr-ways"))
+    ways = box(page.locator(".qr-ways"))
     assert ways["y"] + ways["height"] < 900
     size = "e => parseFloat(getComputedStyle(e).fontSize)"
     headings = [page.locator(f".bd-article {tag}").first.evaluate(size) for tag in ("h1", "h2")]
     assert headings[0] > headings[1]
+
+
+def test_claims_are_filtered_by_their_verdict(visit: Callable) -> None:
+    page = visit("_executed/does_it_hold.html", width=PHONE).page
+    rows = page.locator(".qr-matrix tbody tr")
+    every = rows.count()
+    for kind in ("holds", "close"):
+        page.locator(f'[name="qr-verdict"][value="{kind}"]').check()
+        shown = rows.locator("visible=true")
+        assert 0 <= shown.count() < every
+        kinds = shown.evaluate_all("all => all.map((row) => row.dataset.verdict)")
+        assert set(kinds) <= {kind}
+    page.locator('[name="qr-verdict"][value=""]').check()
+    assert rows.locator("visible=true").count() == every
+
+
+def test_the_way_from_the_first_page_to_a_restored_photo_needs_no_mouse(visit: Callable) -> None:
+    page = visit("index.html").page
+
+    def tab_to(selector: str) -> None:
+        for _ in range(120):
+            page.keyboard.press("Tab")
+            if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+        raise AssertionError(f"Tab never comes to {selector}")
+
+    tab_to('.qr-ways a[href="try.html"]')
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/try.html")
+    page.locator(".qr-live-begin").wait_for()
+    tab_to("#qr-first")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files(files=[{"name": "a.png", "mimeType": "image/png", "buffer": PICTURE}])
+    until(page, "() => window.qrLive.latest")
+    page.locator('[data-pane="restored"] canvas').wait_for()
