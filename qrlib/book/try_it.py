@@ -27,7 +27,7 @@ from qrlib import classifiers, data, metrics, weights
 from qrlib.data import embedded
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
 from qrlib.experiments import plan, profiles
-from qrlib.inference import onnx_export
+from qrlib.inference import onnx_export, recognition
 from qrlib.models import SHIPPED, QRNet, open_qrnet
 from qrlib.records import bitmask, selection, store
 from qrlib.report.data_uris import encode_image
@@ -167,8 +167,12 @@ def _write(name: str, folder: Path) -> None:
     shown = [crops[first], crops[len(crops) // 4]]
     _poster(net, splits.test[shown], profile).save(folder / "poster.png", optimize=True)
     _script("verify", _verification(own, splits), folder)
+    # What a photograph shows, by a classifier that is loaded only when it is asked for.
+    add("imagenet", recognition.export().SerializeToString())
+    _script("imagenet", list(classifiers.imagenet_classes()), folder)
     manifest = {
         "verify": (folder / "verify.js").stat().st_size,
+        "imagenet": (folder / "imagenet.js").stat().st_size + payloads["imagenet"]["bytes"],
         "outcomes": _outcomes(crops, splits.test, classifier, net, profile),
         "payloads": payloads,
         "samples": (folder / "samples.js").stat().st_size,

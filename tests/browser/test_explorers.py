@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Locator, Page, Route, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from browser.conftest import DESKTOP, PHONE, new_page
 from qrlib.experiments import coverage, profiles, samples

@@ -17,9 +17,9 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from browser.conftest import PHONE, Visit, new_page, until
-from qrlib import metrics, models, weights
+from qrlib import classifiers, metrics, models, weights
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, gaussian_blur
-from qrlib.inference import recover
+from qrlib.inference import recognition, recover
 
 pytestmark = pytest.mark.slow
 
@@ -259,12 +259,28 @@ def test_each_network_restores_as_pytorch_does(
     assert demo.message == ""
 
 
-def test_photographs_have_no_answers_and_say_why(demo: Demo) -> None:
+def test_photographs_are_classified_on_request(
+    demo: Demo, manifest: dict[str, Any], html: Path
+) -> None:
     shown = demo.picture("chelsea")
-    assert shown["network"] == demo.page.input_value("#qr-network")
     assert "answers" not in shown
     expect(demo.page.locator('[data-pane="clean"] ol')).to_be_hidden()
-    expect(demo.page.locator(".qr-live-judge")).to_contain_text("answers for the test images alone")
+    demo.page.click("text=What does a classifier see?")
+    expect(demo.page.locator('[data-pane="restored"] li')).to_have_count(3)
+    shown = demo.settle()
+    named = recognition.recognise(shown["restored"][0], 1)[0]
+    confidence = np.array(shown["answers"]["restored"])
+    assert classifiers.imagenet_classes()[int(confidence.argmax())] == named[0]
+    assert confidence.max() == pytest.approx(named[1], abs=5e-3)
+    assert confidence.sum() == pytest.approx(1, abs=1e-3)
+    expect(demo.page.locator('[data-pane="restored"] li').first).to_contain_text("as before")
+    demo.page.reload()
+    demo.start()
+
+
+def test_photographs_are_scaled_to_the_size_that_is_chosen(demo: Demo) -> None:
+    shown = demo.picture("chelsea")
+    assert shown["network"] == demo.page.input_value("#qr-network")
     for side in (64, 256):
         demo.page.select_option("#qr-size", str(side))
         assert demo.settle()["width"] == side

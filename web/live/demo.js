@@ -17,6 +17,7 @@
     seed: 1,
     network: null,
     chosen: false, // whether the reader has chosen the network
+    imagenet: false, // whether photographs are classified, for which the reader has to ask
     size: 256,
   };
 
@@ -144,7 +145,8 @@
       state.picture.kind === "crop"
         ? `This is a test image of the class "${known[state.picture.answer]}". The classifier knows ${known.length} ` +
           "classes, and learned them from clean images."
-        : `The classifier of this page knows ${known.length} classes only, so it answers for the test images alone.`;
+        : "EfficientNet-Lite0 knows ImageNet's 1000 classes. It says what it takes each picture for, and a sign says " +
+          "whether that is what it takes the original for.";
   }
 
   let jobs = 0;
@@ -179,11 +181,30 @@
     });
   }
 
+  // The classifier for what is shown: that of the examples, or ImageNet's if the reader wants it.
+  function judge() {
+    if (state.picture.kind === "crop") return "classifier";
+    return state.imagenet ? "imagenet" : "";
+  }
+
+  const namesOf = (classifier) => (classifier === "imagenet" ? qrLive.imagenet : manifest.classifier.classes);
+
+  async function see() {
+    try {
+      await qrLive.script("imagenet.js");
+    } catch (error) {
+      say(`The classifier could not be loaded: ${error.message}. Press the button to try again.`);
+      return;
+    }
+    state.imagenet = true;
+    update();
+  }
+
   async function round() {
     const { image, kind, picture, seed } = state;
     const key = state.network.key;
     const question = { kind, sigma: sigma(), seed };
-    const classify = picture.kind === "crop";
+    const classify = judge();
     const need = kind === "blur" ? await engine.smallest(question.sigma) : 1;
     if (Math.min(image.width, image.height) < need) {
       show(image, null, picture);
@@ -194,7 +215,7 @@
     }
     try {
       await withBar((progress) => engine.open(key, progress));
-      if (classify) await withBar((progress) => engine.open("classifier", progress));
+      if (classify) await withBar((progress) => engine.open(classify, progress));
     } catch (error) {
       throw new Error(`The network could not be loaded: ${error.message}. Move the slider to try again.`);
     }
@@ -227,6 +248,7 @@
     find(".qr-live-left").textContent = bad ? "as it is" : "distorted";
     find(".qr-live-table").hidden = true;
     find(".qr-live-all").hidden = bad || !result;
+    find(".qr-live-see").hidden = state.imagenet || picture.kind === "crop";
     const [under, over] = root.querySelectorAll(".qr-live-compare canvas");
     photo.draw(under, pictures.distorted ?? image.data, image);
     photo.draw(over, pictures.restored ?? image.data, image);
@@ -245,9 +267,12 @@
       if (name === "filtered") pane.querySelector("strong").textContent = `${view.TITLES.filtered}, σ = ${result.filterSigma}`;
       const list = pane.querySelector(".qr-live-answers");
       list.hidden = !result?.answers;
-      if (result?.answers) {
-        view.answers(list, result.answers[name], manifest.classifier.classes, picture.answer);
-      }
+      if (!result?.answers) return;
+      const top = (all) => all.indexOf(Math.max(...all));
+      // What a photograph shows nobody has said: it is compared with the answer for the original.
+      const known = picture.answer ?? (name === "clean" || bad ? undefined : top(result.answers.clean));
+      const words = picture.kind === "crop" ? undefined : ["✓ as before", "✗ not as before"];
+      view.answers(list, result.answers[name], namesOf(judge()), known, words);
     });
     if (!result) {
       find(".qr-live-time").textContent = "";
@@ -308,13 +333,13 @@
     return busy(async () => {
       const { distorted, filtered, filterSigma, measures, answers: first, kind, sigma: strength, seed } = qrLive.latest;
       const { image, picture } = state;
-      const top = (all) => (all ? manifest.classifier.classes[all.indexOf(Math.max(...all))] : "");
+      const top = (all) => (all ? namesOf(judge())[all.indexOf(Math.max(...all))] : "");
       const rows = [["distorted", measures.distorted, top(first?.distorted)]];
       if (filtered) rows.push([`Gaussian filter, σ = ${filterSigma}`, measures.filtered, top(first?.filtered)]);
       for (const network of manifest.networks) {
         await withBar((progress) => engine.open(network.key, progress));
         const ratio = kind === "blur" ? network.blurScale / state.network.blurScale : 1;
-        const question = { image, kind, sigma: strength * ratio, seed, network: network.key, classify: Boolean(first) };
+        const question = { image, kind, sigma: strength * ratio, seed, network: network.key, classify: first ? judge() : "" };
         const { measures: found, answers } = await engine.run(question);
         rows.push([network.title, found.restored, top(answers?.restored)]);
       }
@@ -332,7 +357,7 @@
       let alike = 0;
       for (const [i, src] of pictures.entries()) {
         const image = photo.planar((await photo.open(src, manifest.largest)).canvas);
-        const question = { image, kind, sigma: strength, seed: 1, network: manifest.crops, classify: true };
+        const question = { image, kind, sigma: strength, seed: 1, network: manifest.crops, classify: "classifier" };
         const { restored } = (await engine.run(question)).answers;
         const correct = restored.indexOf(Math.max(...restored)) === labels[i];
         count += correct;
@@ -380,6 +405,7 @@
     });
     on(".qr-live-more", "click", () => showExamples().catch((error) => say(`${error.message}.`)));
     on(".qr-live-all", "click", compareAll);
+    on(".qr-live-see", "click", see);
     on(".qr-live-verify", "click", verify);
     addEventListener("hashchange", follow);
     for (const input of stage.querySelectorAll('[name="qr-kind"]')) {

@@ -106,6 +106,7 @@ qrLive.view = (() => {
       </div>
       <div class="qr-live-panes">${PANES.map(pane).join("")}</div>
       <div class="qr-live-buttons">
+        <button type="button" class="qr-live-see">What does a classifier see? (${megabytes(manifest.imagenet)})</button>
         <button type="button" class="qr-live-all">Compare all networks</button>
         <button type="button" class="qr-live-verify">Check the record (${megabytes(manifest.verify)})</button>
       </div>
@@ -134,13 +135,15 @@ qrLive.view = (() => {
     element.innerHTML = texts.map((text) => `<span>${text.replace("-", MINUS)}</span>`).join(" · ");
   }
 
-  // The three likeliest classes; whether the first is right is said by a sign and in words.
-  function answers(list, confidence, classes, right) {
+  // The three likeliest classes; a sign and words say whether the first is `right`, where that is known.
+  function answers(list, confidence, classes, right, [yes, no] = ["✓ right", "✗ wrong"]) {
     const order = [...confidence.keys()].sort((a, b) => confidence[b] - confidence[a]).slice(0, 3);
     const verdict =
-      order[0] === right
-        ? '<span class="qr-live-yes">✓ right</span>'
-        : '<span class="qr-live-no">✗ wrong</span>';
+      right === undefined
+        ? ""
+        : order[0] === right
+          ? `<span class="qr-live-yes">${yes}</span>`
+          : `<span class="qr-live-no">${no}</span>`;
     list.innerHTML = order
       .map((k, place) => {
         const share = Math.round(100 * confidence[k]);

@@ -23,6 +23,7 @@ const tasks = {
 
   // image: {data, height, width}; kind "noise", "blur" or "none" (the picture is bad already, and nothing
   // is known to compare with); sigma of 255, or in pixels.
+  // classify: "classifier" of the examples, "imagenet", or nothing.
   async run({ image, kind, sigma, seed, network, classify }) {
     const { height, width } = image;
     const begun = performance.now();
@@ -46,7 +47,14 @@ const tasks = {
       result.measures.filtered = measures(best.data);
       seen.filtered = best.data;
     }
-    if (classify) {
+    if (classify === "imagenet") {
+      const from = performance.now();
+      result.answers = {};
+      for (const [name, data] of Object.entries(seen)) {
+        result.answers[name] = Array.from(await run(classify, "images", data, dims, "confidence"));
+      }
+      result.ms.classify = performance.now() - from;
+    } else if (classify) {
       const from = performance.now();
       const names = Object.keys(seen);
       const together = new Float32Array(names.length * distorted.length);
