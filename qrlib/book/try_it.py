@@ -32,6 +32,7 @@ from qrlib.models import SHIPPED, QRNet, open_qrnet
 from qrlib.records import bitmask, selection, store
 from qrlib.report.data_uris import encode_image
 from qrlib.report.sample_answers import lost_and_recovered
+from qrlib.training.classifier import trained_part
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
@@ -222,14 +223,14 @@ def _classifier(judge: plan.Experiment, splits: data.Splits) -> classifiers.Clas
     net = classifiers.build(
         settings.name,
         len(splits.classes),
-        weights=None,
+        weights=settings.weights,
         image_size=judge.profile.data.image_size,
         head_width=settings.head_width,
         input_size=settings.input_size,
         preprocessing=settings.preprocessing,
     )
     path = paths.runs(judge.profile.name) / judge.classifier_run / "best.safetensors"
-    net.load_state_dict(weights.read(path)[0])
+    trained_part(net.set_trainable(settings.trainable)).load_state_dict(weights.read(path)[0])
     return net.eval()
 
 

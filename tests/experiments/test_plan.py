@@ -42,14 +42,14 @@ def test_names():
 
 
 def test_names_of_a_plan_are_all_different():
-    planned = plan.experiments_of(profiles.load("quick"))
+    planned = plan.experiments_of(profiles.load("smoke"))
     trained = [x.recovery_run for x in planned if x.variant_name != "none"]
     assert len(set(trained)) == len(trained)
     evaluated = [x.judged_by(role).evaluation_run for x in planned for role in x.judges]
     assert len(set(evaluated)) == len(evaluated)
     made = {x.restorer for x in planned}
     for part, networks in plan.PARTS.items():
-        if part not in profiles.APART:  # no part of quick
+        if part not in profiles.APART:  # no part of smoke
             assert {"-".join(network) for network in networks} <= made, part
 
 
@@ -170,7 +170,7 @@ def test_a_schedule_reaches_the_training_and_the_config(monkeypatch):
 def test_what_is_timed_beside_qrnet():
     qrnet = plan.timed(profiles.load("quick"))
     beside = plan.timed_beside(qrnet)
-    assert beside.recovery_run == "end_to_end-multiple-small_vgg-seed0"
+    assert beside.recovery_run == "end_to_end-multiple-efficientnet_lite0-seed0"
     assert beside in plan.experiments_of(profiles.load("quick"))
     assert plan.timed_beside(dataclasses.replace(qrnet, seed=1)) is None
     some = profiles.load("quick", overrides="parts=[table2,table3]")
@@ -343,7 +343,7 @@ def test_timings_are_measured_after_the_training():
     assert found[per_image, "end_to_end-multiple"] > found[per_image, "none"]
     weights = record["provenance"]["weights"]
     assert weights["small_vgg"] != weights["small_vgg, tuned"]
-    evaluated = store.read_record("smoke", "end_to_end-multiple-small_vgg-seed0")
+    evaluated = store.read_record("smoke", "end_to_end-multiple-efficientnet_lite0-seed0")
     assert evaluated["training"]["epochs"], "what was not trained yet is trained for it"
     assert found[per_image, "qrnet-multiple"] > found[per_image, "none"] > 0
     trained = store.read_record("smoke", qrnet.recovery_run)["training"]["epochs"]
