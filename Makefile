@@ -29,6 +29,18 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # As pip does, so that a network's own certificate authority is trusted.
 export UV_SYSTEM_CERTS := true
 
+# A misspelt setting would have no effect.
+SETTINGS := PYTHON UV UV_VERSION PROFILE PYTEST_ARGS LOCK_ARGS BENCHMARKS_ARGS
+$(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),\
+	$(if $(filter $(name),$(SETTINGS)),,$(error unknown setting $(name); valid: $(SETTINGS)))))
+
+# Where the home folder is not ours to write to, installers keep their caches in .venv.
+ifneq ($(shell [ -w "$$HOME" ] && echo writable),writable)
+export UV_CACHE_DIR := $(abspath $(VENV))/cache/uv
+export PIP_CACHE_DIR := $(abspath $(VENV))/cache/pip
+export npm_config_cache := $(abspath $(VENV))/cache/npm
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help setup book quick profile test lint benchmarks archive lock clean distclean
@@ -130,7 +142,7 @@ $(STAMP): requirements.lock pyproject.toml
 	fi
 	@echo "== environment: installing qrlib itself"
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation -e .
-	@touch $@
+	@$(STAMP_IT)
 
 $(BENCHMARKS)/.installed: benchmarks/requirements.lock
 	@$(CHECK_PYTHON)
@@ -140,7 +152,7 @@ $(BENCHMARKS)/.installed: benchmarks/requirements.lock
 	{ $$bin/python -m pip install --quiet 'uv==$(UV_VERSION)' && $$bin/uv pip install \
 		--python $$bin/python --require-hashes -r benchmarks/requirements.lock; } \
 	|| $$bin/python -m pip install --require-hashes -r benchmarks/requirements.lock
-	@touch $@
+	@$(STAMP_IT)
 
 # npm writes it last.
 $(WEB): web/package-lock.json | $(STAMP)
@@ -162,6 +174,9 @@ ok = (3, 10) <= tuple(v[:2]) < (3, 14); \
 sys.stderr.write("" if ok else "$(PYTHON) is Python %d.%d, but 3.10 to 3.13 is needed; name another: make PYTHON=python3.12\n" % tuple(v[:2])); \
 sys.exit(not ok)'
 endef
+
+# No older than what it is of, also where that is dated in the future.
+STAMP_IT = touch $@; for file in $^; do [ ! "$$file" -nt $@ ] || touch -r "$$file" $@; done
 
 # Made anew where it is missing, broken, or of another Python version.
 define MAKE_VENV

@@ -10,7 +10,9 @@
 # written.  Stamps, not records, are Snakemake's outputs: it deletes the outputs of a job before running
 # it, and an earlier record must outlive a failing rerun.
 #
-# A job runs again when its notebook, its settings or the code it depends on changed (`params`).
+# A run's job runs again when its notebook changed, or its settings or code, whose hash is part of its
+# stamp's name; that of a page when its notebook, its code (`params`) or what it shows changed.  Paths are
+# relative, so that the folder may be moved.
 
 import re
 import shlex
@@ -20,13 +22,13 @@ from pathlib import Path
 from qrlib.book.sphinx_ext import launch_buttons
 from qrlib.experiments import coverage, plan, profiles
 from qrlib.records import provenance
-from qrlib.utils import paths
+from qrlib.utils import files, paths
 
 PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
 # Real runs whose records are part of the project; the book shows them beside the quick profile.
 COMMITTED = [p for p in coverage.recorded() if p not in (NAME, "quick", "smoke")]
-NOTEBOOKS = [p for p in profiles.names() if any(paths.results(p).glob("notebooks/*.ipynb"))
+NOTEBOOKS = [p for p in profiles.names() if files.visible(paths.results(p), "notebooks/*.ipynb")
              and p not in (NAME, "quick", "smoke")]
 # On a cluster a job asks for `cores`, wherever it runs; here they all share what there is.
 CORES = int(config.get("cores") or workflow.cores)
@@ -40,12 +42,12 @@ RESTORERS = {x.recovery_run: x for x in PLAN if x.variant_name != "none"}
 TIMED = plan.timed(PROFILE)
 TIMINGS = [TIMED.timing_run] if TIMED in PLAN else []
 
-RUNS = paths.runs(NAME)
-STAMP = f"{RUNS}/stamps/{{}}.json".format
+RUNS = paths.below_root(paths.runs(NAME))
+BOOK_LOGS = paths.below_root(paths.runs("book") / "logs")
 # More threads than a job's share make everything slower, by waiting for each other.
 ENVIRONMENT = "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} PYTHONWARNINGS=ignore "
-EXECUTE_RUN = ENVIRONMENT + f"{PY} -m qrlib execute-run {{input.notebook:q}} {{log.notebook:q}} {NAME} {{output:q}} "
-EXECUTE_PAGE = ENVIRONMENT + f"{PY} -m qrlib execute-page {{input.notebook:q}} {{log.notebook:q}} {{output:q}} "
+EXECUTE_RUN = ENVIRONMENT + "{PY} -m qrlib execute-run {input.notebook:q} {log.notebook:q} {NAME} {output:q} "
+EXECUTE_PAGE = ENVIRONMENT + "{PY} -m qrlib execute-page {input.notebook:q} {log.notebook:q} {output:q} "
 
 # Runs come before pages, which fill the processors that the last of them leave idle.
 FIRST = 1
@@ -54,6 +56,7 @@ FIRST = 1
 wildcard_constraints:
     classifier="|".join(CLASSIFIERS),
     run="|".join(map(re.escape, RESTORERS)),
+    settings="[0-9a-f]{16}",
     results="|".join(coverage.PAGES),
     story="does_it_hold|left_open|commands",
     page="method|distortions",
@@ -64,13 +67,26 @@ def parameters(x):
     return f"-p variant {x.variant_name} -p distortions {x.distortions} -p seed {x.seed}"
 
 
-def settings(kind, x):
-    """What makes a job outdated besides its inputs: settings and code.
+def settings(kind, x, *code):
+    """What makes a job outdated besides its inputs: settings and code."""
+    return provenance.config_hash([x.config(kind), *map(plan.code_hash, code)])
 
-    If only the evaluation changed, the job finds its network trained and evaluates it again.
-    """
-    code = [plan.code_hash(kind), plan.code_hash("evaluation")]
-    return [provenance.config_hash(x.config(kind)), *code]
+
+# If only the evaluation changed, the job finds its network trained and evaluates it again.
+SETTINGS = {
+    **{run: settings("classifier", x, "classifier", "evaluation") for run, x in CLASSIFIERS.items()},
+    **{run: settings("recovery", x, "recovery", "evaluation") for run, x in RESTORERS.items()},
+    TIMED.timing_run: settings("recovery", TIMED, "timing"),
+}
+
+
+def STAMP(run):
+    return f"{RUNS}/stamps/{run}@{SETTINGS[run]}.json"
+
+
+def found(folder, pattern):
+    """Files as Snakemake is told them."""
+    return [paths.below_root(path) for path in files.visible(folder, pattern)]
 
 
 def records(x, run):
@@ -105,8 +121,9 @@ rule live:
     """What the page "Try it" loads: networks as ONNX, pictures, the runtime."""
     input:
         [STAMP(run) for run, x in {**CLASSIFIERS, **RESTORERS}.items() if x.variant_name in LIVE],
-        [str(p) for p in sorted(paths.results().glob("*/weights/*.safetensors"))],
-        [str(p) for p in sorted(Path("web").glob("live/**/*.*"))],
+        found(paths.results(), "*/weights/*.safetensors"),
+        found(paths.root(), "web/live/*.*"),
+        found(paths.root(), "web/live/*/*.*"),
         "web/package-lock.json",
     output:
         "book/_executed/_files/live/manifest.js",
@@ -127,7 +144,8 @@ rule book:
         rules.live.output,
         # Pages, and docstrings for the reference.
         [str(p) for p in sorted(Path("book").rglob("*"))
-         if p.is_file() and "_executed" not in p.parts and p.name != "index.ipynb"],
+         if p.is_file() and p.name != "index.ipynb"
+         and not any(part == "_executed" or part[0] == "." for part in p.parts)],
         [str(p) for p in sorted(Path("qrlib").rglob("*.py"))],
         "_config.yml",
     output:
@@ -145,9 +163,8 @@ rule classifier:
     input:
         notebook="notebooks/train_classifier.ipynb",
     output:
-        STAMP("{classifier}"),
+        RUNS + "/stamps/{classifier}@{settings}.json",
     params:
-        settings=lambda w: settings("classifier", CLASSIFIERS[w.classifier]),
         name=lambda w: CLASSIFIERS[w.classifier].classifier.name,
         records=lambda w: records(CLASSIFIERS[w.classifier], w.classifier),
     log:
@@ -164,9 +181,8 @@ rule restorer:
         lambda w: stamps_needed(RESTORERS[w.run]),
         notebook="notebooks/train_recovery.ipynb",
     output:
-        STAMP("{run}"),
+        RUNS + "/stamps/{run}@{settings}.json",
     params:
-        settings=lambda w: settings("recovery", RESTORERS[w.run]),
         parameters=lambda w: parameters(RESTORERS[w.run]),
         records=lambda w: records(RESTORERS[w.run], w.run),
     log:
@@ -184,8 +200,6 @@ rule timing:
         notebook="notebooks/timings.ipynb",
     output:
         STAMP(TIMED.timing_run),
-    params:
-        settings=[provenance.config_hash(TIMED.config("recovery")), plan.code_hash("timing")],
     log:
         notebook=f"{RUNS}/logs/{TIMED.timing_run}.ipynb",
     priority: FIRST
@@ -195,22 +209,21 @@ rule timing:
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
-EXPLORERS = [f"book.explorers.{p.stem}" for p in sorted(Path("qrlib/book/explorers").glob("*.py"))
-             if p.stem != "__init__"]
+EXPLORERS = [f"book.explorers.{p.stem}" for p in files.visible(Path("qrlib/book/explorers"), "[a-z]*.py")]
 READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check",
            "report.claims.matrix", "report.claims.verdict_tables",
            "report.figures.plots", "report.lambda_sweep", "report.records_table", "report.sample_answers",
            "report.sampling",
            "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.
-SCRIPTS = sorted(str(p) for kind in ("js", "css") for p in Path("qrlib/book/explorers").glob(f"*.{kind}"))
+SCRIPTS = [p for kind in ("js", "css") for p in found(paths.root() / "qrlib/book/explorers", f"*.{kind}")]
 
 
 rule results:
     """A results notebook: one section of the paper, from the records of one profile."""
     input:
         lambda w: [STAMP(x) for x in (*CLASSIFIERS, *RESTORERS, *TIMINGS)] if w.profile == NAME
-        else [str(p) for p in sorted(paths.results(w.profile).glob("records/*.json"))],
+        else found(paths.results(w.profile), "records/*.json"),
         scripts=SCRIPTS,
         notebook="notebooks/{results}.ipynb",
     output:
@@ -218,7 +231,7 @@ rule results:
     params:
         code=provenance.code_hash(READERS),
     log:
-        notebook=f"{paths.runs('book')}/logs/{{results}}-{{profile}}.ipynb",
+        notebook=BOOK_LOGS + "/{results}-{profile}.ipynb",
     threads: THREADS
     shell:
         EXECUTE_PAGE + "-p profile {wildcards.profile}"
@@ -229,7 +242,7 @@ rule story:
     input:
         [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
         [STAMP(run) for run in TIMINGS],
-        [str(p) for p in sorted(paths.results().glob("*/records/conventions.json"))],
+        found(paths.results(), "*/records/conventions.json"),
         scripts=SCRIPTS,
         notebook="notebooks/{story}.ipynb",
     output:
@@ -237,7 +250,7 @@ rule story:
     params:
         code=provenance.code_hash([*READERS, "report.figures.diagrams", "book.command_reference", "book.first_page", "__main__"]),
     log:
-        notebook=f"{paths.runs('book')}/logs/{{story}}.ipynb",
+        notebook=BOOK_LOGS + "/{story}.ipynb",
     threads: THREADS
     shell:
         EXECUTE_PAGE
@@ -259,7 +272,7 @@ use rule story as first_page with:
 rule benchmarks:
     """How fast it is: the last results of the benchmarks that were committed.  Measures nothing."""
     input:
-        [str(p) for p in sorted(Path("benchmarks/results").glob("*.json"))],
+        found(paths.root(), "benchmarks/results/*.json"),
         [f"benchmarks/{module}.py" for module in ("contest", "goals", "results", "settings", "tables")],
         notebook="notebooks/benchmarks.ipynb",
     output:
@@ -267,7 +280,7 @@ rule benchmarks:
     params:
         code=provenance.code_hash(["report.render"]),
     log:
-        notebook=f"{paths.runs('book')}/logs/benchmarks.ipynb",
+        notebook=BOOK_LOGS + "/benchmarks.ipynb",
     threads: THREADS
     shell:
         EXECUTE_PAGE
@@ -286,7 +299,7 @@ rule page:
             + ["report.figures.plots", "report.figures.diagrams", *EXPLORERS]
         ),
     log:
-        notebook=f"{paths.runs('book')}/logs/{{page}}.ipynb",
+        notebook=BOOK_LOGS + "/{page}.ipynb",
     threads: THREADS
     shell:
         EXECUTE_PAGE

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 
+from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; a `QrlibError` ends it with one line on stderr and status 2."""
+    """Run one command; a `QrlibError`, or what the system refuses, is one line on stderr, and status 2."""
     parser = argparse.ArgumentParser(prog="python -m qrlib", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run_profile = commands.add_parser("run", help="train and evaluate every network of a profile")
@@ -80,6 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
 
     try:
+        paths.check_variables()
         return _run(arguments)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -87,6 +91,34 @@ def main(argv: list[str] | None = None) -> int:
     except QrlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            raise
+        name, reason = os.fsdecode(error.filename), error.strerror
+        if isinstance(error, PermissionError):
+            reason += ": this user may not use it; change its owner or mode, or name another"
+        print(f"error: {name}: {reason}", file=sys.stderr)
+        return 2
+
+
+class _Output(io.FileIO):
+    """A stream that nobody may be reading any more, and a disk that may be full: what it says is lost."""
+
+    def write(self, content: bytes) -> int:  # type: ignore[override]
+        try:
+            return super().write(content) or 0
+        except OSError:
+            return len(content)
+
+    @classmethod
+    def replace_stream(cls, name: str) -> None:
+        """So that no message can fail what it is about, nor can a name that the terminal has no letters for."""
+        stream = getattr(sys, name)
+        if stream is None or not isinstance(stream, io.TextIOWrapper):
+            return
+        raw = io.BufferedWriter(cls(stream.fileno(), "w", closefd=False))
+        said = io.TextIOWrapper(raw, stream.encoding, "backslashreplace", line_buffering=True)
+        setattr(sys, name, said)
 
 
 def _run(arguments: argparse.Namespace) -> int:
@@ -153,4 +185,6 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 if __name__ == "__main__":
+    _Output.replace_stream("stdout")
+    _Output.replace_stream("stderr")
     sys.exit(main())

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from qrlib import weights
-from qrlib.utils import paths
+from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
 #: Channels of the five encoder blocks of Table 1; the last is the bottleneck.
@@ -102,24 +102,32 @@ def load_qrnet(profile: str | None = None, variant: str = "qrnet", seed: int = 0
         QrlibError: no such weights; the message lists those that are there.  Or not those of a QRNet.
     """
     profile = profile or shipped_profile(variant, seed)
-    path = _shipped(profile, variant, seed)
-    if not path.is_file():
-        there = sorted(p.name for p in paths.results().glob("*/weights/*.safetensors"))
+    there = _shipped()
+    if (path := there.get((profile, f"{variant}-seed{seed}"))) is None:
+        known = ", ".join(f"{name} of {owner}" for owner, name in there) or "none"
         raise QrlibError(
-            f"no trained weights {path.name} for profile {profile!r}; shipped: "
-            f"{', '.join(there) or 'none'}; train it with `python -m qrlib run {profile}`"
+            f"no trained weights {variant}-seed{seed} of profile {profile!r}; shipped: {known}; take one "
+            "of these, or make some with `python -m qrlib run` of a profile that has ship_weights"
         )
-    return open_qrnet(path)
+    net = open_qrnet(path)
+    made_by = paths.results(profile) / "records" / f"{weights.read(path)[1].get('record')}.json"
+    if made_by.is_file():
+        recorded = files.read_json(made_by, "record")["provenance"]["weights"].values()
+        if weights.state_hash(net) not in recorded:
+            raise QrlibError(f"{path} is damaged: its hash is not that in {made_by}; copy it anew")
+    return net
 
 
 def shipped_profile(variant: str = "qrnet", seed: int = 0) -> str:
     """The first of `SHIPPED` that has these weights; the last of them where none does."""
-    there = [profile for profile in SHIPPED if _shipped(profile, variant, seed).is_file()]
+    there = [profile for profile in SHIPPED if (profile, f"{variant}-seed{seed}") in _shipped()]
     return [*there, SHIPPED[-1]][0]
 
 
-def _shipped(profile: str, variant: str, seed: int) -> Path:
-    return paths.results(profile) / "weights" / f"{variant}-seed{seed}.safetensors"
+def _shipped() -> dict[tuple[str, str], Path]:
+    """The weights that are there, by profile and name."""
+    found = files.visible(paths.results(), "*/weights/*.safetensors")
+    return {(path.parent.parent.name, path.stem): path for path in found}
 
 
 def open_qrnet(path: Path) -> QRNet:

@@ -46,7 +46,7 @@ def load(name: str, weights: str | Path) -> tuple[dict[str, Tensor], dict[str, s
         state, metadata, source = load("vgg16_caffe", "imagenet")
         return _in_bgr(state, source), metadata, source
     if weights != "imagenet":
-        path = Path(weights)
+        path = paths.expanded(str(weights))
         if not path.is_file():
             raise QrlibError(f'no weights file {path}; give a safetensors file or "imagenet"')
         return (*read(path), f"{path.name} ({files.file_hash(path)[:12]})")
@@ -121,6 +121,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         with safe_open(path, "pt") as file:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             return state, dict(file.metadata() or {})
+    except PermissionError:
+        raise
     except Exception as error:  # types of tensors that torch lacks raise other errors than its own
         raise QrlibError(
             f"{path} is not a whole safetensors file ({error}); delete it and make or copy it again"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from unittest.mock import ANY
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ import torch
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from support.project import Project
-from xdist.scheduler import LoadScopeScheduling
+
+from qrlib.data import caltech
 
 # No example fails for taking long: the machine may be busy.  In CI they are the same each time;
 # elsewhere new ones are tried, and what fails is printed.
@@ -22,13 +24,6 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("qrlib")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config, log):
-    """Tests of a module run in one process, for what they share takes long to make."""
-    config.option.loadscopereorder = False  # the order is that of the collection
-    return LoadScopeScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items):
@@ -87,6 +82,13 @@ def folders(tmp_path, packed_cache, monkeypatch):
     for name in ("QRLIB_ROOT", "QRLIB_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path
+
+
+@pytest.fixture
+def small_caltech(monkeypatch):
+    """Caltech101 and Caltech256 are whole with any number of classes and images."""
+    for name, layout in caltech.LAYOUTS.items():
+        monkeypatch.setitem(caltech.LAYOUTS, name, layout._replace(classes=ANY, images=ANY))
 
 
 @pytest.fixture(autouse=True)

@@ -105,9 +105,9 @@ def test_recover(folders, bad, net, capsys):
 
 
 @pytest.fixture
-def tree(folders):
+def tree(folders, small_caltech):
     """Two classes of three good images."""
-    root = folders / "data" / caltech.LAYOUTS["caltech101"][0]
+    root = folders / "data" / caltech.LAYOUTS["caltech101"].folder
     for name in ("ant", "bee"):
         for number in range(3):
             Bad("", picture("PNG")).write(root / name / f"image_{number}.png")
@@ -117,8 +117,9 @@ def tree(folders):
 @each("images")
 def test_data(folders, tree, bad):
     # Only some endings are read, whatever is in a file.
-    bad.write(tree / "bee" / f"{Path(bad.name).stem}.jpg")
-    with refused(folders, bad.name, may_pass(bad), apart=folders / "cache"):
+    name = "image_0009.jpg"
+    bad.write(tree / "bee" / name)
+    with refused(folders, name, may_pass(bad), apart=folders / "cache"):
         splits = data.load("caltech101", 16)
         assert len(splits.train) + len(splits.validation) + len(splits.test) == 7
     if not may_pass(bad):
@@ -129,7 +130,7 @@ def test_data(folders, tree, bad):
 def test_names_that_are_not_utf_8(folders, tree):
     Bad("", picture("PNG")).write(tree / "bee" / os.fsdecode(b"caf\xe9.jpg"))
     before = files(folders)
-    with pytest.raises(QrlibError, match=r"caf\\udce9\.jpg.*not in UTF-8.*rename"):
+    with pytest.raises(QrlibError, match=r"caf\\udce9\.jpg.*no.* name of"):
         data.load("caltech101", 16)
     assert files(folders) == before
 

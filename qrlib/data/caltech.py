@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tarfile
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from qrlib.data import embedded, packed
 from qrlib.data.splits import stratified
-from qrlib.utils import paths
+from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
-#: name -> folder below the data root, class that is no class (clutter), torchvision's downloader.
+
+class Layout(NamedTuple):
+    """A data set as it is published."""
+
+    folder: str  # below the data root
+    clutter: str  # the class that is none
+    downloader: str  # torchvision's
+    class_name: str  # what else is in the folder was left there by systems and tools
+    image_name: str  # without its ending
+    classes: int
+    images: int
+
+
 LAYOUTS = {
-    "caltech101": ("caltech101/101_ObjectCategories", "BACKGROUND_Google", "Caltech101"),
-    "caltech256": ("caltech256/256_ObjectCategories", "257.clutter", "Caltech256"),
-}
+    "caltech101": Layout(
+        "caltech101/101_ObjectCategories", "BACKGROUND_Google", "Caltech101",
+        r"[A-Za-z][\w-]*", r"image_\d+", 101, 8_677,
+    ),
+    "caltech256": Layout(
+        "caltech256/256_ObjectCategories", "257.clutter", "Caltech256",
+        r"\d{3}\.[\w-]+", r"\d{3}_\d+", 256, 29_780,
+    ),
+}  # fmt: skip
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -31,7 +51,8 @@ def load(
     per_class: int | None,
 ) -> packed.Splits:
     """See `qrlib.data.load`."""
-    root, listing = embedded.find() if dataset == embedded.NAME else find(dataset)
+    whole = dataset != embedded.NAME
+    root, listing = find(dataset, classes, per_class) if whole else embedded.find()
     chosen = choose_subset(listing, classes, per_class)
     ids = [f"{name}/{file}" for name, files in chosen.items() for file in files]
     labels = [name for name, files in chosen.items() for _ in files]
@@ -62,34 +83,55 @@ def load(
     return packed.Splits(dataset, names, manifest=manifest, **splits)
 
 
-def find(dataset: str) -> tuple[Path, dict[str, list[str]]]:
-    """The folder of classes, and class -> file names, both sorted; downloaded if not there."""
-    folder, clutter, _ = LAYOUTS[dataset]
-    root = paths.data() / folder
+def folder_of(dataset: str) -> Path:
+    """Where the folders of classes lie."""
+    return paths.data() / LAYOUTS[dataset].folder
+
+
+def find(
+    dataset: str, classes: int | None = None, per_class: int | None = None
+) -> tuple[Path, dict[str, list[str]]]:
+    """The folder of classes, and class -> file names, both sorted; downloaded if not there.
+
+    Args:
+        classes, per_class: as in `qrlib.data.load`; where they ask for fewer than the data set has, it
+            need not be whole.
+
+    Raises:
+        QrlibError: files that are not the data set's; fewer or more classes or images than it has.
+    """
+    layout, root = LAYOUTS[dataset], folder_of(dataset)
     if not root.is_dir():
         _download(dataset)
     listing: dict[str, list[str]] = {}
-    for directory in sorted(p for p in root.iterdir() if p.is_dir() and p.name != clutter):
-        images = sorted(p for p in directory.iterdir() if p.suffix.lower() in SUFFIXES)
+    for directory in files.visible(root, "*"):
+        a_class = re.fullmatch(layout.class_name, directory.name) and directory.is_dir()
+        if not a_class or directory.name.casefold() == layout.clutter.casefold():
+            continue
+        images = [p for p in files.visible(directory, "*") if p.suffix.lower() in SUFFIXES]
         if not images:
             raise QrlibError(f"class folder {directory} holds no image; fill it or remove it")
         for path in images:
-            _check(path)
+            _check(path, layout)
         listing[directory.name] = [path.name for path in images]
-    if len(listing) < 2:
-        raise QrlibError(f"{root} holds {len(listing)} class folder(s); at least 2 are needed")
+    count = sum(map(len, listing.values()))
+    few = classes is None and len(listing) != layout.classes
+    if few or (classes is per_class is None and count != layout.images):
+        raise QrlibError(
+            f"{root} holds {len(listing):,} classes and {count:,} images, but {dataset} has "
+            f"{layout.classes:,} and {layout.images:,}: unpack it again, or ask for fewer with "
+            "data.classes and data.per_class"
+        )
     return root, listing
 
 
-def _check(path: Path) -> None:
+def _check(path: Path, layout: Layout) -> None:
     if not path.is_file():  # a pipe would be waited for; a link may lead nowhere
         raise QrlibError(f"{path} is no file; remove it, or mend what it links to")
-    try:
-        f"{path.parent.name}/{path.name}".encode()
-    except UnicodeEncodeError:
+    if not re.fullmatch(layout.image_name, path.stem, re.ASCII):
         raise QrlibError(
-            f"the name {str(path)!a} is not in UTF-8, so that no record could tell it; rename it"
-        ) from None
+            f"{str(path)!a} is not a name of {layout.downloader}, but perhaps of a copy: remove it"
+        )
 
 
 def choose_subset(
@@ -107,7 +149,7 @@ def choose_subset(
 def _download(dataset: str) -> None:
     import torchvision
 
-    folder, _, downloader = LAYOUTS[dataset]
+    folder, _, downloader, *_ = LAYOUTS[dataset]
     root = paths.data()
     print(f"{dataset} is not in {root}: downloading it through torchvision")
     try:

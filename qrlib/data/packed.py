@@ -17,6 +17,7 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from tqdm import tqdm
 
+from qrlib.data import decoding
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError, choose
 
@@ -95,7 +96,7 @@ def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:
     """
     if image.mode.startswith(("I", "F")):  # Pillow would cut what is above 255
         raise ValueError("16 or 32 bits a pixel; convert it to 8")
-    image = ImageOps.exif_transpose(image)
+    image = decoding.upright(image)
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
@@ -118,14 +119,15 @@ def decode(path: Path, use: Callable[[Image.Image], Result]) -> Result:
 
     Raises:
         QrlibError: a file that is no image, is damaged, or has more than `MAX_PIXELS` pixels.
+        PermissionError: it may not be read.
     """
     try:
-        Image.init()
-        # Pillow hands EPS, whatever a file's ending, to Ghostscript, which runs the program in it.
-        with Image.open(path, formats=[name for name in Image.ID if name != "EPS"]) as image:
+        with decoding.opened(path) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise ValueError(f"{image.width}x{image.height} pixels, more than {MAX_PIXELS:,}")
             return use(image)
+    except PermissionError:
+        raise
     except Exception as error:  # on damaged files Pillow's decoders raise whatever happens to them
         raise QrlibError(
             f"cannot read image {path} ({error}); replace or remove that file and run again"
@@ -170,7 +172,8 @@ def pack(
                 ):
                     images[i] = image
             images.flush()
-            files.write_json(temporary / "header.json", header)
+            written = {**header, "sha256": files.file_hash(temporary / "images.npy")}
+            files.write_json(temporary / "header.json", written)
     return _open(folder, header, count)
 
 
@@ -179,6 +182,7 @@ def _open(folder: Path, header: dict[str, Any], count: int) -> np.ndarray:
     there = files.read_json(folder / "header.json", "packed store's header")
     if not isinstance(there, dict):
         raise QrlibError(f"packed store {folder.name} has a damaged header; {way_out}")
+    stored = there.pop("sha256", None)  # earlier ones have none
     for key in sorted(header.keys() | there.keys()):
         if there.get(key) != header.get(key):
             raise QrlibError(
@@ -193,6 +197,8 @@ def _open(folder: Path, header: dict[str, Any], count: int) -> np.ndarray:
     if images.shape != (count, 3, side, side) or images.dtype != np.uint8:
         what = f"an array of {images.shape}, {images.dtype}"
         raise QrlibError(f"packed store {folder.name} holds {what}; {way_out}")
+    if stored not in (None, files.file_hash(folder / "images.npy")):
+        raise QrlibError(f"packed store {folder.name} is damaged (its hash is another); {way_out}")
     return images
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from skimage.filters import gaussian
 from skimage.metrics import structural_similarity
 from torch import Tensor
@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from tqdm import tqdm
 
 from qrlib import data, distortions, metrics
-from qrlib.data import caltech, packed
+from qrlib.data import caltech, decoding, packed
 from qrlib.distortions import Distortion
 from qrlib.utils.errors import QrlibError
 
@@ -155,7 +155,7 @@ def read_pixels(path: Path, size: int, resize: str) -> Tensor:
     Args:
         resize: a value of `CHOICES["resize"]` other than "profile"; "original" ignores `size`.
     """
-    image = packed.decode(path, lambda opened: ImageOps.exif_transpose(opened).convert("RGB"))
+    image = packed.decode(path, lambda opened: decoding.upright(opened).convert("RGB"))
     if resize == "crop":
         pixels = packed.resize_image(image, size, "crop")  # (3, H, W)
     elif resize == "nearest":
@@ -314,7 +314,7 @@ def _clean(splits: data.Splits, position: int, resize: str) -> Tensor:
         return pixels.float() / 255
     if splits.dataset not in caltech.LAYOUTS:
         raise QrlibError(f"{splits.dataset} has no files to resize: use resize 'profile'")
-    return read_pixels(caltech.find(splits.dataset)[0] / name, pixels.shape[-1], resize)
+    return read_pixels(caltech.folder_of(splits.dataset) / name, pixels.shape[-1], resize)
 
 
 def _cases(resize: str, blur_scale: float) -> list[Distortion]:

@@ -3,15 +3,16 @@
 An upright 8-bit image is what the networks take, so whatever a file holds is turned into one:
 
 - the EXIF orientation is applied;
-- grey (1, 8 or 16 bits) stays grey, all else becomes RGB; palettes are looked up;
+- grey (1 to 16 bits) stays grey, all else becomes RGB; palettes are looked up;
 - CMYK is converted by Pillow's plain formula, without its colour profile;
-- 16-bit grey is divided by 257 and rounded; of 16-bit colours Pillow keeps the upper 8 bits;
-- 32-bit grey has no fixed range and is refused;
+- grey of 12 or 16 bits is scaled and rounded; of 16-bit colours Pillow keeps the upper 8 bits;
+- 32-bit grey and signed numbers have no fixed range and are refused;
 - transparency, of whatever form, becomes an alpha channel of 8 bits;
-- of several frames or pages the first is read.
+- of several frames or pages the first is read, unless it is a preview of another.
 
 The colour profile is kept where it is of the colours that are written (grey or RGB, so not of CMYK or
-Lab); other metadata, such as the place, are not.
+Lab); colours told in another way are converted to sRGB (`qrlib.inference.colours`).  Other metadata, such
+as the place, are not kept.
 """
 
 from __future__ import annotations
@@ -25,16 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from qrlib.data import decoding
+from qrlib.inference import colours
 from qrlib.utils import files
-from qrlib.utils.errors import QrlibError, choose
+from qrlib.utils.errors import QrlibError
 
 #: Ending of a file -> Pillow's name of the format.
 FORMATS = {
     ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
     ".webp": "WEBP",
     ".tif": "TIFF",
     ".tiff": "TIFF",
@@ -58,11 +60,13 @@ class Photo:
         pixels: uint8 in [0, 255]: (H, W, 3) RGB, or (H, W) grey.
         alpha: uint8 (H, W), 255 where opaque; None where the file has no transparency.
         icc_profile: of the colours, as it stood in the file.
+        pages: how many pictures the file has, of which this is the first.
     """
 
     pixels: np.ndarray
     alpha: np.ndarray | None = None
     icc_profile: bytes | None = None
+    pages: int = 1
 
 
 def read(path: str | Path, max_pixels: int | None = None) -> Photo:
@@ -73,28 +77,27 @@ def read(path: str | Path, max_pixels: int | None = None) -> Photo:
             can claim to hold gigabytes; None is Pillow's limit, 178,956,970 pixels as it comes.
 
     Raises:
-        QrlibError: no such file, not an image, damaged, too many pixels, or 32-bit grey.
+        QrlibError: no such file, not an image, damaged, too many pixels, numbers without a fixed range,
+            or a preview of another page.
+        PermissionError: the file may not be read.
     """
     path = Path(path)
     if path.is_dir():
         raise QrlibError(f"{path} is a folder; name one photograph in it")
     if not path.is_file():
         raise QrlibError(f"no photograph at {path}; check the name")
-    Image.init()
-    # Pillow hands EPS to Ghostscript, which runs the program that an EPS file is.
-    formats = [name for name in Image.ID if name != "EPS"]
     try:
         with warnings.catch_warnings(), _limit(max_pixels) as limit:
             warnings.simplefilter("ignore")  # Pillow's remarks on metadata and on its lower limit
-            with Image.open(path, formats=formats) as image:
+            with decoding.opened(path) as image:
                 if limit is not None and image.width * image.height > limit:
                     raise Image.DecompressionBombError
                 return _decode(image, path)
-    except QrlibError:
+    except (QrlibError, PermissionError):
         raise
-    except UnidentifiedImageError as error:
+    except (UnidentifiedImageError, NotImplementedError) as error:
         raise QrlibError(
-            f"{path} is not an image that Pillow {Image.__version__} reads; convert it to PNG or JPEG"
+            f"{path} is no photograph that Pillow {Image.__version__} reads; convert it to PNG or JPEG"
         ) from error
     except Image.DecompressionBombError as error:
         raise QrlibError(
@@ -125,33 +128,75 @@ def _limit(max_pixels: int | None) -> Iterator[int | None]:
 
 
 def _decode(image: Image.Image, path: Path) -> Photo:
-    wide = image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM"))
-    if wide:  # Pillow's "I" of PNG and PPM holds 16 bits, that of other formats 32
+    tags = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined]
+    pages = _pages(image)
+    if pages > 1 and (tags.get(254) in range(1, 8, 2) or tags.get(255) == 2):
         raise QrlibError(
-            f"{path} has 32 bits a pixel and no fixed range; convert it to 16 or 8 bits"
+            f"{path}: page 1 of {pages} is a preview of another; save that one as a file of its own"
         )
-    ImageOps.exif_transpose(image, in_place=True)
+    signed, white = tags.get(339, (1,))[0] == 2, _white(image, tags)
+    if image.mode == "F" or signed or white is None:
+        what = "signed numbers" if signed and 32 not in tags.get(258, ()) else "32 bits a pixel"
+        raise QrlibError(f"{path} has {what} and no fixed range; convert it to 16 or 8 bits")
+    told = colours.of(image, str(path))
+    image = decoding.upright(image)
     width, height = image.size
-    grey = image.mode in _GREY
+    grey = image.mode in _GREY or image.info.get("grey", False)
+    key = image.info.get("key")
     pixels = np.empty((height, width) if grey else (height, width, 3), np.uint8)
     alpha = np.empty((height, width), np.uint8) if image.has_transparency_data else None
     for rows in bands(height, width):
         band = image.crop((0, rows.start, width, rows.stop))
-        if band.mode.startswith("I"):
-            values = np.asarray(band).astype(np.int64)
-            pixels[rows] = (values + 128) // 257
-            if alpha is not None:  # the one value that means transparent
-                alpha[rows] = np.where(values == image.info["transparency"], 0, 255)
+        if alpha is not None and key is not None:
+            band.info.pop("transparency", None)
+            values = np.asarray(band.convert("L") if band.mode == "1" else band)
+            alpha[rows] = np.where(_equal(values, key, image.info["bits"]), 0, 255)
         elif alpha is not None:
             both = np.asarray(band.convert("LA" if grey else "RGBA"))
-            pixels[rows] = both[..., 0] if grey else both[..., :3]
             alpha[rows] = both[..., -1]
+            values = both[..., 0] if grey else both[..., :3]
+        elif band.mode.startswith("I"):
+            values = np.asarray(band)
         else:
-            pixels[rows] = np.asarray(band.convert("L" if grey else "RGB"))
-    profile = image.info.get("icc_profile")
+            values = np.asarray(band.convert("L" if grey else "RGB"))
+        if told is not None:
+            pixels[rows] = told.to_srgb(values / white)
+        else:
+            deep = white > 255
+            pixels[rows] = (values.astype(int) * 255 + white // 2) // white if deep else values
+    if tags.get(262) == 0 and white > 255:  # white is zero, which Pillow knows of 8 bits at most
+        np.subtract(255, pixels, out=pixels)
+    profile = image.info.get("icc_profile") if told is None else None
     # Bytes 16 to 19 of a profile name the colours that it is of (ICC.1, section 7.2).
     fits = profile is not None and profile[16:20] == (b"GRAY" if grey else b"RGB ")
-    return Photo(pixels, alpha, profile if fits else None)
+    return Photo(pixels, alpha, profile if fits else None, pages)
+
+
+def _white(image: Image.Image, tags: Any) -> int | None:
+    """The value of white as Pillow decodes it; None where no value is."""
+    if not image.mode.startswith("I"):
+        return 255
+    if image.mode == "I" and image.format not in (
+        "PNG",
+        "PPM",
+    ):  # of these Pillow's "I" has 16 bits
+        return None
+    return 4095 if tags.get(258) == (12,) else 65535
+
+
+def _pages(image: Image.Image) -> int:
+    """How many pictures a file has; layers of one are none."""
+    try:
+        return 1 if image.format == "PSD" else getattr(image, "n_frames", 1)
+    except Exception:  # a later one is damaged, which nobody asked for
+        return 1
+
+
+def _equal(values: np.ndarray, key: tuple[int, ...], bits: int) -> np.ndarray:
+    """Which pixels, (H, W) or (H, W, 3) as Pillow decodes them, have a value as it stands in a PNG."""
+    if len(key) == 3:
+        return (values == np.array(key) // (257 if bits == 16 else 1)).all(-1)
+    return values == (key[0] * 255 // (2**bits - 1) if bits < 8 else key[0])
 
 
 def bands(height: int, width: int) -> Iterator[slice]:
@@ -177,7 +222,10 @@ def check_target(source: str | Path, target: str | Path, overwrite: bool = False
             there and `overwrite` is not set; its folder is missing or not writable.
     """
     source, target = Path(source), Path(target)
-    choose("ending of the output file", target.suffix.lower(), FORMATS)
+    if target.suffix.lower() not in FORMATS:
+        raise QrlibError(
+            f"unknown ending of the output file {target.suffix!r}; valid: {', '.join(FORMATS)}"
+        )
     if target.is_dir():
         raise QrlibError(f"{target} is a folder; name the file to write")
     if target.exists():
@@ -216,11 +264,14 @@ def check_format(photo: Photo, target: str | Path) -> None:
         )
 
 
-def write(photo: Photo, target: str | Path) -> None:
+def write(photo: Photo, target: str | Path, overwrite: bool = True) -> None:
     """Encode by the file's ending, all or nothing: PNG, JPEG (quality 95, no chroma subsampling), WebP
     (quality 95), or TIFF (deflate).
 
     The alpha channel is written as it is; JPEG leaves out one that is opaque everywhere.
+
+    Args:
+        overwrite: whether to replace what is there by the time that it is written.
 
     Raises:
         QrlibError: as `check_format`; a full disk; whatever else keeps the file from being written.
@@ -241,7 +292,7 @@ def write(photo: Photo, target: str | Path) -> None:
     if photo.icc_profile:
         options["icc_profile"] = photo.icc_profile
     try:
-        with files.replacing(target) as temporary:
+        with files.replacing(target, overwrite) as temporary:
             image.save(temporary, format=name, **options)
     except (OSError, ValueError) as error:
         raise QrlibError(f"cannot write {target} ({' '.join(str(error).split())})") from error

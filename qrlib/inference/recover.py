@@ -170,12 +170,14 @@ class Report:
     tiles: int
     seconds: float
     profile: str
+    pages: int
     seen: tuple[list[tuple[str, float]], ...] = ()  # before and after, by `recognition.recognise`
 
     def __str__(self) -> str:
         tiles = f"{self.tiles} tile" if self.tiles == 1 else f"{self.tiles} tiles"
+        page = f"page 1 of {self.pages}, " if self.pages > 1 else ""
         done = (
-            f"{self.path}: {self.width}x{self.height} pixels, {tiles}, {self.seconds:.1f} s, "
+            f"{self.path}: {page}{self.width}x{self.height} pixels, {tiles}, {self.seconds:.1f} s, "
             f"network of profile {self.profile}"
         )
         answers = [", ".join(f"{name} {c:.0%}" for name, c in classes) for classes in self.seen]
@@ -232,9 +234,9 @@ def recover_file(
     restored = photo.to_grey(restored) if grey else restored
     shown = (image, _channels_first(restored)) if explain else ()
     seen = tuple(map(recognition.recognise, shown))
-    alpha, icc_profile = original.alpha, original.icc_profile
+    alpha, icc_profile, pages = original.alpha, original.icc_profile, original.pages
     del original, image, shown
-    photo.write(photo.Photo(restored, alpha, icc_profile), target)
+    photo.write(photo.Photo(restored, alpha, icc_profile), target, overwrite)
     return Report(
         Path(target),
         width,
@@ -242,5 +244,6 @@ def recover_file(
         -(-height // tile) * -(-width // tile),
         time.perf_counter() - start,
         profile,
+        pages,
         seen,
     )

@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -103,29 +104,38 @@ def peak_memory_mb() -> int:
     return round(peak / (1024 if platform.system() != "Darwin" else 1024 * 1024))
 
 
+def git(folder: Path, *arguments: str) -> bytes:
+    """What git answers about the repository around a folder, whatever repository the caller works in.
+
+    Raises:
+        OSError: git is not installed.
+        subprocess.CalledProcessError: it refuses; stderr says why, in English.
+    """
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or "CONFIG" in k}
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(
+        command, env={**kept, "LC_ALL": "C"}, check=True, capture_output=True
+    ).stdout
+
+
 def _git() -> tuple[str | None, bool | None]:
-    """Commit and whether tracked files differ from it; (None, None) outside a git checkout.
+    """Commit and whether tracked files differ from it; (None, None) outside a checkout of this package.
 
     Results do not count: a run that repeats a committed one replaces them as it goes.
     """
+    state = ["--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"]
     try:
-        options = {"cwd": PACKAGE, "capture_output": True, "text": True, "check": True}
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], **options).stdout.strip()  # type: ignore[call-overload]
-        changes = subprocess.run(
-            [
-                "git",
-                "status",
-                "--porcelain",
-                "--untracked-files=no",
-                "--",
-                ":/",
-                ":(top,exclude)results",
-            ],
-            **options,
-        ).stdout  # type: ignore[call-overload]
-    except (OSError, subprocess.CalledProcessError):
+        if not git(PACKAGE, "ls-files", "__init__.py"):
+            return None, None  # of a repository around it
+        commit = git(PACKAGE, "rev-parse", "HEAD").decode().strip()
+        return commit, bool(git(PACKAGE, "status", *state).strip())
+    except OSError:
         return None, None
-    return commit, bool(changes.strip())
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.decode(errors="replace").strip().partition("\n")[0]
+        if "not a git repository" not in reason:
+            print(f"WARNING: records name no commit, as git refuses it ({reason})", file=sys.stderr)
+        return None, None
 
 
 def _file(module: str) -> Path:

@@ -21,6 +21,7 @@ import pytorch_lightning as lightning
 import torch
 from filelock import FileLock
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import nn
 
@@ -167,7 +168,10 @@ def fit(
         _open_run(folder, fingerprint, name)
         with failures.explained(name, task.less_memory):
             history = _fit(task, train, validation, folder, settings, name)
-        state = {"fingerprint": fingerprint, "finished": True, "history": vars(history)}
+        best = files.file_hash(folder / "best.safetensors")
+        state = {
+            "fingerprint": fingerprint, "finished": True, "weights": best, "history": vars(history)
+        }  # fmt: skip
         files.write_json(folder / "state.json", state)
         (folder / "last.ckpt").unlink(missing_ok=True)
     restored = restore(task.net, folder, fingerprint)
@@ -182,8 +186,12 @@ def restore(net: nn.Module, folder: Path, fingerprint: dict[str, Any]) -> Histor
     state = _state(folder)
     if state["fingerprint"] != fingerprint or not state["finished"]:
         return None
+    best = folder / "best.safetensors"
     try:
-        net.load_state_dict(weights.read(folder / "best.safetensors")[0])
+        content = weights.read(best)[0]
+        if "weights" in state and state["weights"] != files.file_hash(best):
+            raise QrlibError("their hash is another")
+        net.load_state_dict(content)
     except (QrlibError, RuntimeError) as error:
         raise QrlibError(
             f"the weights of the finished run {folder.name} are damaged; delete {folder} and run again"
@@ -248,7 +256,8 @@ def _fit(
                 enable_version_counter=False,  # always last.ckpt, also in a folder that was moved
             ),
         ],
-        plugins=[_AtomicCheckpoints()],
+        # Else a job of SLURM, or what torchrun set, is asked how many processes there are.
+        plugins=[_AtomicCheckpoints(), LightningEnvironment()],
         default_root_dir=folder,
         logger=False,
         enable_progress_bar=False,

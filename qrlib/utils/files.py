@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import glob
+import fnmatch
 import hashlib
 import json
 import os
@@ -21,16 +21,39 @@ from qrlib.utils.errors import QrlibError
 _NODE = hashlib.sha256(platform.node().encode()).hexdigest()[:8]
 
 
+def visible(folder: Path, pattern: str) -> list[Path]:
+    """What matches in a folder, sorted; [] without one.  Names that begin with a dot are left out.
+
+    Such files and folders are what systems and tools leave behind (``._a.json``, ``.ipynb_checkpoints``).
+
+    Args:
+        pattern: of one level or several, such as ``*/weights/*.safetensors``.
+
+    Raises:
+        PermissionError: a folder that may not be read, which `Path.glob` takes for an empty one.
+    """
+    first, _, rest = pattern.partition("/")
+    try:
+        there = sorted(path for path in folder.iterdir() if path.name[0] != ".")
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    there = [path for path in there if fnmatch.fnmatchcase(path.name, first)]
+    return [inner for path in there for inner in visible(path, rest)] if rest else there
+
+
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, overwrite: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path` that takes its place when the block ends without error.
 
     A file replaces what was there.  A folder made at the temporary path is moved to `path` only if
     nothing is there yet: another process that was faster wins, and its folder stays.  After an error
     the old content is as it was and the temporary is gone.  What a process that was killed left here
     goes with the next write of the same file.
+
+    Args:
+        overwrite: whether a file may be replaced, also one that appears while the block runs.
     """
-    temporary = path.parent / f".{path.name}.{_NODE}-{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
+    temporary = path.parent / f"{_prefix(path)}{os.getpid()}-{uuid.uuid4().hex[:8]}.tmp"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path)
@@ -44,8 +67,10 @@ def replacing(path: Path) -> Iterator[Path]:
                 raise QrlibError(f"cannot move the finished folder into place at {path}")
         else:
             _sync(temporary)
-            os.replace(temporary, path)
+            _move(temporary, path, overwrite)
     except OSError as error:
+        if error.filename and not Path(os.fsdecode(error.filename)).is_relative_to(path.parent):
+            raise  # of another file, which the block read
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise QrlibError(
                 f"disk full while writing {path}; nothing was changed: free some space and run again"
@@ -60,6 +85,24 @@ def replacing(path: Path) -> Iterator[Path]:
         _remove(temporary)
 
 
+def _move(temporary: Path, path: Path, overwrite: bool) -> None:
+    try:
+        if not overwrite:
+            os.link(temporary, path)
+            return
+    except OSError:  # it is there, or this file system has no links
+        if os.path.lexists(path):
+            raise QrlibError(
+                f"{path} appeared while this was computed: name another file, or give --overwrite"
+            ) from None
+    os.replace(temporary, path)
+
+
+def _prefix(path: Path) -> str:
+    """How the names of a file's temporaries begin: as long for a long name as for a short one."""
+    return f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}.{_NODE}-"
+
+
 def _remove(temporary: Path) -> None:
     if temporary.is_dir():
         shutil.rmtree(temporary, ignore_errors=True)
@@ -71,7 +114,7 @@ def _remove(temporary: Path) -> None:
 
 def _sweep(path: Path) -> None:
     """Remove the temporaries of `path` that belong to processes of this machine which are no more."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.{_NODE}-*-*.tmp"):
+    for left in path.parent.glob(f"{_prefix(path)}*-*.tmp"):
         owner = left.name.removesuffix(".tmp").split("-")[-2]
         if owner.isdigit() and not _alive(int(owner)):
             _remove(left)
@@ -132,6 +175,8 @@ def read_json(path: Path, what: str) -> Any:
             json.dumps(value, ensure_ascii=False).encode()
     except FileNotFoundError:
         raise QrlibError(f"no {what} at {path}") from None
+    except PermissionError:
+        raise  # nothing is wrong with the file
     except (ValueError, OSError, RecursionError) as error:
         raise QrlibError(
             f"{what} {path} is damaged ({error}); delete it and run the step that made it again"

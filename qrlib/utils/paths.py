@@ -5,13 +5,27 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from qrlib.utils.errors import QrlibError
+from qrlib.utils.errors import QrlibError, choose
+
+#: All that is read, here and elsewhere.
+VARIABLES = "BRANCH BROWSER CACHE DATA JOBS PROFILE REPOSITORY RESULTS ROOT RUNS WEIGHTS".split()
+
+
+def check_variables() -> None:
+    """Refuse a QRLIB_ variable that nothing reads: it is misspelt, and would have no effect.
+
+    Raises:
+        QrlibError: it is named, with the valid ones.
+    """
+    for name in os.environ:
+        if name.startswith("QRLIB_") and not name.startswith(("QRLIB_DRILL", "QRLIB_TEST")):
+            choose("variable", name, [f"QRLIB_{valid}" for valid in VARIABLES])
 
 
 def root() -> Path:
     """The project: QRLIB_ROOT, else the checkout that this package was imported from."""
     if value := os.environ.get("QRLIB_ROOT"):
-        return Path(value).resolve()
+        return expanded(value)
     here = Path(__file__).resolve().parent.parent.parent
     if not (here / "profiles").is_dir():
         raise QrlibError(
@@ -21,9 +35,22 @@ def root() -> Path:
     return here
 
 
+def expanded(value: str) -> Path:
+    """An absolute path; ~ is the home folder, where the system knows one."""
+    try:
+        return Path(value).expanduser().resolve()
+    except RuntimeError as error:
+        raise QrlibError(f"{value}: no home folder is known; write the whole path") from error
+
+
+def below_root(path: Path) -> str:
+    """A path as Snakemake is told it: relative where it is in the project, which may then be moved."""
+    return str(path.relative_to(root()) if path.is_relative_to(root()) else path)
+
+
 def _folder(variable: str, default: str) -> Path:
     value = os.environ.get(variable)
-    return Path(value).expanduser().resolve() if value else root() / default
+    return expanded(value) if value else root() / default
 
 
 def data() -> Path:
@@ -40,7 +67,7 @@ def cache() -> Path:
 def weights() -> Path | None:
     """ImageNet backbones are looked for first: QRLIB_WEIGHTS; None where it is not set."""
     value = os.environ.get("QRLIB_WEIGHTS")
-    return Path(value).expanduser().resolve() if value else None
+    return expanded(value) if value else None
 
 
 def runs(profile: str) -> Path:

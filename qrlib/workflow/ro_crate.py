@@ -18,6 +18,7 @@ from typing import Any
 
 from qrlib.book import citation
 from qrlib.book.table_of_contents import RUN_HERE
+from qrlib.records import provenance
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
@@ -52,18 +53,21 @@ def make(target: str | Path, overwrite: bool = False) -> Path:
     with tempfile.TemporaryDirectory(prefix="qrlib-archive-") as folder:
         code = Path(folder) / "code"
         _check_out(root, commit, code)
-        with files.replacing(target) as temporary:
+        with files.replacing(target, overwrite) as temporary:
             _crate(root, code, book, commit).write_zip(temporary)
     return target
 
 
 def _git(root: Path, *arguments: str) -> bytes:
-    command = ["git", "-C", str(root), *arguments]
     try:
-        return subprocess.run(command, check=True, capture_output=True).stdout
+        if not provenance.git(root, "ls-files", "Snakefile"):
+            raise OSError("the repository around it does not hold it")
+        return provenance.git(root, *arguments)
     except (OSError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", b"").decode(errors="replace").strip() or str(error)
         raise QrlibError(
-            f"{root} is no git checkout ({error}): an archive names the commit that it was made from"
+            f"{root} is no git checkout ({reason.splitlines()[0]}): an archive names the commit that it "
+            "was made from"
         ) from error
 
 

@@ -8,24 +8,24 @@ import logging
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from qrlib.book import notebooks
-from qrlib.experiments import profiles
+from qrlib.experiments import plan, profiles
 from qrlib.utils import files, paths, strict_yaml
 from qrlib.utils.errors import QrlibError, choose
-from qrlib.workflow import process
+from qrlib.workflow import environment, process
 
 #: Status of a run that Ctrl-C or SIGTERM ended, as a shell has it.
 INTERRUPTED = 130
 #: Cores that a job on a cluster asks for unless said otherwise; a GPU is fed by few.
 JOB_CORES = 4
-#: Seconds by which the clock of another machine, or of a file system, may be off.
-CLOCK_SKEW = 60.0
+#: What Snakemake compares by time beside results and stamps, and the rules that make pages of it.
+SOURCES = "_config.yml benchmarks book notebooks qrlib web/live web/package-lock.json _build/html/index.html"
+PAGES = "live book results story benchmarks page"
 
 
 def run(
@@ -43,15 +43,21 @@ def run(
         cores: of this machine; with a cluster, of each job whose profile does not say `threads`.
         cluster: a folder of cluster/, a profile of Snakemake that submits jobs; None runs them here.
     """
-    profiles.load(profile)  # refuses an unknown one before anything starts
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1", "QRLIB_ROOT": str(paths.root())}
+    settings = profiles.load(profile)  # refuses an unknown one before anything starts
+    variables = environment.for_children(cluster is not None)
     command = [sys.executable, "-m", "snakemake", target, "--nolock", "--rerun-incomplete"]
     command += ["--rerun-triggers", "mtime", "params", "input"]
     command += ["--quiet", "rules", *(["--dry-run"] if dry_run else [])]
+    command += [
+        "--workflow-profile",
+        "none",
+    ]  # profiles/ is ours, whatever is called "default" in it
+    if not (paths.root() / ".snakemake" / "metadata").is_dir():
+        command += ["--forcerun", *PAGES.split()]  # nothing tells what made those that are there
     if cluster is None:
         command += ["--cores", str(cores or os.cpu_count() or 1), "--config", f"profile={profile}"]
     else:
-        passed_on = sorted(name for name in environment if name.startswith("QRLIB_"))
+        passed_on = sorted(name for name in variables if name.startswith("QRLIB_"))
         command += ["--profile", str(_cluster_folder(cluster))]
         command += ["--envvars", "PYTHONUNBUFFERED", *passed_on]
         command += ["--config", f"profile={profile}", f"cores={cores or JOB_CORES}"]
@@ -59,16 +65,19 @@ def run(
     log.parent.mkdir(parents=True, exist_ok=True)
     with _one_run_at_a_time():
         drop_stale_stamps(profile)
-        started = time.time()
+        if not dry_run:
+            redate(log, profile)
+        before = _failures(log)
         try:
             patience = process.PATIENCE if cluster is None else process.PATIENCE_CLUSTER
-            status = process.follow(command, environment, log, dry_run, patience)
+            status = process.follow(command, variables, log, dry_run, patience)
         except KeyboardInterrupt:
             print("stopped; what was finished is kept, the same command goes on", flush=True)
             return INTERRUPTED
     if status:
-        explain_failure(log, started)
+        explain_failure(log, before)
     elif not dry_run:
+        _check_records(settings, log)
         print(f"records: {_relative(paths.results(profile) / 'records')}")
         print(f"results notebooks: {_relative(paths.root() / 'book' / '_executed' / profile)}")
     return status
@@ -94,7 +103,7 @@ def _one_run_at_a_time() -> Iterator[None]:
 def _cluster_folder(cluster: str) -> Path:
     """Snakemake's profile for a cluster, if what submits to it is installed."""
     folder = paths.root() / "cluster"
-    known = sorted(path.parent.name for path in folder.glob("*/config.yaml"))
+    known = [path.parent.name for path in files.visible(folder, "*/config.yaml")]
     folder /= choose("cluster", cluster, known)
     executor = str(strict_yaml.read(folder / "config.yaml", "cluster profile").get("executor"))
     if importlib.util.find_spec(f"snakemake_executor_plugin_{executor.replace('-', '_')}") is None:
@@ -105,21 +114,64 @@ def _cluster_folder(cluster: str) -> Path:
     return folder
 
 
-def explain_failure(log: Path, since: float) -> None:
+def redate(log: Path, profile: str) -> None:
+    """Date files of the future to now: Snakemake would run their jobs, and then throw the work away.
+
+    Args:
+        log: is written, so that its time is now by the clock of the file system.
+        profile: whose stamps are looked at.
+    """
+    log.write_bytes(b"")
+    now, future = log.stat().st_mtime_ns, []
+    tops = [
+        *map(paths.root().joinpath, SOURCES.split()),
+        paths.results(),
+        paths.runs(profile) / "stamps",
+    ]
+    for path in (path for top in tops for path in (top, *top.rglob("*"))):
+        if path.is_file() and (dated := path.stat().st_mtime_ns) > now:
+            future.append((dated, path))
+    for number, (_, path) in enumerate(sorted(future), start=1 - len(future)):
+        os.utime(path, ns=(now, now + number))  # in the order in which they were dated
+    if future:
+        print(f"{len(future)} file(s) were dated in the future, such as {path}; they are dated now")
+
+
+def _check_records(profile: profiles.Profile, log: Path) -> None:
+    """Nobody takes a run that did nothing for one that succeeded."""
+    runs = plan.experiments_of(profile)
+    names = [
+        name
+        for x in runs
+        for name in (x.training_run, *(x.judged_by(r).evaluation_run for r in x.judges))
+    ]
+    folder = paths.results(profile.name) / "records"
+    if missing := [name for name in names if not (folder / f"{name}.json").is_file()]:
+        raise QrlibError(
+            f"Snakemake ended well, but {len(missing)} of {len(names)} records are not in {folder}, such as "
+            f"{missing[0]}: {_relative(log)} says what it did"
+        )
+
+
+def _failures(log: Path) -> dict[Path, int]:
+    """Executed notebooks that a failure left, and when they were written."""
+    folders = log.parent, paths.runs("book") / "logs"
+    found = [path for folder in folders for path in files.visible(folder, "*.ipynb")]
+    # Without Snakemake's placeholders of jobs that did not fail.
+    return {path: path.stat().st_mtime_ns for path in found if path.stat().st_size}
+
+
+def explain_failure(log: Path, before: Mapping[Path, int]) -> None:
     """Say in a line what failed, or show the log's lines before it where no notebook tells.
 
     Args:
         log: all that Snakemake and its jobs said.
-        since: when they began, in seconds; what failed before does not count.
+        before: what `_failures` returned before they began.
     """
     import nbformat
 
     failed = 0
-    folders = log.parent, paths.runs("book") / "logs"
-    for notebook in sorted(path for folder in folders for path in folder.glob("*.ipynb")):
-        state = notebook.stat()
-        if not state.st_size or state.st_mtime < since - CLOCK_SKEW:
-            continue  # Snakemake's placeholder of a job that did not fail, or a failure of another run
+    for notebook in sorted(dict(_failures(log).items() - before.items())):
         cells = nbformat.read(notebook, as_version=4).cells
         for output in (o for c in cells for o in c.get("outputs", []) if o.output_type == "error"):
             failed += 1
@@ -139,13 +191,15 @@ def explain_failure(log: Path, since: float) -> None:
 
 def drop_stale_stamps(profile: str) -> None:
     """Forget the stamps of records or notebooks that were deleted or changed since."""
-    for stamp in (paths.runs(profile) / "stamps").glob("*.json"):
+    for stamp in files.visible(paths.runs(profile) / "stamps", "*.json"):
         try:
             expected = files.read_json(stamp, "stamp")
         except QrlibError:
             expected = {"": None}  # cut short: the job runs again
         if expected != {name: _result_hash(profile, name) for name in expected}:
-            print(f"{stamp.stem}: a result of it is gone or was changed; it will run again")
+            print(
+                f"{stamp.stem.partition('@')[0]}: a result of it is gone or was changed; it will run again"
+            )
             stamp.unlink()
 
 
@@ -159,7 +213,7 @@ def execute(notebook: str | Path, executed: str | Path, parameters: Mapping[str,
     from traitlets.config import Config
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")  # what the cells print
-    given = {name: int(x) if x.isdigit() else x for name, x in parameters.items()}
+    given = {name: int(x) if x.isdecimal() else x for name, x in parameters.items()}
     with tempfile.TemporaryDirectory(prefix="qrlib-kernel-") as folder:
         # Not by TCP: another kernel that starts at this moment may be given the same ports.
         sockets = {"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}}
@@ -181,7 +235,10 @@ def publish(notebook: str | Path, profile: str, stamp: str | Path, records: Iter
     profiles.check_name(profile)
     notebooks.page(notebook, paths.results(profile) / "notebooks" / notebook.name, run=True)
     results = [f"notebooks/{notebook.name}", *(f"records/{name}.json" for name in records)]
-    files.write_json(Path(stamp), {name: _result_hash(profile, name) for name in results})
+    stamp = Path(stamp)
+    for other in files.visible(stamp.parent, f"{stamp.stem.partition('@')[0]}@*.json"):
+        other.unlink()  # of other settings, whose results these have replaced
+    files.write_json(stamp, {name: _result_hash(profile, name) for name in results})
 
 
 def _result_hash(profile: str, name: str) -> str | None:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import concurrent.futures
+import errno
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from support import pictures
 
 from qrlib import data
 from qrlib.data import caltech, embedded, packed
@@ -37,16 +41,17 @@ def draw(path, seed, mode="RGB", size=(23, 17)):
 def make_tree(root, dataset, suffix=".jpg"):
     for number, (name, count) in enumerate(zip(NAMES[dataset], COUNTS, strict=True)):
         for i in range(count):
-            draw(root / name / f"image_{i + 1:04d}{suffix}", 100 * number + i)
+            stem = f"{name[:3]}_{i + 1:04d}" if dataset == "caltech256" else f"image_{i + 1:04d}"
+            draw(root / name / f"{stem}{suffix}", 100 * number + i)
     draw(root / CLUTTER[dataset] / "image_0001.jpg", 999)
     return root
 
 
 @pytest.fixture
-def tree(folders, monkeypatch):
+def tree(folders, monkeypatch, small_caltech):
     """A small Caltech101 and a cache of its own."""
     monkeypatch.setenv("QRLIB_CACHE", str(folders / "cache"))
-    return make_tree(folders / "data" / caltech.LAYOUTS["caltech101"][0], "caltech101")
+    return make_tree(folders / "data" / caltech.LAYOUTS["caltech101"].folder, "caltech101")
 
 
 def stores():
@@ -65,9 +70,9 @@ def parts_by_class(splits):
 
 
 @pytest.mark.parametrize("dataset", CLUTTER)
-def test_split_is_stratified_disjoint_and_complete(folders, monkeypatch, dataset):
+def test_split_is_stratified_disjoint_and_complete(folders, monkeypatch, small_caltech, dataset):
     monkeypatch.setenv("QRLIB_CACHE", str(folders / "cache"))
-    root = make_tree(folders / "data" / caltech.LAYOUTS[dataset][0], dataset)
+    root = make_tree(folders / "data" / caltech.LAYOUTS[dataset].folder, dataset)
     splits = load(dataset=dataset)
     assert splits.classes == NAMES[dataset]
     assert splits.dataset == dataset
@@ -111,7 +116,7 @@ def test_proportions(count, sizes):
 
 def test_a_class_that_is_too_small_is_named(tree):
     for i in range(2):
-        draw(tree / "lonely" / f"{i}.jpg", i)
+        draw(tree / "lonely" / f"image_000{i}.jpg", i)
     with pytest.raises(QrlibError, match="class 'lonely' has 2 image.*at least 3"):
         load()
     assert stores() == []
@@ -225,9 +230,73 @@ def test_an_empty_class_folder_is_named(tree):
         load()
 
 
+LEFT_BEHIND = [
+    ".ipynb_checkpoints", ".Trash-1000", "background_google", "__MACOSX", "lost+found", "@eaDir",
+    "System Volume Information", "$RECYCLE.BIN",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("empty", [True, False], ids=["empty", "full"])
+@pytest.mark.parametrize("name", LEFT_BEHIND)
+def test_what_systems_and_tools_leave_behind_is_no_data(tree, name, empty):
+    before = caltech.find("caltech101")[1]
+    (tree / name).mkdir()
+    if not empty:
+        draw(tree / name / "image_0001.jpg", 1)
+    (tree / "anchor" / "._image_0001.jpg").write_bytes(b"\0\5\x16\7\0\2\0\0Mac OS X")
+    assert caltech.find("caltech101")[1] == before
+    assert load().classes == NAMES["caltech101"]
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"), [("caltech101", "101 and 8,677"), ("caltech256", "256 and 29,780")]
+)
+def test_a_part_of_a_data_set_is_no_data_set(folders, dataset, expected):
+    make_tree(folders / "data" / caltech.LAYOUTS[dataset].folder, dataset)
+    for fewer in ({}, {"per_class": 4}):
+        message = f"holds 3 classes and 30 images, but {dataset} has {expected}"
+        with pytest.raises(QrlibError, match=message):
+            load(dataset=dataset, **fewer)
+    assert len(load(dataset=dataset, classes=3).classes) == 3
+
+
+def test_every_image_counts(tree, monkeypatch):
+    layout = caltech.LAYOUTS["caltech101"]
+    monkeypatch.setitem(caltech.LAYOUTS, "caltech101", layout._replace(classes=3, images=31))
+    with pytest.raises(QrlibError, match="holds 3 classes and 30 images.* has 3 and 31"):
+        load()
+    assert len(load(per_class=9).train) > 0
+
+
+@pytest.mark.parametrize("name", ["image_0001 (1).jpg", "image_0001 copy.png", "Copy of image.JPG"])
+def test_a_copy_of_an_image_is_named(tree, name):
+    draw(tree / "anchor" / name, 1)
+    with pytest.raises(QrlibError, match=re.escape(name) + ".* perhaps of a copy: remove it"):
+        load(classes=2)
+
+
+def test_metadata_that_is_thrown_away_keeps_no_image_out(tree):
+    odd = pictures.with_segment(np.zeros((9, 7, 3), np.uint8), 0xE1, pictures.ODD_EXIF)
+    (tree / "anchor" / "image_0001.jpg").write_bytes(odd)
+    assert len(load().train) == 19
+
+
+def test_what_may_not_be_read_is_not_called_damaged(tree, monkeypatch):
+    opened = Path.open
+
+    def refuse(path, *arguments):
+        if path.suffix == ".jpg":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(PermissionError, match=r"denied: .*image_0001\.jpg"):
+        load()
+
+
 @pytest.mark.parametrize("dataset", CLUTTER)
 def test_missing_data_says_where_to_put_it(folders, monkeypatch, dataset):
-    downloader = caltech.LAYOUTS[dataset][2]
+    downloader = caltech.LAYOUTS[dataset].downloader
     calls = []
 
     def fail(root, download):
@@ -239,7 +308,11 @@ def test_missing_data_says_where_to_put_it(folders, monkeypatch, dataset):
         load(dataset=dataset)
     message = str(error.value)
     assert calls == [True]
-    for part in (str(folders / "data" / caltech.LAYOUTS[dataset][0]), "QRLIB_DATA", "no network"):
+    for part in (
+        str(folders / "data" / caltech.LAYOUTS[dataset].folder),
+        "QRLIB_DATA",
+        "no network",
+    ):
         assert part in message
     assert "\n" not in message
 
@@ -313,7 +386,7 @@ def test_two_processes_make_one_good_store(tree):
         "    time.sleep(0.02)\n"
         "    return read(*a)\n"
         "p.read_image = slow\n"
-        "s = data.load('caltech101', 16)\n"
+        "s = data.load('caltech101', 16, classes=3)\n"
         "print(s.manifest_hash, int(s.train[range(19)][0].sum()))\n"
     )
     both = [
@@ -408,10 +481,12 @@ def test_harmed_embedded_images_are_named_with_the_way_out(copied, how, message)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 7])
-def test_any_number_of_workers_packs_the_same_for_good(folders, monkeypatch, workers):
+def test_any_number_of_workers_packs_the_same_for_good(
+    folders, monkeypatch, small_caltech, workers
+):
     """Of PNG, whose pixels every decoder gives alike, unresized."""
     monkeypatch.setenv("QRLIB_CACHE", str(folders / "cache"))
-    root = folders / "data" / caltech.LAYOUTS["caltech101"][0]
+    root = folders / "data" / caltech.LAYOUTS["caltech101"].folder
     for name in ("ant", "bee"):
         for i in range(6):
             y, x, c = np.mgrid[:16, :16, :3]

@@ -235,13 +235,13 @@ def test_psnr_of_the_mean_error(splits):
     assert row["error"] == pytest.approx(np.std(-10 * np.log10(draws)) * (6 / 5) ** 0.5, rel=0.1)
 
 
-def test_files_are_resized_where_there_are_files(monkeypatch, tmp_path, photograph):
+def test_files_are_resized_where_there_are_files(tmp_path, photograph, small_caltech):
     root = tmp_path / "data" / "caltech101" / "101_ObjectCategories"
     image = Image.fromarray((photograph * 255).byte().permute(1, 2, 0).numpy())
     for name in "ab":
         (root / name).mkdir(parents=True)
         for i in range(10):
-            image.rotate(9 * i).save(root / name / f"{i}.jpg", quality=95)
+            image.rotate(9 * i).save(root / name / f"image_{i:04d}.jpg", quality=95)
     splits = data.load("caltech101", 48)
     assert conventions.available(splits) == conventions.conventions()
     chosen = [OURS, Convention(resize="original"), Convention(resize="nearest")]

@@ -12,8 +12,10 @@ import zlib
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, features
 from skimage import data
+from support.pictures import ODD_EXIF, png, tiff, with_segment
 
 from qrlib.inference import photo
 from qrlib.utils import files
@@ -99,11 +101,66 @@ def test_16_bit_grey_of_other_files(tmp_path):
     assert read.alpha.tolist() == [[255, 255, 0, 255]]
 
 
-@pytest.mark.parametrize("kind", [np.int32, np.float32])
-def test_32_bits_are_refused(tmp_path, kind):
-    path = saved(tmp_path, Image.fromarray(GREY.astype(kind)), "deep.tif")
-    with pytest.raises(QrlibError, match=r"deep\.tif has 32 bits .* convert it to 16 or 8 bits"):
+@pytest.mark.parametrize(
+    ("image", "what"),
+    [
+        (Image.fromarray(GREY.astype(np.int32)), "32 bits a pixel"),
+        (Image.fromarray(GREY.astype(np.float32)), "32 bits a pixel"),
+        (tiff(GREY, t339=2), "signed numbers"),
+        (tiff(GREY.astype(np.uint16), t339=2), "signed numbers"),
+    ],
+)
+def test_numbers_without_a_fixed_range_are_refused(tmp_path, image, what):
+    path = tmp_path / "deep.tif"
+    path.write_bytes(image) if isinstance(image, bytes) else image.save(path)
+    with pytest.raises(QrlibError, match=rf"deep\.tif has {what} .* convert it to 16 or 8 bits"):
         photo.read(path)
+
+
+def decoded(folder, content, name="photo.png"):
+    (folder / name).write_bytes(content)
+    return photo.read(folder / name)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("white_is_zero", [False, True])
+def test_which_end_is_white_is_honoured_at_every_depth(tmp_path, kind, white_is_zero):
+    values = GREY.astype(kind) * (257 if kind == np.uint16 else 1)
+    read = decoded(tmp_path, tiff(values, t262=0 if white_is_zero else 1), "photo.tif")
+    np.testing.assert_array_equal(read.pixels, 255 - GREY if white_is_zero else GREY)
+
+
+def test_twelve_bits_are_the_whole_range(tmp_path):
+    ramp = np.arange(0, 4096, 2)  # three bytes hold two values
+    high, low = ramp[0::2], ramp[1::2]
+    packed = np.stack([high >> 4, (high & 15) << 4 | low >> 8, low & 255], 1).astype(np.uint8)
+    content = tiff(packed.reshape(1, -1), t256=len(ramp), t258=12)
+    read = decoded(tmp_path, content, "photo.tif")
+    np.testing.assert_array_equal(read.pixels[0], np.rint(ramp * 255 / 4095))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8, 16])
+def test_a_colour_key_is_honoured_at_every_depth(tmp_path, bits):
+    kind = np.uint16 if bits == 16 else np.uint8
+    values = np.arange(16, dtype=kind).reshape(2, 8) % min(2**bits, 16)
+    grey = png(values, 0, (b"tRNS", b"\0\1"), bits=bits)
+    np.testing.assert_array_equal(decoded(tmp_path, grey).alpha == 0, values == 1)
+    if bits >= 8:
+        rgb = png(np.stack([values * 257] * 3 if bits == 16 else [values] * 3, 2), 2,
+                  (b"tRNS", struct.pack(">3H", *[257 if bits == 16 else 1] * 3)))  # fmt: skip
+        np.testing.assert_array_equal(decoded(tmp_path, rgb).alpha == 0, values == 1)
+
+
+def test_grey_that_pillow_decodes_as_rgb_stays_grey(tmp_path):
+    both = np.dstack([GREY, ALPHA]).astype(np.uint16) * 257
+    read = decoded(tmp_path, png(both, 4))
+    np.testing.assert_array_equal(read.pixels, GREY)
+    np.testing.assert_array_equal(read.alpha, ALPHA)
+    assert decoded(tmp_path, png(np.dstack([RGB, ALPHA]), 6)).pixels.ndim == 3
+    if features.check("avif"):
+        for image, dimensions in ((GREY, 2), (RGB, 3)):
+            read = photo.read(saved(tmp_path, Image.fromarray(image), "photo.avif"))
+            assert read.pixels.ndim == dimensions
 
 
 def test_grey_and_bitmaps_stay_grey(tmp_path):
@@ -153,10 +210,110 @@ def test_other_colour_spaces(tmp_path, mode):
     np.testing.assert_array_equal(decoded.pixels, np.asarray(image.convert("RGB")))
 
 
-def test_only_the_first_frame_is_read(tmp_path):
+def test_of_several_pages_the_first_is_read_and_said(tmp_path):
     frames = [Image.fromarray(RGB), Image.fromarray(255 - RGB)]
     path = saved(tmp_path, frames[0], "pages.tif", save_all=True, append_images=frames[1:])
-    np.testing.assert_array_equal(photo.read(path).pixels, RGB)
+    read = photo.read(path)
+    np.testing.assert_array_equal(read.pixels, RGB)
+    assert read.pages == 2
+
+
+def test_a_preview_of_another_page_is_refused(tmp_path):
+    path = tmp_path / "preview.tif"
+    tifffile.imwrite(path, RGB[::4, ::4], subfiletype=1, photometric="rgb")
+    np.testing.assert_array_equal(photo.read(path).pixels, RGB[::4, ::4])  # it is all there is
+    tifffile.imwrite(path, RGB, append=True, photometric="rgb")
+    with pytest.raises(QrlibError, match=r"preview\.tif: page 1 of 2 is a preview"):
+        photo.read(path)
+
+
+#: Light in Display P3 -> in sRGB, as CSS Color 4 prints it.
+P3 = np.array(
+    [[1.2249401, -0.2249402, 0], [-0.0420569, 1.0420571, 0], [-0.0196376, -0.0786361, 1.0982736]]
+)
+P3_CHRM = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+
+
+def light(pixels):
+    """Of sRGB values."""
+    v = pixels / 255
+    return np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+
+
+def srgb(light):
+    v = np.clip(light, 0, 1)
+    return np.rint(255 * np.where(v <= 0.0031308, 12.92 * v, 1.055 * v ** (1 / 2.4) - 0.055))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "expected"),
+    [
+        ([(b"gAMA", struct.pack(">I", 100_000))], srgb(RGB / 255)),
+        ([(b"gAMA", struct.pack(">I", 45_455))], RGB),  # how sRGB is written for old programs
+        ([(b"gAMA", struct.pack(">I", 55_556))], srgb((RGB / 255) ** 1.8)),
+        ([(b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 100_000))], RGB),
+        ([(b"cHRM", P3_CHRM)], srgb(light(RGB) @ P3.T)),
+        ([(b"cICP", bytes([12, 13, 0, 1]))], srgb(light(RGB) @ P3.T)),
+        ([(b"cICP", bytes([1, 13, 0, 1])), (b"gAMA", struct.pack(">I", 100_000))], RGB),
+        ([(b"cICP", bytes([1, 8, 0, 1]))], srgb(RGB / 255)),
+    ],
+)
+def test_colours_of_a_png_told_without_a_profile_become_srgb(tmp_path, chunks, expected):
+    read = decoded(tmp_path, png(RGB, 2, *chunks))
+    assert np.abs(read.pixels - expected).max() <= 1
+    assert read.icc_profile is None
+
+
+def test_colours_are_converted_of_grey_and_of_16_bits_as_well(tmp_path):
+    linear = (b"gAMA", struct.pack(">I", 100_000))
+    for grey in (png(GREY, 0, linear), png(GREY.astype(np.uint16) * 257, 0, linear)):
+        np.testing.assert_array_equal(decoded(tmp_path, grey).pixels, srgb(GREY / 255))
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+def test_colours_of_an_avif_become_srgb(tmp_path):
+    path = saved(tmp_path, Image.fromarray(RGB), "photo.avif", quality=100)
+    content = path.read_bytes()
+    as_srgb = photo.read(path).pixels
+    at = content.index(b"colrnclx") + 8
+    for primaries, curve in ((12, 13), (1, 8)):
+        told = struct.pack(">HH", primaries, curve)
+        read = decoded(tmp_path, content[:at] + told + content[at + 4 :], "photo.avif")
+        expected = srgb(light(as_srgb) @ P3.T) if primaries == 12 else srgb(as_srgb / 255)
+        assert np.abs(read.pixels - expected).max() <= 1
+    told = struct.pack(">HH", 9, 16)
+    with pytest.raises(QrlibError, match=r"colours 9, 16 of H\.273 \(HDR"):
+        decoded(tmp_path, content[:at] + told + content[at + 4 :], "photo.avif")
+
+
+def test_adobe_rgb_of_a_camera_becomes_srgb(tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA001] = 2
+    grey = np.repeat(GREY[..., None], 3, 2)
+    read = photo.read(saved(tmp_path, Image.fromarray(grey), "a.jpg", exif=exif, quality=100))
+    assert np.abs(read.pixels - srgb((grey / 255) ** (563 / 256))).mean() < 0.5
+    red = np.full((8, 8, 3), (128, 0, 0), np.uint8)
+    read = photo.read(saved(tmp_path, Image.fromarray(red), "r.jpg", exif=exif, quality=100))
+    assert abs(read.pixels[..., 0].mean() - 152) < 4  # redder than sRGB's red of 128
+
+
+def test_colours_that_a_tiff_tells_become_srgb(tmp_path):
+    curve = tuple(np.linspace(0, 65535, 256).astype(int).tolist())
+    read = decoded(tmp_path, tiff(RGB, t301=curve), "photo.tif")
+    assert np.abs(read.pixels - srgb(RGB / 255)).max() <= 1
+
+
+def test_damaged_or_large_metadata_keep_no_photograph_out(tmp_path):
+    read = decoded(tmp_path, with_segment(RGB, 0xE1, ODD_EXIF), "photo.jpg")
+    assert read.pixels.shape == (91, 67, 3)  # what can be read of it is honoured
+    for mark, content in ((0xED, b"Photoshop 3.0\0"), (0xEE, b"Adobe"), (0xE2, b"ICC_PROFILE\0")):
+        decoded(tmp_path, with_segment(RGB, mark, content), "photo.jpg")
+    bomb = b"a\0\0" + zlib.compress(bytes(1 << 24), 9)
+    damaged = [(b"zTXt", bomb), (b"iTXt", b"x"), (b"eXIf", b"II*\0"), (b"pHYs", b"")]
+    for chunk in damaged:
+        np.testing.assert_array_equal(decoded(tmp_path, png(RGB, 2, chunk)).pixels, RGB)
+    cut = png(RGB, 2, (b"tEXt", b"a\0b")).replace(b"a\0b", b"a\0c")
+    np.testing.assert_array_equal(decoded(tmp_path, cut).pixels, RGB)
 
 
 def test_one_pixel(tmp_path):
@@ -176,8 +333,13 @@ def test_what_is_no_photograph(tmp_path):
     (tmp_path / "program.eps").write_text(
         "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
     )
-    for name in ("text.png", "empty.png", "program.eps"):
-        with pytest.raises(QrlibError, match=rf"{name} is not an image that Pillow .* reads"):
+    media = {"film.mpg": b"\0\0\1\xb3\x10\1\x20", "data.h5": b"\x89HDF\r\n\x1a\n", "data.grib": b"GRIB\0\0\0\1",
+             "drawing.wmf": b"\xd7\xcd\xc6\x9a\0\0", "drawing.emf": b"\1\0\0\0" + bytes(36) + b" EMF",
+             "noise.raw": bytes([0, 0, 2, *[0] * 9, 9, 0, 9, 0, 24, 0])}  # fmt: skip
+    for name, start in media.items():
+        (tmp_path / name).write_bytes(start + bytes(200))
+    for name in ("text.png", "empty.png", "program.eps", *media):
+        with pytest.raises(QrlibError, match=rf"{name} is no photograph that Pillow .* reads"):
             photo.read(tmp_path / name)
     os.mkfifo(tmp_path / "pipe.png")  # reading it would wait for ever
     with pytest.raises(QrlibError, match="no photograph at"):
@@ -293,7 +455,7 @@ def test_lossless_formats_keep_everything(tmp_path, ending, pixels, alpha):
     assert os.listdir(tmp_path) == [f"out{ending}"]
 
 
-@pytest.mark.parametrize("ending", [".jpg", ".jpeg", ".webp"])
+@pytest.mark.parametrize("ending", [".jpg", ".jpeg", ".jfif", ".webp"])
 def test_lossy_formats_come_near(tmp_path, ending):
     photo.write(photo.Photo(RGB, None, icc(b"RGB ")), tmp_path / f"out{ending}")
     read = photo.read(tmp_path / f"out{ending}")
@@ -326,11 +488,23 @@ def test_sides_that_a_format_cannot_hold(tmp_path, name, side):
     assert os.listdir(tmp_path) == [name]
 
 
+def test_what_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    path = saved(tmp_path, Image.fromarray(RGB))
+
+    def refuse(self, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(type(path), "open", refuse)
+    with pytest.raises(PermissionError, match="denied"):
+        photo.read(path)
+
+
 def test_targets_are_checked_before_the_work(tmp_path):
     source = saved(tmp_path, Image.fromarray(RGB))
     photo.check_target(source, tmp_path / "new.jpg")
-    with pytest.raises(QrlibError, match=r"unknown ending .*'\.bmp'.*\.png, \.jpg"):
-        photo.check_target(source, tmp_path / "out.bmp")
+    for ending in (".bmp", ".gif", ".tif~"):  # no guess: .gif is not meant for .tif
+        with pytest.raises(QrlibError, match=rf"unknown ending .*'{ending}'; valid: \.png, \.jpg"):
+            photo.check_target(source, tmp_path / f"out{ending}")
     with pytest.raises(QrlibError, match="unknown ending"):
         photo.check_target(source, tmp_path / "out")
     with pytest.raises(QrlibError, match="is a folder"):
@@ -393,6 +567,14 @@ def test_nothing_is_left_of_a_failed_write(tmp_path, monkeypatch, error, message
         photo.write(photo.Photo(255 - RGB), tmp_path / "out.png")
     assert os.listdir(tmp_path) == ["out.png"]
     assert (tmp_path / "out.png").read_bytes() == old
+
+
+def test_what_appears_while_it_computes_is_not_overwritten(tmp_path):
+    (tmp_path / "out.png").write_text("a friend's")
+    with pytest.raises(QrlibError, match=r"out\.png appeared while this was computed"):
+        photo.write(photo.Photo(RGB), tmp_path / "out.png", overwrite=False)
+    assert (tmp_path / "out.png").read_text() == "a friend's"
+    assert os.listdir(tmp_path) == ["out.png"]
 
 
 def test_writing_is_atomic(tmp_path, monkeypatch):
