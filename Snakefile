@@ -168,7 +168,7 @@ rule classifier:
         name=lambda w: CLASSIFIERS[w.classifier].classifier.name,
         records=lambda w: records(CLASSIFIERS[w.classifier], w.classifier),
     log:
-        notebook=f"{RUNS}/logs/{{classifier}}.ipynb",
+        notebook=RUNS + "/logs/{classifier}@{settings}.ipynb",
     priority: FIRST
     threads: THREADS
     shell:
@@ -186,7 +186,7 @@ rule restorer:
         parameters=lambda w: parameters(RESTORERS[w.run]),
         records=lambda w: records(RESTORERS[w.run], w.run),
     log:
-        notebook=f"{RUNS}/logs/{{run}}.ipynb",
+        notebook=RUNS + "/logs/{run}@{settings}.ipynb",
     priority: FIRST
     threads: THREADS
     shell:

@@ -104,10 +104,10 @@ def load_qrnet(profile: str | None = None, variant: str = "qrnet", seed: int = 0
     profile = profile or shipped_profile(variant, seed)
     there = _shipped()
     if (path := there.get((profile, f"{variant}-seed{seed}"))) is None:
-        known = ", ".join(f"{name} of {owner}" for owner, name in there) or "none"
+        known = ", ".join(f"{name}.safetensors of {owner}" for owner, name in there) or "none"
         raise QrlibError(
-            f"no trained weights {variant}-seed{seed} of profile {profile!r}; shipped: {known}; take one "
-            "of these, or make some with `python -m qrlib run` of a profile that has ship_weights"
+            f"no trained weights {variant}-seed{seed}.safetensors of profile {profile!r}; shipped: {known}; "
+            "take one of these, or make some with `python -m qrlib run` of a profile that has ship_weights"
         )
     net = open_qrnet(path)
     made_by = paths.results(profile) / "records" / f"{weights.read(path)[1].get('record')}.json"

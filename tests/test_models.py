@@ -8,7 +8,7 @@ from torch import nn
 
 from qrlib import weights
 from qrlib.models import QRNet, load_qrnet
-from qrlib.utils import paths
+from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
 
@@ -117,5 +117,26 @@ def test_load_qrnet_names_what_is_there():
         load_qrnet("caltech101")
     folder = paths.results("quick") / "weights"
     weights.write(QRNet(1).state_dict(), folder / "recnet-noise-seed1.safetensors")
-    with pytest.raises(QrlibError, match="'caltech101'; shipped: recnet-noise-seed1.safetensors"):
-        load_qrnet("caltech101")
+    for profile in ("caltech101", "../../etc", "quick/../quick"):  # a name, no path
+        message = (
+            f"{profile!r}; shipped: recnet-noise-seed1.safetensors of quick; take one of these"
+        )
+        with pytest.raises(QrlibError, match=message):
+            load_qrnet(profile, "recnet-noise", 1)
+    with pytest.raises(QrlibError, match=r"qrnet-seed7.*ship_weights") as caught:
+        load_qrnet("quick", seed=7)
+    assert "run quick" not in str(caught.value)  # which would make others
+
+
+def test_weights_are_those_of_their_record():
+    net = QRNet(1)
+    path = paths.results("quick") / "weights" / "qrnet-seed0.safetensors"
+    weights.write(net.state_dict(), path, {"record": "r"})
+    made = {"provenance": {"weights": {"r": weights.state_hash(net)}}}
+    files.write_json(paths.results("quick") / "records" / "r.json", made)
+    load_qrnet("quick")
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(QrlibError, match=r"qrnet-seed0\.safetensors is damaged: its hash"):
+        load_qrnet("quick")

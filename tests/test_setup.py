@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,12 @@ def test_torch_and_torchvision_are_the_pair(python: str) -> None:
 def test_requires_python_is_what_the_makefile_checks() -> None:
     assert project()["requires-python"] == ">=3.10,<3.14"
     assert "(3, 10) <= tuple(v[:2]) < (3, 14)" in (ROOT / "Makefile").read_text("utf-8")
+
+
+def test_a_misspelt_setting_of_make_is_refused() -> None:
+    done = subprocess.run(["make", "PROFIL=x", "help"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert "unknown setting PROFIL; valid: PYTHON " in done.stderr
 
 
 def test_environment_yml_installs_the_lock() -> None:

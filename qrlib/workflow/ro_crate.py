@@ -60,7 +60,7 @@ def make(target: str | Path, overwrite: bool = False) -> Path:
 
 def _git(root: Path, *arguments: str) -> bytes:
     try:
-        if not provenance.git(root, "ls-files", "Snakefile"):
+        if not provenance.git(root, "ls-files", "CITATION.cff"):
             raise OSError("the repository around it does not hold it")
         return provenance.git(root, *arguments)
     except (OSError, subprocess.CalledProcessError) as error:

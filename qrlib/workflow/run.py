@@ -23,9 +23,10 @@ from qrlib.workflow import environment, process
 INTERRUPTED = 130
 #: Cores that a job on a cluster asks for unless said otherwise; a GPU is fed by few.
 JOB_CORES = 4
-#: What Snakemake compares by time beside results and stamps, and the rules that make pages of it.
+#: What Snakemake compares by time beside results and stamps.
 SOURCES = "_config.yml benchmarks book notebooks qrlib web/live web/package-lock.json _build/html/index.html"
-PAGES = "live book results story benchmarks page"
+#: Target -> the rules that make pages of it.
+PAGES = {"all": "results", "book": "live book results story benchmarks page"}
 
 
 def run(
@@ -53,7 +54,8 @@ def run(
         "none",
     ]  # profiles/ is ours, whatever is called "default" in it
     if not (paths.root() / ".snakemake" / "metadata").is_dir():
-        command += ["--forcerun", *PAGES.split()]  # nothing tells what made those that are there
+        # Nothing tells what made the pages that are there.
+        command += ["--forcerun", *PAGES[target].split()]
     if cluster is None:
         command += ["--cores", str(cores or os.cpu_count() or 1), "--config", f"profile={profile}"]
     else:
@@ -175,7 +177,7 @@ def explain_failure(log: Path, before: Mapping[Path, int]) -> None:
         cells = nbformat.read(notebook, as_version=4).cells
         for output in (o for c in cells for o in c.get("outputs", []) if o.output_type == "error"):
             failed += 1
-            print(f"error in {notebook.stem}: {output.ename}: {output.evalue}", file=sys.stderr)
+            print(f"error in {_name(notebook)}: {output.ename}: {output.evalue}", file=sys.stderr)
             print(f"  with traceback: {_relative(notebook)}", file=sys.stderr)
     if not failed:
         lines = log.read_text(encoding="utf-8").splitlines()
@@ -197,9 +199,7 @@ def drop_stale_stamps(profile: str) -> None:
         except QrlibError:
             expected = {"": None}  # cut short: the job runs again
         if expected != {name: _result_hash(profile, name) for name in expected}:
-            print(
-                f"{stamp.stem.partition('@')[0]}: a result of it is gone or was changed; it will run again"
-            )
+            print(f"{_name(stamp)}: a result of it is gone or was changed; it will run again")
             stamp.unlink()
 
 
@@ -231,14 +231,19 @@ def execute(notebook: str | Path, executed: str | Path, parameters: Mapping[str,
 
 def publish(notebook: str | Path, profile: str, stamp: str | Path, records: Iterable[str]) -> None:
     """Move a finished run's notebook to the results, tidied, and stamp it and its records."""
-    notebook = Path(notebook)
+    notebook, stamp = Path(notebook), Path(stamp)
     profiles.check_name(profile)
-    notebooks.page(notebook, paths.results(profile) / "notebooks" / notebook.name, run=True)
-    results = [f"notebooks/{notebook.name}", *(f"records/{name}.json" for name in records)]
-    stamp = Path(stamp)
-    for other in files.visible(stamp.parent, f"{stamp.stem.partition('@')[0]}@*.json"):
+    page = f"notebooks/{_name(notebook)}.ipynb"
+    notebooks.page(notebook, paths.results(profile) / page, run=True)
+    results = [page, *(f"records/{name}.json" for name in records)]
+    for other in files.visible(stamp.parent, f"{_name(stamp)}@*.json"):
         other.unlink()  # of other settings, whose results these have replaced
     files.write_json(stamp, {name: _result_hash(profile, name) for name in results})
+
+
+def _name(path: Path) -> str:
+    """Of a run, whose stamps and logs have a hash of its settings behind it."""
+    return path.stem.partition("@")[0]
 
 
 def _result_hash(profile: str, name: str) -> str | None:

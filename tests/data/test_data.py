@@ -368,9 +368,16 @@ def test_a_store_with_another_header_is_refused(tree):
 def test_a_damaged_store_is_refused(tree, keep):
     load()
     store = paths.cache() / stores()[0] / "images.npy"
-    store.write_bytes(store.read_bytes()[:keep])
+    whole = store.read_bytes()
+    store.write_bytes(whole[:keep])
     with pytest.raises(QrlibError, match="packed store caltech101-16px.* is damaged.*delete"):
         load()
+    if keep:
+        content = bytearray(whole)
+        content[-1] ^= 1
+        store.write_bytes(content)
+        with pytest.raises(QrlibError, match="is damaged .its hash is another.*delete"):
+            load()
     np.save(store, np.zeros((4, 3, 16, 16), np.uint8))
     with pytest.raises(QrlibError, match=r"holds an array of \(4, 3, 16, 16\)"):
         load()

@@ -116,6 +116,34 @@ def test_git_commit_and_dirty_flag(package):
     assert provenance.describe("CPU")["git_dirty"] is True
 
 
+def test_a_repository_around_an_unpacked_package_is_not_its_own(package, monkeypatch):
+    around = package.parent.parent
+    git(around, "init", "-q")
+    git(around, "commit", "-qm", "x", "--allow-empty")
+    assert provenance.describe("CPU")["git_commit"] is None
+    monkeypatch.setenv("GIT_DIR", str(around / ".git"))  # as in a hook of another repository
+    repo = package.parent
+    monkeypatch.delenv("GIT_DIR")
+    git(repo, "init", "-q")
+    git(repo, "add", ".")
+    git(repo, "commit", "-qm", "y")
+    commit = git(repo, "rev-parse", "HEAD")
+    monkeypatch.setenv("GIT_DIR", str(around / ".git"))
+    assert provenance.describe("CPU")["git_commit"] == commit
+
+
+def test_a_refusal_of_git_is_said(tmp_path, monkeypatch, capsys):
+    program = tmp_path / "git"
+    program.write_text(
+        "#!/bin/sh\necho 'fatal: detected dubious ownership in repository' >&2; exit 128\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    assert provenance.describe("CPU")["git_commit"] is None
+    assert "WARNING: records name no commit" in (said := capsys.readouterr().err)
+    assert "dubious ownership" in said
+
+
 def test_git_that_is_not_installed(monkeypatch):
     monkeypatch.setenv("PATH", "")
     described = provenance.describe("CPU")

@@ -263,9 +263,10 @@ def test_damaged_run_state_and_weights_are_named(splits, tmp_path):
     fit(make_task(), splits, tmp_path / "r")
     best = tmp_path / "r" / "best.safetensors"
     whole = best.read_bytes()
-    best.write_bytes(whole[:100])
-    with pytest.raises(QrlibError, match=r"weights of the finished run r are damaged; delete"):
-        fit(make_task(), splits, tmp_path / "r")
+    for damaged in (whole[:100], whole[:-1] + bytes([whole[-1] ^ 1])):  # cut, and one bit
+        best.write_bytes(damaged)
+        with pytest.raises(QrlibError, match=r"weights of the finished run r are damaged; delete"):
+            fit(make_task(), splits, tmp_path / "r")
     best.write_bytes(whole)
     path = tmp_path / "r" / "state.json"
     state = json.loads(path.read_text())

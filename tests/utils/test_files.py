@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from qrlib.utils import files
+from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
 
@@ -175,3 +175,56 @@ def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
         assert mine.exists()
     assert left_over(tmp_path) == [other.name]
     assert path.read_text() == "1"
+
+
+@pytest.mark.parametrize("name", ["a" * 244 + ".json", "ü" * 120 + ".json"])
+def test_a_long_name_is_as_good_as_a_short_one(tmp_path, name):
+    files.write_json(tmp_path / name, {"x": 1})
+    assert os.listdir(tmp_path) == [name]
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_what_appears_in_the_meantime_is_not_overwritten(tmp_path, monkeypatch, links):
+    if not links:
+        monkeypatch.setattr(os, "link", fail_with(errno.EPERM))
+    path = tmp_path / "a.txt"
+    with files.replacing(path, overwrite=False) as temporary:
+        temporary.write_text("1")
+    assert path.read_text() == "1"
+    with (
+        pytest.raises(QrlibError, match=r"a\.txt appeared while this was computed"),
+        files.replacing(path, overwrite=False) as temporary,
+    ):
+        temporary.write_text("2")
+    assert path.read_text() == "1"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_what_systems_leave_behind_is_not_visible(tmp_path):
+    for name in ("b/x.json", "a/x.json", "a/._x.json", "a/x.txt", ".Trash-1000/x.json"):
+        files.write_json(tmp_path / name, {})
+    assert files.visible(tmp_path, "*/*.json") == [tmp_path / "a/x.json", tmp_path / "b/x.json"]
+    assert files.visible(tmp_path / "none", "*") == []
+
+
+def test_a_folder_that_may_not_be_read_is_not_taken_for_an_empty_one(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "iterdir", fail_with(errno.EACCES))
+    with pytest.raises(PermissionError):
+        files.visible(tmp_path, "*")
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    files.write_json(tmp_path / "a.json", {})
+    monkeypatch.setattr(Path, "read_text", fail_with(errno.EACCES))
+    with pytest.raises(PermissionError):
+        files.read_json(tmp_path / "a.json", "record")
+
+
+def test_paths_with_a_home_in_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for variable, place in (("ROOT", paths.root), ("DATA", paths.data), ("WEIGHTS", paths.weights)):
+        monkeypatch.setenv(f"QRLIB_{variable}", "~/there")
+        assert place() == tmp_path / "there"
+    monkeypatch.setenv("QRLIB_DATA", "~nobody-of-this-name/data")
+    with pytest.raises(QrlibError, match=r"~nobody-of-this-name/data: no home folder is known"):
+        paths.data()

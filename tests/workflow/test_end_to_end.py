@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import yaml
-from support.project import ROOT
+from support.project import ROOT, Project
 
 from qrlib.book import table_of_contents
 from qrlib.experiments import plan, profiles
@@ -110,6 +110,35 @@ def test_another_classifier_concerns_every_restorer_judged_by_it(project):
         assert re.search(r"^classifier +1$", done.stdout, re.MULTILINE)
     finally:
         profile.write_text(before)
+
+
+def test_a_folder_that_was_moved_knows_what_is_outdated(project):
+    moved = Project(project.root.rename(project.root.with_name("moved folder's {copy}")))
+    try:
+        assert moved.planned() == []
+        profile = moved.root / "profiles" / "quick.yaml"
+        before = profile.read_text()
+        changed = yaml.safe_load(before)
+        changed["recovery"]["epochs"] += 1
+        profile.write_text(yaml.safe_dump(changed))
+        assert "restorer" in moved.planned()
+        profile.write_text(before)
+    finally:
+        moved.root.rename(project.root)
+
+
+def test_cells_of_a_notebook_run_in_their_order_however_many_processes_there_are(project):
+    done = project.python(
+        "pytest",
+        "--nbval-lax",
+        "-n",
+        "2",
+        "notebooks/benchmarks.ipynb",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
 
 
 def test_a_deleted_record_is_made_again_without_training(project):

@@ -143,23 +143,23 @@ def test_a_stopped_run_says_that_it_goes_on(tmp_path, capsys, monkeypatch):
     assert "the same command goes on" in capsys.readouterr().out
 
 
-def failed_notebook(path: Path, value: str, age: float = 0.0) -> None:
-    """A notebook whose one cell failed, so many seconds ago."""
+def failed_notebook(path: Path, value: str) -> None:
+    """A notebook whose one cell failed."""
     error = nbformat.v4.new_output("error", ename="ValueError", evalue=value, traceback=[])
     cell = nbformat.v4.new_code_cell(outputs=[error], execution_count=1)
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
-    os.utime(path, (time.time() - age,) * 2)
 
 
 def test_what_failed_is_named_whether_a_run_or_a_page(capsys):
     logs = paths.runs("quick") / "logs"
-    failed_notebook(logs / "pretrained-seed0.ipynb", "of a run")
+    failed_notebook(paths.runs("book") / "logs" / "recovery-smoke.ipynb", "of old")
+    before = run._failures(logs / "run.log")
+    failed_notebook(logs / f"pretrained-seed0@{'0' * 16}.ipynb", "of a run")
     failed_notebook(paths.runs("book") / "logs" / "recovery-quick.ipynb", "of a page")
-    failed_notebook(paths.runs("book") / "logs" / "recovery-smoke.ipynb", "of old", age=3600.0)
     (logs / "pretrained-seed1.ipynb").touch()  # Snakemake's placeholder
     (logs / "run.log").write_text("RuleException:\n")
-    run.explain_failure(logs / "run.log", time.time())
+    run.explain_failure(logs / "run.log", before)
     printed = capsys.readouterr().err
     assert "error in pretrained-seed0: ValueError: of a run" in printed
     assert "error in recovery-quick: ValueError: of a page" in printed
@@ -173,11 +173,11 @@ def test_where_no_notebook_tells_the_log_before_the_failure_is_shown(capsys):
     picture = "x" * 10_000
     log.parent.mkdir(parents=True)
     log.write_text("\n".join([*lines, "Command", *(f"later {i}" for i in range(90)), picture]))
-    run.explain_failure(log, time.time())
+    run.explain_failure(log, {})
     printed = capsys.readouterr().err
     assert "Kernel died\nRuleException:\nCalledProcess\n" in printed
     assert "earlier 0\n" not in printed
     assert "later" not in printed
     log.write_text("\n".join([*lines[:90], picture]))  # Snakemake itself failed
-    run.explain_failure(log, time.time())
+    run.explain_failure(log, {})
     assert f"earlier 89\n{picture[:300]}\nerror: a step failed" in capsys.readouterr().err

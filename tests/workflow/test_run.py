@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 
 import nbformat
 import pytest
@@ -10,7 +12,8 @@ from papermill.exceptions import PapermillExecutionError
 
 from qrlib.__main__ import main
 from qrlib.utils import files, paths
-from qrlib.workflow import run
+from qrlib.utils.errors import QrlibError
+from qrlib.workflow import process, run
 
 
 @pytest.fixture
@@ -30,8 +33,13 @@ def notebook(tmp_path):
 
 @pytest.mark.slow
 def test_a_run_is_kept_and_stamped(notebook, tmp_path):
-    executed, stamp = tmp_path / "a-seed1.ipynb", paths.runs("smoke") / "stamps" / "a-seed1.json"
+    executed, stamp = (
+        tmp_path / "a-seed1.ipynb",
+        paths.runs("smoke") / "stamps" / f"a-seed1@{'0' * 16}.json",
+    )
     files.write_json(paths.results("smoke") / "records" / "a.json", {})
+    old = stamp.with_name(f"a-seed1@{'1' * 16}.json")
+    files.write_json(old, {})
     arguments = ["execute-run", str(notebook), str(executed), "smoke", str(stamp), "a"]
     assert main([*arguments, "-p", "label", "x y", "-p", "seed", "1"]) == 0
     assert not executed.exists()
@@ -40,6 +48,7 @@ def test_a_run_is_kept_and_stamped(notebook, tmp_path):
     # Not tcp: kernels that start at one moment could be given one port.
     assert output.text == "ipc smoke ['x y', 1]\n"
     assert json.loads(stamp.read_text()).keys() == {f"notebooks/{executed.name}", "records/a.json"}
+    assert not old.exists()  # of other settings
     run.drop_stale_stamps("smoke")
     assert stamp.exists()
     files.write_json(paths.results("smoke") / "records" / "a.json", {"changed": 1})
@@ -63,3 +72,28 @@ def test_a_notebook_that_fails_stays_where_it_ran(notebook, tmp_path):
         main([*arguments, "-p", "seed", "13"])
     assert "an unlucky seed" in executed.read_text()
     assert not page.exists()
+
+
+def test_a_run_that_did_nothing_is_no_success(monkeypatch):
+    """Whatever ended well in its place: a profile of Snakemake's from outside, for one."""
+    given = []
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", "other work")
+    monkeypatch.setattr(process, "follow", lambda *arguments: given.append(arguments) or 0)
+    with pytest.raises(QrlibError, match=r"ended well, but (\d+) of \1 records are not in"):
+        run.run("smoke", "all")
+    assert "SNAKEMAKE_PROFILE" not in given[0][1]
+    assert given[0][0][given[0][0].index("--workflow-profile") + 1] == "none"
+
+
+def test_what_is_dated_in_the_future_is_dated_now_in_its_order(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("QRLIB_ROOT", str(tmp_path))
+    stamps = paths.runs("smoke") / "stamps"
+    for number, path in enumerate((stamps / "a@0.json", tmp_path / "notebooks" / "b.ipynb")):
+        files.write_json(path, {})
+        os.utime(path, (time.time() + 18000 + number,) * 2)
+    run.redate(tmp_path / "run.log", "smoke")
+    assert "2 file(s) were dated in the future" in capsys.readouterr().out
+    earlier, later = (stamps / "a@0.json").stat(), (tmp_path / "notebooks" / "b.ipynb").stat()
+    assert earlier.st_mtime_ns < later.st_mtime_ns <= time.time_ns()
+    run.redate(tmp_path / "run.log", "smoke")
+    assert capsys.readouterr().out == ""

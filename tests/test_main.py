@@ -1,0 +1,44 @@
+"""The command line itself: what it says, to whom, and what it refuses before it begins."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+import pytest
+
+import qrlib.__main__ as command
+
+
+@pytest.mark.parametrize("where", ["full disk", "nobody reads", "ascii"])
+def test_no_message_fails_what_it_is_about(monkeypatch, where):
+    if where == "nobody reads":
+        reading, writing = os.pipe()
+        os.close(reading)
+    else:
+        writing = os.open("/dev/full" if where == "full disk" else os.devnull, os.O_WRONLY)
+    stream = io.TextIOWrapper(io.FileIO(writing, "w"), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stream)
+    command._Output.replace_stream("stdout")
+    print("restored photo café \udce9", flush=True)
+    sys.stdout.close()
+
+
+def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
+    def refuse(_):
+        raise PermissionError(13, "Permission denied", "/somebody/else")
+
+    monkeypatch.setattr(command, "_run", refuse)
+    assert command.main(["recover", "a.png", "--out", "b.png"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: /somebody/else: Permission denied: this user may not")
+    assert said.count("\n") == 1
+
+
+def test_a_misspelt_variable_is_refused(monkeypatch, capsys):
+    monkeypatch.setenv("QRLIB_RESULT", "x")
+    assert command.main(["recover", "a.png", "--out", "b.png"]) == 2
+    assert (
+        "unknown variable 'QRLIB_RESULT' (did you mean 'QRLIB_RESULTS'?)" in capsys.readouterr().err
+    )
