@@ -146,7 +146,7 @@ rule book:
         [str(p) for p in sorted(Path("book").rglob("*"))
          if p.is_file() and p.name != "index.ipynb"
          and not any(part == "_executed" or part[0] == "." for part in p.parts)],
-        [str(p) for p in sorted(Path("qrlib").rglob("*.py"))],
+        [str(p) for p in sorted(Path("qrlib").rglob("[a-z_]*.py"))],
         "_config.yml",
     output:
         "_build/html/index.html",

@@ -97,8 +97,11 @@ def _download(name: str, folder: Path | None) -> tuple[dict[str, Tensor], dict[s
     enum, member = TORCHVISION[name].split(".")
     entry = getattr(torchvision.models, enum)[member]
     looked = f"not in QRLIB_WEIGHTS={folder}" if folder else "QRLIB_WEIGHTS is not set"
+    there = Path(torch.hub.get_dir()) / "checkpoints" / Path(entry.url).name
+    if there.is_file() and not files.file_hash(there).startswith(there.stem.rpartition("-")[2]):
+        raise QrlibError(f"{there} is damaged: its hash is not that in its name; delete it")
     try:
-        # A file of an earlier download is not hashed again: weights_only keeps it from running code.
+        # weights_only keeps a file of an earlier download from running code.
         state = entry.get_state_dict(progress=True, check_hash=True, weights_only=True)
     except Exception as error:  # any failure of network or checksum ends the same way
         reason = " ".join(str(error).split())[:300]
@@ -118,7 +121,10 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         if not path.is_file():
             raise OSError("no such file")
-        with safe_open(path, "pt") as file:
+        with (
+            path.open("rb"),
+            safe_open(path, "pt") as file,
+        ):  # the first says whether it may be read
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             return state, dict(file.metadata() or {})
     except PermissionError:

@@ -15,7 +15,7 @@ from qrlib.data import DATASETS
 from qrlib.distortions import BLUR_SIGMAS, kernel_size
 from qrlib.experiments import plan, profiles
 from qrlib.records import store
-from qrlib.utils import paths
+from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
 
@@ -54,7 +54,7 @@ def parameters(folder: Path | None = None) -> pd.DataFrame:
 
     valid = _valid()
     rows = []
-    for path in sorted((folder or paths.root() / "notebooks").glob("*.ipynb")):
+    for path in files.visible(folder or paths.root() / "notebooks", "*.ipynb"):
         for found in papermill.inspect_notebook(str(path)).values():
             name = found["name"]
             if name not in valid:
@@ -106,7 +106,7 @@ def costs(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
     """
     rows = []
     for profile in shown:
-        there = any(paths.results(profile.name).glob("records/*.json"))
+        there = bool(files.visible(paths.results(profile.name), "records/*.json"))
         records = store.read_records(profile.name) if there else []
         row = {"profile": profile.name, "planned": len(plan.experiments_of(profile))}
         for device in dict.fromkeys(_device(record) for record in records):

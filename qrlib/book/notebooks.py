@@ -120,7 +120,7 @@ def assemble(names: list[str]) -> None:
         shutil.copytree(paths.results(name) / "records", records / name)
         target = paths.root() / "book" / "_executed" / name
         target.mkdir(parents=True, exist_ok=True)
-        wanted = {p.name: p for p in (paths.results(name) / "notebooks").glob("*.ipynb")}
+        wanted = {p.name: p for p in files.visible(paths.results(name) / "notebooks", "*.ipynb")}
         for old in target.glob("*.ipynb"):
             if old.name not in wanted and old.stem not in coverage.PAGES:
                 old.unlink()

@@ -43,7 +43,7 @@ def table() -> dict[str, Any]:
     contents: dict[str, Any] = strict_yaml.read(
         paths.root() / "book" / "_toc.yml", "table of contents"
     )
-    names = [p.stem for p in (paths.root() / "book" / "runs").glob("*.md")]
+    names = [p.stem for p in files.visible(paths.root() / "book" / "runs", "*.md")]
     first, *others = sorted(
         map(profiles.load, names), key=lambda p: (not _results(p), *coverage.strength(p))
     )

@@ -93,11 +93,13 @@ def networks(name: str) -> list[Network]:
     Of each profile and variant the first seed.
     """
     listed = []
-    shipped = {path.parent.parent.name for path in paths.results().glob("*/weights/*.safetensors")}
+    shipped = {
+        p.parent.parent.name for p in files.visible(paths.results(), "*/weights/*.safetensors")
+    }
     for other in [*(p for p in SHIPPED if p in shipped), *sorted(shipped - {name, *SHIPPED})]:
         for variant in VARIANTS:
             folder = paths.results(other) / "weights"
-            for path in sorted(folder.glob(f"{variant}-seed*.safetensors"))[:1]:
+            for path in files.visible(folder, f"{variant}-seed*.safetensors")[:1]:
                 _, metadata = weights.read(path)
                 listed.append(Network(variant, profiles.load(other), path, metadata["record"]))
     profile = profiles.load(name)
@@ -134,7 +136,7 @@ def _write(name: str, folder: Path) -> None:
     if profile.data.dataset != embedded.NAME:
         raise QrlibError(f"the live page shows test images of {embedded.NAME}; {name} has others")
     web = paths.root() / "web"
-    for source in sorted((web / "live").glob("*.*")):
+    for source in files.visible(web / "live", "*.*"):
         shutil.copyfile(source, folder / source.name)
     payloads = {}
 

@@ -9,7 +9,7 @@ from typing import Any
 from qrlib.experiments import profiles
 from qrlib.experiments.plan import PARTS, experiments_of, timed
 from qrlib.records import store
-from qrlib.utils import paths
+from qrlib.utils import files, paths
 from qrlib.utils.errors import choose
 
 #: The profile that `make book` runs, for a look at everything in small.
@@ -88,4 +88,6 @@ def notebooks(profile: profiles.Profile) -> dict[str, str]:
 
 def recorded() -> list[str]:
     """Profiles whose evaluations are there, by name."""
-    return [p for p in profiles.names() if any(paths.results(p).glob("records/evaluation-*.json"))]
+    return [
+        p for p in profiles.names() if files.visible(paths.results(p), "records/evaluation-*.json")
+    ]

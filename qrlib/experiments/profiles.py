@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from qrlib.records import provenance
-from qrlib.utils import paths, strict_yaml
+from qrlib.utils import files, paths, strict_yaml
 from qrlib.utils.errors import QrlibError, choose
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Profile(Settings):
 
 def names() -> list[str]:
     """The profiles there are."""
-    return sorted(p.stem for p in (paths.root() / "profiles").glob("*.yaml"))
+    return [path.stem for path in files.visible(paths.root() / "profiles", "*.yaml")]
 
 
 def load(
@@ -295,7 +295,7 @@ def check_name(name: str) -> str:
     >>> check_name("quick+0a1b2c3d")
     'quick+0a1b2c3d'
     """
-    if not re.fullmatch(NAME, name):
+    if not re.fullmatch(NAME, name) or len(name) > 200:  # of 255 that a file's name may have
         raise QrlibError(
             f"the name of a profile is of letters, digits and . _ + -, not {name!r}: rename its file"
         )

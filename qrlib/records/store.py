@@ -84,7 +84,7 @@ def read_records(profile: str, kind: str | None = None) -> list[dict[str, Any]]:
     if kind is not None:
         choose("record kind", kind, KINDS)
     folder = paths.results(profile) / "records"
-    paths_of_records = sorted(folder.glob("*.json"))
+    paths_of_records = files.visible(folder, "*.json")
     records = [_read(file) for file in paths_of_records]
     for file, record in zip(paths_of_records, records, strict=True):
         if record["profile"] != profile:
