@@ -40,6 +40,7 @@ def load_data(experiment: Experiment) -> data.Splits:
     What computes begins here, so that this also tells the process to keep memory that it frees.
     """
     memory.keep_freed_memory()
+    paths.name_user()
     splits = data.load(**experiment.profile.data.model_dump())
     splits.write_manifest(paths.results(experiment.profile.name))
     return splits

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 from pathlib import Path
 
@@ -46,6 +47,14 @@ def expanded(value: str) -> Path:
 def below_root(path: Path) -> str:
     """A path as Snakemake is told it: relative where it is in the project, which may then be moved."""
     return str(path.relative_to(root()) if path.is_relative_to(root()) else path)
+
+
+def name_user() -> None:
+    """Name a user whom the system does not know, as in a container: torch's modules ask for one."""
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["USER"] = str(os.getuid())
 
 
 def _folder(variable: str, default: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import re
 import tempfile
@@ -27,6 +26,7 @@ def for_children(cluster: bool = False) -> dict[str, str]:
     Args:
         cluster: jobs are submitted, by programs that want to know in which job they are.
     """
+    paths.name_user()
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -39,10 +39,6 @@ def for_children(cluster: bool = False) -> dict[str, str]:
     if not os.access(home, os.W_OK):
         kept.setdefault("XDG_CACHE_HOME", str(own / "cache"))
         kept.setdefault("TORCH_HOME", str(own / "torch"))
-    try:
-        getpass.getuser()
-    except (KeyError, OSError):  # libraries name folders by it
-        kept["USER"] = str(os.getuid())
     own.mkdir(parents=True, exist_ok=True)
     return {
         **kept,

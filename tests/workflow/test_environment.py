@@ -69,6 +69,7 @@ def test_a_user_whom_the_system_does_not_know(monkeypatch):
         raise KeyError("getpwuid(): uid not found: 4711")
 
     monkeypatch.delenv("HOME")
+    monkeypatch.setenv("USER", "")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     monkeypatch.setattr(getpass, "getuser", fail)
     found = environment.for_children()
