@@ -259,14 +259,14 @@ rule story:
 use rule story as first_page with:
     input:
         [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
-        STAMP(TIMED.timing_run),
-        [str(p) for p in sorted(paths.results().glob("*/records/conventions.json"))],
+        [STAMP(run) for run in TIMINGS],
+        found(paths.results(), "*/records/conventions.json"),
         scripts=SCRIPTS,
         notebook="notebooks/overview.ipynb",
     output:
         "book/index.ipynb",
     log:
-        notebook=f"{paths.runs('book')}/logs/overview.ipynb",
+        notebook=BOOK_LOGS + "/overview.ipynb",
 
 
 rule benchmarks:

@@ -6,6 +6,7 @@ import argparse
 import io
 import os
 import sys
+import tempfile
 
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
@@ -116,7 +117,7 @@ class _Output(io.FileIO):
         stream = getattr(sys, name)
         if stream is None or not isinstance(stream, io.TextIOWrapper):
             return
-        raw = io.BufferedWriter(cls(stream.fileno(), "w", closefd=False))
+        raw = io.BufferedWriter(cls(stream.fileno(), "w", closefd=False))  # type: ignore[type-var]
         said = io.TextIOWrapper(raw, stream.encoding, "backslashreplace", line_buffering=True)
         setattr(sys, name, said)
 
@@ -132,10 +133,12 @@ def _run(arguments: argparse.Namespace) -> int:
             return run.run(profile, target, arguments.cores, arguments.dry_run, arguments.cluster)
         case "train":
             from qrlib.experiments import headless, profiles
+            from qrlib.workflow import environment
 
             if arguments.list:
                 print("\n".join(headless.runs_by_name(profiles.load(arguments.profile))))
             else:
+                tempfile.tempdir = environment.temporary_folder()
                 records = headless.run(arguments.profile, arguments.runs)
                 print(f"{len(records)} records in results/{arguments.profile}/records")
         case "recover":

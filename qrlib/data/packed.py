@@ -191,6 +191,8 @@ def _open(folder: Path, header: dict[str, Any], count: int) -> np.ndarray:
             )
     try:
         images = np.lib.format.open_memmap(folder / "images.npy", mode="r")
+    except PermissionError:
+        raise  # nothing is wrong with the file
     except Exception as error:  # a damaged header is parsed as Python's literals are
         raise QrlibError(f"packed store {folder.name} is damaged ({error}); {way_out}") from error
     side = header["image_size"]

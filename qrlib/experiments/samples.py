@@ -110,6 +110,8 @@ def read_sheet(samples: dict[str, Any], folder: Path) -> list[list[np.ndarray]]:
             if image.size != (columns * side, rows * side):
                 raise ValueError(f"{image.width}x{image.height} pixels are not its tiles")
             sheet = np.asarray(image.convert("RGB"), dtype=np.float32) / 255
+    except PermissionError:
+        raise  # nothing is wrong with the file
     except Exception as error:  # on damaged files Pillow's decoders raise whatever happens to them
         raise QrlibError(
             f"sheet of samples {path} cannot be read ({error}); run the step that made it again"

@@ -140,8 +140,12 @@ def _of_tiff(tags: Mapping[int, Any]) -> Colours | None:
         return None
     light = table[: len(table) // 3 if len(table) % 3 == 0 else None] / 65535
     at = np.linspace(0, 1, len(light))
-    curve = (lambda v: np.interp(v, at, light)) if len(light) else _power(2.2)  # TIFF 6.0's
-    return _unless_srgb(Colours(tuple(told.tolist()), curve))
+
+    def curve(values: np.ndarray) -> np.ndarray:
+        return np.asarray(np.interp(values, at, light))
+
+    # Where there is no curve, TIFF 6.0 has one.
+    return _unless_srgb(Colours(tuple(told.tolist()), curve if len(light) else _power(2.2)))
 
 
 def _is_adobe_rgb(image: Image.Image) -> bool:

@@ -104,18 +104,25 @@ def peak_memory_mb() -> int:
     return round(peak / (1024 if platform.system() != "Darwin" else 1024 * 1024))
 
 
-def git(folder: Path, *arguments: str) -> bytes:
-    """What git answers about the repository around a folder, whatever repository the caller works in.
+def git(folder: Path, holds: str, *arguments: str) -> bytes:
+    """What git answers about the repository of a folder, whatever repository the caller works in.
+
+    Args:
+        holds: a file of the folder that has to be in the repository, which may be one around it.
 
     Raises:
-        OSError: git is not installed.
-        subprocess.CalledProcessError: it refuses; stderr says why, in English.
+        OSError: git is not installed, or the file is not in the repository.
+        subprocess.CalledProcessError: git refuses; stderr says why, in English.
     """
     kept = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or "CONFIG" in k}
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(
-        command, env={**kept, "LC_ALL": "C"}, check=True, capture_output=True
-    ).stdout
+
+    def run(*words: str) -> bytes:
+        command, said = ["git", "-C", str(folder), *words], {**kept, "LC_ALL": "C"}
+        return subprocess.run(command, env=said, check=True, capture_output=True).stdout
+
+    if not run("ls-files", holds):
+        raise OSError(f"the repository around {folder} does not hold it")
+    return run(*arguments)
 
 
 def _git() -> tuple[str | None, bool | None]:
@@ -125,10 +132,8 @@ def _git() -> tuple[str | None, bool | None]:
     """
     state = ["--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)results"]
     try:
-        if not git(PACKAGE, "ls-files", "__init__.py"):
-            return None, None  # of a repository around it
-        commit = git(PACKAGE, "rev-parse", "HEAD").decode().strip()
-        return commit, bool(git(PACKAGE, "status", *state).strip())
+        commit = git(PACKAGE, "__init__.py", "rev-parse", "HEAD").decode().strip()
+        return commit, bool(git(PACKAGE, "__init__.py", "status", *state).strip())
     except OSError:
         return None, None
     except subprocess.CalledProcessError as error:

@@ -292,6 +292,8 @@ def _peek(checkpoint: Path, recorder: _Recorder, keep: bool = False) -> bool:
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         recorder.load_state_dict(content["callbacks"][recorder.state_key])
+    except PermissionError:
+        raise  # nothing is wrong with the file
     except Exception as error:  # torch raises many types for a damaged file
         raise QrlibError(
             f"checkpoint {checkpoint} is damaged ({type(error).__name__}); delete it: the run then "

@@ -60,9 +60,7 @@ def make(target: str | Path, overwrite: bool = False) -> Path:
 
 def _git(root: Path, *arguments: str) -> bytes:
     try:
-        if not provenance.git(root, "ls-files", "CITATION.cff"):
-            raise OSError("the repository around it does not hold it")
-        return provenance.git(root, *arguments)
+        return provenance.git(root, "CITATION.cff", *arguments)
     except (OSError, subprocess.CalledProcessError) as error:
         reason = getattr(error, "stderr", b"").decode(errors="replace").strip() or str(error)
         raise QrlibError(
@@ -170,6 +168,8 @@ def check(archive: str | Path) -> dict[str, Any]:
                 folder = name.endswith("/") and name != "./"
                 if folder and not any(part.startswith(name) for part in names):
                     raise QrlibError(f"{archive}: {name} is named in the metadata but is not there")
+    except PermissionError:
+        raise  # nothing is wrong with the file
     except (zipfile.BadZipFile, zlib.error, *MALFORMED) as error:
         raise QrlibError(f"{archive} is no archive of this project ({error})") from error
     return metadata

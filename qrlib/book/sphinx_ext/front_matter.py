@@ -14,6 +14,7 @@ from typing import Any
 
 from qrlib.book import citation
 from qrlib.book.sphinx_ext import launch_buttons
+from qrlib.records import provenance
 from qrlib.report import labels
 from qrlib.utils import paths
 
@@ -29,9 +30,8 @@ DESCRIPTION = (
 
 def _git(*arguments: str) -> str:
     """What git says of the checkout; "" outside of one."""
-    command = ["git", "-C", str(paths.root()), *arguments]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return provenance.git(paths.root(), "CITATION.cff", *arguments).decode().strip()
     except (OSError, subprocess.CalledProcessError):
         return ""
 
