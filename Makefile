@@ -8,6 +8,8 @@ PROFILE ?= quick
 PYTEST_ARGS ?= -n 2
 LOCK_ARGS ?=
 BENCHMARKS_ARGS ?=
+# What prints the book: Chromium, or a browser like it.
+BROWSER ?= chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,7 +45,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup book quick profile test lint benchmarks archive lock clean distclean
+.PHONY: help setup book pdf quick profile test lint benchmarks archive lock clean distclean
 
 help: ## list the targets
 	@echo "Targets:"
@@ -62,6 +64,14 @@ book: setup ## train and evaluate the quick profile, build the book
 	@echo "== quick profile and book"
 	@$(BIN)/python -m qrlib book
 	@$(ELAPSED); echo "== done in $$elapsed: open _build/html/index.html"
+
+pdf: book ## the whole book in one file, printed by a browser from the same pages
+	@echo "== book as one page, then as PDF"
+	@$(BIN)/jupyter-book build book --config _config.yml --toc '$(CURDIR)/book/_executed/_toc.yml' --path-output . \
+		--builder singlehtml --quiet
+	@$(BROWSER) --headless --no-sandbox --disable-gpu --no-pdf-header-footer \
+		--print-to-pdf=_build/book.pdf 'file://$(CURDIR)/_build/singlehtml/index.html'
+	@$(ELAPSED); echo "== done in $$elapsed: _build/book.pdf"
 
 quick: $(STAMP) ## train and evaluate the quick profile
 	@echo "== quick profile"

@@ -126,7 +126,7 @@
     link.href = new URL(record, qrLive.site);
     link.textContent = "record of its training";
     find(".qr-live-network").replaceChildren(`Trained on ${state.network.label} (`, link, ").");
-    find(".qr-live-again").disabled = !noise;
+    find(".qr-live-again").hidden = !noise;
     find("#qr-size").value = state.size;
     find(".qr-live-size").hidden = state.picture.kind === "crop";
     const { width, height, canvas, name } = state.picture;
