@@ -147,7 +147,9 @@ def _tile(tile: Tile, what: str) -> str:
     verdict = "right" if tile.right else "wrong"
     answer = labels.image_class(tile.answer)
     spoken = f"{what}: classified as {answer}, {tile.confidence:.0%} sure, {verdict}"
-    src = encode_image(tile.pixels, "webp", lossless=True)  # every pixel as it is
+    # Every pixel as it is, where they are few.
+    how = {"lossless": True} if len(tile.pixels) <= 96 else {"quality": 85}
+    src = encode_image(tile.pixels, "webp", **how)
     return (
         f'<span class="qr-tile qr-{verdict}"><img src="{src}" '
         f'alt="{html.escape(spoken)}"><span>{sign} {html.escape(answer)} {tile.confidence:.0%}'

@@ -61,7 +61,7 @@ def test_all_that_is_shown_is_synchronised_plain_and_small(kind, profile):
     widget = made(kind, profile)
     state = widget.get_state()
     assert {"data", "_esm", "_css"} <= set(state)
-    assert len(json.dumps(state["data"], allow_nan=False)) < 1_500_000
+    assert len(json.dumps(state["data"], allow_nan=False)) < 2_000_000
     assert len(state["_esm"]) + len(state["_css"]) < 40_000
     assert state["_esm"].count("export default") == 1
     assert not re.search(r"https?://(?!www\.w3\.org/)|^import ", state["_esm"], re.MULTILINE)
@@ -127,7 +127,7 @@ def test_a_method_looks_the_same_in_every_explorer_and_measure(profile):
     looks = {}
     for series in (line for view in views[0] + views[1] for line in view["series"]):
         assert looks.setdefault(series["key"], series["look"]) == series["look"]
-    assert {"qrnet_lambda_0.001-multiple", "small_qrnet", "mqrnet"} <= set(looks)
+    assert {"small_qrnet", "mqrnet"} <= set(looks)
     markers = [look["marker"] for look in looks.values()]
     assert max(map(markers.count, markers)) <= 3
 

@@ -36,7 +36,7 @@ EXPLORERS = {
 }
 VIEWS = 'script[type="application/vnd.jupyter.widget-view+json"]'
 #: Bytes of a page with the state of its explorers; scripts, styles and figures come on top.
-BUDGET = 1_250_000
+BUDGET = 2_500_000
 
 
 @pytest.fixture(autouse=True)

@@ -42,7 +42,13 @@ class Project:
             source = ROOT / part
             if source.is_dir():
                 ignore = shutil.ignore_patterns(
-                    "__pycache__", "_executed", "index.ipynb", "node_modules", "packed", "quick", "smoke"
+                    "__pycache__",
+                    "_executed",
+                    "index.ipynb",
+                    "node_modules",
+                    "packed",
+                    "quick",
+                    "smoke",
                 )
                 shutil.copytree(source, root / part, ignore=ignore)
             else:
