@@ -19,11 +19,12 @@ BENCHMARKS := .venv-benchmarks
 WEB := web/node_modules/.package-lock.json
 SHELL := /bin/sh
 START := $(shell date +%s)
-ELAPSED = elapsed=$$(( $$(date +%s) - $(START) )); \
+# The last message must not fail what it is about, when nobody reads it any more.
+ELAPSED = trap '' PIPE; elapsed=$$(( $$(date +%s) - $(START) )); \
 	elapsed="$$(( elapsed / 60 )) min $$(( elapsed % 60 )) s"
 
 # Nothing from the caller's own Python leaks into .venv.
-unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV
+unexport PYTHONPATH PYTHONHOME VIRTUAL_ENV PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER UV_TARGET UV_PREFIX
 # Without bytecode on disk each of many processes would compile all of torch that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 export PYTHONNOUSERSITE := 1
@@ -63,7 +64,7 @@ setup: $(STAMP) $(WEB) ## create .venv and web/node_modules from their locks
 book: setup ## train and evaluate the quick profile, build the book
 	@echo "== quick profile and book"
 	@$(BIN)/python -m qrlib book
-	@$(ELAPSED); echo "== done in $$elapsed: open _build/html/index.html"
+	@$(ELAPSED); echo "== done in $$elapsed: open _build/html/index.html" || :
 
 pdf: book ## the whole book in one file, printed by a browser from the same pages
 	@echo "== book as one page, then as PDF"
@@ -76,17 +77,17 @@ pdf: book ## the whole book in one file, printed by a browser from the same page
 quick: $(STAMP) ## train and evaluate the quick profile
 	@echo "== quick profile"
 	@$(BIN)/python -m qrlib run quick
-	@$(ELAPSED); echo "== done in $$elapsed: records are in results/quick"
+	@$(ELAPSED); echo "== done in $$elapsed: records are in results/quick" || :
 
 profile: $(STAMP) ## train and evaluate another profile: make profile PROFILE=name
 	@echo "== $(PROFILE) profile"
 	@$(BIN)/python -m qrlib run '$(PROFILE)'
-	@$(ELAPSED); echo "== done in $$elapsed: records are in results/$(PROFILE)"
+	@$(ELAPSED); echo "== done in $$elapsed: records are in results/$(PROFILE)" || :
 
 test: setup ## run the tests
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
-	@$(ELAPSED); echo "== tests passed in $$elapsed: the summary is the line above, the tests are in tests/"
+	@$(ELAPSED); echo "== tests passed in $$elapsed: the summary is the line above, the tests are in tests/" || :
 
 lint: $(STAMP) ## check style, types, the floors, and that notebooks carry no outputs
 	@echo "== lint: ruff check"
@@ -106,12 +107,12 @@ lint: $(STAMP) ## check style, types, the floors, and that notebooks carry no ou
 benchmarks: $(BENCHMARKS)/.installed ## measure speed and memory beside other libraries
 	@echo "== benchmarks"
 	@$(BENCHMARKS)/bin/python -m benchmarks $(BENCHMARKS_ARGS)
-	@$(ELAPSED); echo "== done in $$elapsed"
+	@$(ELAPSED); echo "== done in $$elapsed" || :
 
 archive: book ## one file with code, records, weights and book, for a deposit
 	@rm -rf _build/archive
 	@$(BIN)/python -m qrlib archive _build/archive/qrlib.zip
-	@$(ELAPSED); echo "== done in $$elapsed: _build/archive/qrlib.zip"
+	@$(ELAPSED); echo "== done in $$elapsed: _build/archive/qrlib.zip" || :
 
 lock: $(BIN)/pip ## rewrite the locks from pyproject.toml and benchmarks/
 	@echo "== lock"

@@ -12,6 +12,7 @@ import logging
 import shutil
 import time
 import warnings
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -290,6 +291,9 @@ def _fit(
 def _peek(checkpoint: Path, recorder: _Recorder, keep: bool = False) -> bool:
     """Whether the run had already ended by early stopping when it was killed."""
     try:
+        with zipfile.ZipFile(checkpoint) as archive:
+            if part := archive.testzip():  # torch compares no checksums
+                raise ValueError(f"{part} has another checksum")
         content = torch.load(checkpoint, map_location="cpu", weights_only=True)
         recorder.load_state_dict(content["callbacks"][recorder.state_key])
     except PermissionError:

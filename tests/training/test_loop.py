@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import signal
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -245,13 +246,20 @@ def test_a_moved_folder_is_resumed_and_stays_tidy(splits, tmp_path):
     assert fit(make_task(), splits, tmp_path / "s").resumed == 2
 
 
-@pytest.mark.parametrize("keep", [0, 20_000])
+@pytest.mark.parametrize("damage", [0, 20_000, "one bit"])
 @pytest.mark.slow
-def test_a_damaged_checkpoint_is_named(splits, tmp_path, keep):
+def test_a_damaged_checkpoint_is_named(splits, tmp_path, damage):
     with pytest.raises(Killed):
         fit(kill_at(make_task(), 4), splits, tmp_path / "r")
     checkpoint = tmp_path / "r" / "last.ckpt"
-    checkpoint.write_bytes(checkpoint.read_bytes()[:keep])
+    content = bytearray(checkpoint.read_bytes())
+    if damage == "one bit":
+        with zipfile.ZipFile(checkpoint) as archive:
+            largest = max(archive.infolist(), key=lambda part: part.file_size)
+        content[largest.header_offset + largest.file_size] ^= 1
+    else:
+        del content[damage:]
+    checkpoint.write_bytes(content)
     with pytest.raises(QrlibError, match=r"checkpoint .*last\.ckpt is damaged.*delete it"):
         fit(make_task(), splits, tmp_path / "r")
     checkpoint.unlink()  # the way out that the message names
