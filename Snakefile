@@ -38,7 +38,8 @@ BIN = shlex.quote(str(Path(sys.executable).parent))
 
 PLAN = plan.experiments_of(PROFILE)
 CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant_name == "none"}
-RESTORERS = {x.recovery_run: x for x in PLAN if x.variant_name != "none"}
+CLASSICAL = {x.recovery_run: x for x in PLAN if x.variant.classical}
+RESTORERS = {x.recovery_run: x for x in PLAN if x.variant.learns}
 TIMED = plan.timed(PROFILE)
 TIMINGS = [TIMED.timing_run] if TIMED in PLAN else []
 
@@ -56,6 +57,7 @@ FIRST = 1
 wildcard_constraints:
     classifier="|".join(CLASSIFIERS),
     run="|".join(map(re.escape, RESTORERS)),
+    filter="|".join(map(re.escape, CLASSICAL)) or "none",
     settings="[0-9a-f]{16}",
     results="|".join(coverage.PAGES),
     story="does_it_hold|left_open|commands",
@@ -76,6 +78,7 @@ def settings(kind, x, *code):
 SETTINGS = {
     **{run: settings("classifier", x, "classifier", "evaluation") for run, x in CLASSIFIERS.items()},
     **{run: settings("recovery", x, "recovery", "evaluation") for run, x in RESTORERS.items()},
+    **{run: settings("evaluation", x, "classical") for run, x in CLASSICAL.items()},
     TIMED.timing_run: settings("recovery", TIMED, "timing"),
 }
 
@@ -109,7 +112,7 @@ def result_pages(profile):
 
 rule all:
     input:
-        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS, *TIMINGS)],
+        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS, *CLASSICAL, *TIMINGS)],
         result_pages(NAME),
 
 
@@ -193,6 +196,24 @@ rule restorer:
         EXECUTE_RUN + "{params.records} {params.parameters}"
 
 
+rule classical:
+    """A filter before the classifier, at the strengths that validation images choose."""
+    input:
+        lambda w: stamps_needed(CLASSICAL[w.filter]),
+        notebook="notebooks/classical.ipynb",
+    output:
+        RUNS + "/stamps/{filter}@{settings}.json",
+    params:
+        variant=lambda w: CLASSICAL[w.filter].variant_name,
+        records=lambda w: CLASSICAL[w.filter].evaluation_run,
+    log:
+        notebook=RUNS + "/logs/{filter}@{settings}.ipynb",
+    priority: FIRST
+    threads: THREADS
+    shell:
+        EXECUTE_RUN + "{params.records} -p variant {params.variant}"
+
+
 rule timing:
     """Seconds an epoch and milliseconds an image, with nothing else running beside it."""
     input:
@@ -222,7 +243,7 @@ SCRIPTS = [p for kind in ("js", "css") for p in found(paths.root() / "qrlib/book
 rule results:
     """A results notebook: one section of the paper, from the records of one profile."""
     input:
-        lambda w: [STAMP(x) for x in (*CLASSIFIERS, *RESTORERS, *TIMINGS)] if w.profile == NAME
+        lambda w: [STAMP(x) for x in (*CLASSIFIERS, *RESTORERS, *CLASSICAL, *TIMINGS)] if w.profile == NAME
         else found(paths.results(w.profile), "records/*.json"),
         scripts=SCRIPTS,
         notebook="notebooks/{results}.ipynb",

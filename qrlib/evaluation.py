@@ -37,7 +37,8 @@ def evaluate(
     one batch, whatever the number of images.
 
     Args:
-        restorer: images -> images; None classifies them as they are.
+        restorer: images -> images; None classifies them as they are.  One that has a method `told` is
+            asked by it, for each distortion, for what restores its images.
         classifiers: name -> images to logits (B, K); at least one.
         distortions: those to apply; clean images are always evaluated as well.
         precision: "32-true", or "bf16-mixed" for networks that compute in bfloat16; check that with
@@ -127,7 +128,7 @@ def check_precision(
             shown = distort_for_evaluation(clean, ids, case)
             answers = {}
             for kind in ("32-true", precision):
-                restored = _restore(restorer, shown, kind)
+                restored = _restore(restorer, shown, case, kind)
                 answers[kind] = [_classify(c, restored, kind) for c in classifiers.values()]
                 answers[kind].append(psnr(restored, clean))
             *exact, exact_psnr = answers["32-true"]
@@ -156,10 +157,14 @@ def _prepare(restorer: nn.Module | None, classifiers: Mapping[str, nn.Module]) -
     return device
 
 
-def _restore(restorer: nn.Module | None, images: Tensor, precision: str) -> Tensor:
+def _restore(
+    restorer: nn.Module | None, images: Tensor, case: Distortion, precision: str
+) -> Tensor:
     images = images.contiguous(memory_format=torch.channels_last)
     if restorer is None:
         return images
+    if told := getattr(restorer, "told", None):
+        return told(case)(images)
     with _autocast(images, precision):
         return restorer(images).float()
 
@@ -187,7 +192,8 @@ def _measure(
     labels = labels.to(device)
     values = {}
     for case in cases:
-        restored = _restore(restorer, distort_for_evaluation(clean, ids, case), precision)
+        distorted = distort_for_evaluation(clean, ids, case)
+        restored = _restore(restorer, distorted, case, precision)
         for name, classifier in classifiers.items():
             values[case, f"accuracy {name}"] = _classify(classifier, restored, precision) == labels
         if restorer is not None or case.kind != "clean":

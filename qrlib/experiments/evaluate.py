@@ -15,7 +15,6 @@ import torch
 from qrlib import classifiers, data, distortions, evaluation, weights
 from qrlib.experiments import conventions, latency, plan, samples, train
 from qrlib.experiments.plan import Experiment
-from qrlib.models import QRNet
 from qrlib.records import bitmask, store, uncertainty
 from qrlib.training.device import device_name
 from qrlib.utils import paths
@@ -24,8 +23,9 @@ from qrlib.utils import paths
 def evaluate(
     experiment: Experiment,
     splits: data.Splits,
-    restorer: QRNet | None,
+    restorer: torch.nn.Module | None,
     judges: Mapping[str, classifiers.Classifier],
+    training: dict[str, Any] | None = None,
 ) -> tuple[list[dict[str, Any]], list[Path]]:
     """Results of one restorer with its classifiers on the test images, and their records' paths.
 
@@ -90,6 +90,7 @@ def evaluate(
             by.config("evaluation"),
             train.provenance_of("evaluation", splits, hashes, seconds, device_name()),
             results=rows,
+            training=training,
             samples=sheet,
             precision_check=precision_check,
         )

@@ -11,7 +11,7 @@ from statistics import fmean
 
 import torch
 
-from qrlib.experiments import evaluate, plan, profiles, train
+from qrlib.experiments import classical, evaluate, plan, profiles, train
 from qrlib.experiments.plan import Experiment
 from qrlib.records import store
 from qrlib.utils.errors import choose
@@ -52,6 +52,11 @@ def _run_one(name: str, experiment: Experiment) -> list[str]:
     splits = train.load_data(experiment)
     judges = train.obtain_classifiers(experiment, splits)
     restorer, written = None, [name]
+    if experiment.variant.classical:
+        tried = classical.choose_strengths(experiment, splits, judges)
+        _, paths = classical.evaluate_classical(experiment, splits, judges, tried)
+        print(f"{name}: evaluated, {mean_accuracies(experiment.profile.name, paths[0].stem)}")
+        return [path.stem for path in paths]
     if experiment.variant.learns:
         restorer, history, _ = train.obtain_restorer(experiment, splits, judges)
         print(f"{name}: trained, best epoch {history.best_epoch}", flush=True)

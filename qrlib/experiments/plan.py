@@ -30,6 +30,7 @@ class Variant:
         share: `classifier_share`, in place of the profile's; such a network is only compared on
             validation images, after as much arithmetic as the profile's epochs with all of it take.
         tiles: whether the images that the classifier does not see become tiles of half their side.
+        classical: whether it is one of `qrlib.classical.FILTERS`.
     """
 
     meaning: str
@@ -41,6 +42,7 @@ class Variant:
     classification_weight: float | None = None
     share: float | None = None
     tiles: bool = False
+    classical: bool = False
 
     @property
     def work(self) -> float:
@@ -111,6 +113,15 @@ VARIANTS = {
         for share in (1.0, 0.25, 0.125)
         for tiles in ((False,) if share == 1 else (False, True))
     },
+    **{
+        name: Variant(f"{meaning}, at its best strength", (kind,), learns=(), classical=True)
+        for name, meaning, kind in (
+            ("gaussian_filter", "a Gaussian filter", "noise"),
+            ("total_variation", "total variation", "noise"),
+            ("non_local_means", "non-local means", "noise"),
+            ("wiener", "Wiener's deconvolution with the true kernel", "blur"),
+        )
+    },
 }
 
 #: The networks of each part of the paper, as pairs of variant and distortions; what they start from
@@ -128,6 +139,9 @@ PARTS: dict[str, tuple[tuple[str, str], ...]] = {
     "figure6": (("mqrnet", "multiple"),),
     "lambda": (("qrnet_lambda_0.1", "multiple"), ("qrnet_lambda_0.001", "multiple")),
     "pretraining": (("qrnet_unpretrained", "multiple"),),
+    "classical": tuple(
+        (name, variant.distortions[0]) for name, variant in VARIANTS.items() if variant.classical
+    ),
     "sampling": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].share),
 }  # fmt: skip
 assert tuple(PARTS) == profiles.PARTS
@@ -144,6 +158,7 @@ CODE = {
     "classifier": ("training.classifier", "classifiers", "data"),
     "recovery": ("training.recovery", "models", "classifiers", "data"),
     "evaluation": ("evaluation", "experiments.samples", "models", "classifiers", "data"),
+    "classical": ("experiments.classical",),
     "timing": ("experiments.latency", "models", "classifiers", "data"),
     "conventions": ("experiments.conventions",),
 }

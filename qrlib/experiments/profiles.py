@@ -35,7 +35,15 @@ LARGEST_KERNEL = 39  # pixels, of sigma 10 at that side
 
 #: What of the paper a profile makes; `qrlib.experiments.plan.PARTS` says with which networks.
 Part = Literal[
-    "inputs", "table2", "table3", "table4", "figure6", "lambda", "pretraining", "sampling"
+    "inputs",
+    "table2",
+    "table3",
+    "table4",
+    "figure6",
+    "lambda",
+    "pretraining",
+    "classical",
+    "sampling",
 ]
 PARTS: tuple[Part, ...] = get_args(Part)
 
@@ -134,8 +142,10 @@ class Recovery(Settings):
     keep_features: bool = False
 
 
-#: Parts that are compared with no others, and only made by profiles that name them.
+#: Parts that are compared with no others.
 APART: tuple[Part, ...] = ("inputs", "sampling")
+#: Parts that only those profiles make that name them.
+NAMED: tuple[Part, ...] = (*APART, "classical")
 
 
 def _with_table2(parts: list[Part]) -> list[Part]:
@@ -175,7 +185,7 @@ class Profile(Settings):
     unseen_classifier: Classifier = Classifier(name="resnet50")
     other_seeds: Seeds = [0]
     parts: Annotated[list[Part], AfterValidator(_with_table2)] = [
-        part for part in PARTS if part not in APART
+        part for part in PARTS if part not in NAMED
     ]
     evaluation_batch: Count = 32
     evaluation_precision: Literal["32-true", "bf16-mixed"] = "32-true"

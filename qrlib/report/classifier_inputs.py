@@ -43,7 +43,7 @@ def table(profiles: Sequence[Profile]) -> pd.DataFrame:
         selected = selection.select(store.read(profile.name), choice, restorers=["none"])
         row: dict[str, Any] = {
             "weights": _WEIGHTS.get(str(profile.classifier.weights), "none"),
-            "shown": _SHOWN[str(profile.classifier.preprocessing)],
+            "shown": _SHOWN[profile.classifier.preprocessing or "imagenet"],
             "resize": profile.data.resize,
         }
         n = int(selected["n"].iloc[0])

@@ -28,6 +28,10 @@ METHODS = {
     "qrnet_unpretrained-multiple": "QRNet (not pretrained)",
     "qrnet_lambda_0.1-multiple": "QRNet (λ=0.1)",
     "qrnet_lambda_0.001-multiple": "QRNet (λ=0.001)",
+    "gaussian_filter-noise": "Gaussian filter",
+    "total_variation-noise": "total variation",
+    "non_local_means-noise": "non-local means",
+    "wiener-blur": "Wiener's deconvolution",
 }
 CLASSIFIERS = {
     "vgg16": "VGG16",

@@ -287,3 +287,33 @@ def quality(
                 error = _error("accuracy", [row["accuracy"]], row["n"], row["accuracy_values"])
                 rows.append(row | {"standard_error": error})
     return pd.DataFrame(rows)
+
+
+def beside_classical(
+    results: pd.DataFrame, choice: Selection, filters: Iterable[str]
+) -> pd.DataFrame:
+    """Classical restorers beside the networks that were trained on both distortions.
+
+    Args:
+        filters: names of restorers, such as "wiener-blur".
+
+    Returns:
+        One restorer on one distortion a row: restorer, distortion, ours (accuracy, mean over levels and
+        seeds), error (standard error over test images), psnr (dB), n, profile, records.
+    """
+    shown = ["none", *filters, "recnet-multiple", "qrnet-multiple"]
+    accuracies = select(results, choice, restorers=shown)
+    qualities = select(results, choice, metric="psnr", restorers=shown)
+    measured = set(zip(accuracies["restorer"], accuracies["distortion"], strict=True))
+    rows = []
+    for restorer in shown:
+        for distortion in labels.DISTORTIONS:
+            if (restorer, distortion) not in measured:
+                continue
+            levels = by_seed(accuracies, restorer, distortion).mean()
+            source = source_columns(accuracies, [restorer])
+            row = {"restorer": restorer, "distortion": distortion, "ours": levels.mean()}
+            row |= {"error": standard_error_of_mean(list(levels), int(source["n"]))}
+            row |= {"psnr": by_seed(qualities, restorer, distortion).mean().mean()}
+            rows.append(row | source)
+    return pd.DataFrame(rows)

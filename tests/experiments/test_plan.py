@@ -49,7 +49,7 @@ def test_names_of_a_plan_are_all_different():
     assert len(set(evaluated)) == len(evaluated)
     made = {x.restorer for x in planned}
     for part, networks in plan.PARTS.items():
-        if part not in profiles.APART:  # no part of smoke
+        if part not in profiles.NAMED:  # no part of smoke
             assert {"-".join(network) for network in networks} <= made, part
 
 
@@ -343,7 +343,7 @@ def test_timings_are_measured_after_the_training():
     assert found[per_image, "end_to_end-multiple"] > found[per_image, "none"]
     weights = record["provenance"]["weights"]
     assert weights["small_vgg"] != weights["small_vgg, tuned"]
-    evaluated = store.read_record("smoke", "end_to_end-multiple-efficientnet_lite0-seed0")
+    evaluated = store.read_record("smoke", "end_to_end-multiple-small_vgg-seed0")
     assert evaluated["training"]["epochs"], "what was not trained yet is trained for it"
     assert found[per_image, "qrnet-multiple"] > found[per_image, "none"] > 0
     trained = store.read_record("smoke", qrnet.recovery_run)["training"]["epochs"]

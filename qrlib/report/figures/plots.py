@@ -21,6 +21,7 @@ from qrlib.report.figures.style import LOOKS, canvas, looks_of
 from qrlib.utils.errors import QrlibError
 
 QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
+QUALITY_AND_ACCURACY = {"accuracy": "accuracy", "psnr": QUALITY["psnr"]}
 
 
 def level_curves(
@@ -216,6 +217,25 @@ def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
             right.margins(x=0.4, y=0.2)
             right.xaxis.set_major_locator(MaxNLocator(nbins=4))
             right.set(title=f"{label}:\nvalidation images", xlabel="L1", ylabel="cross entropy")
+        _legend(figure, axes[0, 0])
+    return figure
+
+
+def strengths(tried: pd.DataFrame, meaning: str) -> Figure:
+    """Accuracy (left) and PSNR (right) against a filter's strength, one line a level, the chosen filled.
+
+    Args:
+        tried: frame of `qrlib.experiments.classical.choose_strengths`.
+        meaning: what the strength is.
+    """
+    looks = list(LOOKS.values())
+    with canvas(1, 2, (7.0, 4.4)) as (figure, axes):
+        for ax, (key, label) in zip(axes[0], QUALITY_AND_ACCURACY.items(), strict=True):
+            for (level, rows), look in zip(tried.groupby("level"), looks, strict=False):
+                ax.plot(rows["strength"], rows[key], label=f"level {level}", mfc="white", **look)
+                best = rows[rows["chosen"]]
+                ax.plot(best["strength"], best[key], color=look["color"], marker=look["marker"])
+            ax.set(xlabel=meaning, ylabel=label, xscale="log")
         _legend(figure, axes[0, 0])
     return figure
 

@@ -1,0 +1,61 @@
+"""Classical restorers as runs: their strengths by validation images, their records, their table."""
+
+from __future__ import annotations
+
+import pytest
+from support.frames import unpadded
+
+from qrlib.experiments import classical, headless, profiles, train
+from qrlib.experiments.plan import PARTS, open_experiment
+from qrlib.records import store
+from qrlib.report import render, tables
+from qrlib.report.figures import plots
+from qrlib.utils.errors import QrlibError
+
+OVERRIDES = "parts=[table2,classical] data.classes=2"
+
+
+def test_runs_choose_on_validation_images_and_leave_a_record():
+    x = open_experiment("smoke", variant="wiener", overrides=OVERRIDES)
+    profile = x.profile
+    splits = train.load_data(x)
+    judges = train.obtain_classifiers(x, splits)
+    tried = classical.choose_strengths(x, splits, judges)
+    assert set(tried["n"]) == {len(splits.validation)}
+    for _, rows in tried.groupby("level"):
+        assert rows["chosen"].sum() == 1
+        assert rows.loc[rows["chosen"], "accuracy"].item() == rows["accuracy"].max()
+    rows, (written,) = classical.evaluate_classical(x, splits, judges, tried)
+    record = store.read_record(profile.name, written.stem)
+    assert written.stem == "evaluation-wiener-blur-small_vgg-seed0"
+    assert record["training"]["strengths"] == tried.to_dict("records")
+    assert {row["distortion"] for row in rows} == {"clean", "blur"}
+    clean = [
+        row["value"] for row in rows if row["distortion"] == "clean" and row["metric"] == "ssim"
+    ]
+    assert clean == pytest.approx([1.0], abs=1e-6)  # clean images stay as they are
+    (left, right) = plots.strengths(tried, "regularisation").axes
+    assert len(left.get_lines()) == 10  # a line and a point for each of five levels
+    assert right.get_ylabel() == "PSNR (dB)"
+    with pytest.raises(QrlibError, match="qrnet is no classical restorer; choose one of gaussian"):
+        classical.choose_strengths(open_experiment("smoke"), splits, judges)
+    with pytest.raises(QrlibError, match="'wiener' has no network to train"):
+        train.obtain_restorer(x, splits)
+
+
+@pytest.mark.slow
+def test_the_table_beside_the_networks():
+    profile = profiles.load("smoke", overrides=OVERRIDES)
+    names = [f"{name}-{kind}" for name, kind in PARTS["classical"]]
+    wanted = [f"{name}-seed0" for name in names]
+    known = headless.runs_by_name(profile)
+    assert set(wanted) <= set(known)
+    for run in ("classifier-small_vgg-seed0", "recnet-multiple-seed0", *wanted):
+        headless._run_one(run, known[run])
+    headless._run_one("qrnet-multiple-small_vgg-seed0", known["qrnet-multiple-small_vgg-seed0"])
+    table = tables.beside_classical(store.read(profile.name), profile.choice, names)
+    assert set(table.loc[table["restorer"] == "wiener-blur", "distortion"]) == {"blur"}
+    assert table["ours"].between(0, 1).all()
+    text = unpadded(render.beside_classical(table, "classical"))
+    (line,) = [x for x in text.splitlines() if x.startswith("| Wiener's deconvolution")]
+    assert line.split("|")[2:4] == [" – ", " – "]
