@@ -15,7 +15,7 @@ import pandas as pd
 
 from qrlib.book import citation
 from qrlib.book.sphinx_ext import dark_figures
-from qrlib.experiments import coverage, profiles
+from qrlib.experiments import coverage, plan, profiles
 from qrlib.records import store
 from qrlib.report import sources
 from qrlib.utils import paths
@@ -36,7 +36,11 @@ PRINT = {
     "classes": "pst-navbar-icon",
 }
 #: Runs by the beginning of their names -> the notebook that makes them; the rest train a restorer.
-MAKERS = {"classifier-": "train_classifier", "timing-": "timings"}
+MAKERS = {
+    "classifier-": "train_classifier",
+    "timing-": "timings",
+    **{f"{variant}-": "classical" for variant, _ in plan.PARTS["classical"]},
+}
 
 
 def repository() -> str | None:
