@@ -26,7 +26,11 @@ document.addEventListener("DOMContentLoaded", () => {
     close.addEventListener("click", () => dialog.close());
     sidebar.prepend(close);
     dialog.addEventListener("click", (event) => {
-      if (event.target.closest('a[href^="#"]')) dialog.close(); // its target lies behind the dialog
+      const link = event.target.closest('a[href^="#"]');
+      if (!link) return;
+      dialog.close(); // its target lies behind the dialog
+      const target = document.getElementById(decodeURIComponent(link.hash.slice(1)));
+      requestAnimationFrame(() => target?.scrollIntoView());
     });
     matchMedia("(min-width: 992px)").addEventListener("change", () => dialog.open && dialog.close());
   }

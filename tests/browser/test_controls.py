@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from browser.conftest import Visit, until
+from browser.conftest import PATIENCE, Visit, until
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +26,7 @@ def opened(request: pytest.FixtureRequest, browser: Browser, server: str) -> Ite
     context = browser.new_context(
         viewport={"width": width, "height": 844}, has_touch=WIDTHS[width], is_mobile=False
     )
+    context.set_default_timeout(PATIENCE)
     visit = Visit(context.new_page(), site)
     visit.page.add_init_script("window.print = () => (window.printed = true)")
     visit.page.goto(f"{site}{NAME}")
@@ -87,10 +88,8 @@ def test_a_place_in_the_contents_can_be_gone_to(page: Page) -> None:
     link = visible(page, ".page-toc a").filter(has_text="The losses").first
     press(link)
     expect(page.locator("#pst-secondary-sidebar-modal")).to_be_hidden()
-    until(
-        page,
-        "() => Math.abs(document.querySelector('#the-losses').getBoundingClientRect().top) < 200",
-    )
+    top = "document.querySelector('#the-losses').getBoundingClientRect().top"
+    until(page, f"() => {top} >= 0 && {top} < innerHeight")
 
 
 def test_the_theme_can_be_changed(page: Page) -> None:
