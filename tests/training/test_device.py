@@ -17,7 +17,7 @@ TOLERANCE = 1e-4
 @pytest.mark.slow
 def test_two_processes_give_the_loss_curve_of_one(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    splits = data.load("caltech101-small", 32, classes=3, per_class=14)
+    splits = data.load("caltech101-small", 32, classes=3, per_class=17)
     settings = replace(SETTINGS, batch_size=6)
     # A last batch that the processes cannot share evenly is the hard case of the validation.
     assert len(splits.validation) % settings.batch_size % 2 == 1
