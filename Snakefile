@@ -204,14 +204,14 @@ rule classical:
     output:
         RUNS + "/stamps/{filter}@{settings}.json",
     params:
-        variant=lambda w: CLASSICAL[w.filter].variant_name,
+        parameters=lambda w: f"-p variant {CLASSICAL[w.filter].variant_name}",
         records=lambda w: CLASSICAL[w.filter].evaluation_run,
     log:
         notebook=RUNS + "/logs/{filter}@{settings}.ipynb",
     priority: FIRST
     threads: THREADS
     shell:
-        EXECUTE_RUN + "{params.records} -p variant {params.variant}"
+        EXECUTE_RUN + "{params.records} {params.parameters}"
 
 
 rule timing:

@@ -77,7 +77,13 @@ def test_only_checked_names_reach_a_shell() -> None:
     ours = {"PY", "PYTHON", "BIN", "NOTEBOOKS", "threads"}
     ours |= {"output", "input.notebook", "log.notebook"}
     named = {"NAME", "params.name", "params.parameters", "params.records", "wildcards.profile"}
-    named |= {"TIMED.timing_run", "x.variant_name", "x.distortions", "x.seed"}
+    named |= {
+        "CLASSICAL[w.filter].variant_name",
+        "TIMED.timing_run",
+        "x.variant_name",
+        "x.distortions",
+        "x.seed",
+    }
     assert {"NAME", "params.name", "params.parameters", "PY"} <= fields
     assert fields <= ours | named
 
