@@ -25,7 +25,10 @@ def check(cells: Sequence[str] | None = None) -> None:
     if cells is None:
         from IPython import get_ipython
 
-        cells = get_ipython().user_ns["In"]
+        shell = get_ipython()
+        if shell is None:  # its cells run elsewhere than in a notebook, where nobody gives parameters
+            return
+        cells = shell.user_ns["In"]
     if len(cells) > 2 and cells[2].startswith("# Parameters"):
         declared, given = map(_assigned, cells[1:3])
         for name in given:
