@@ -13,7 +13,7 @@ VARIABLES = "BRANCH BROWSER CACHE DATA JOBS PROFILE REPOSITORY RESULTS ROOT RUNS
 
 
 def check_variables() -> None:
-    """Refuse a QRLIB_ variable that nothing reads: it is misspelt, and would have no effect.
+    """Refuse a variable ``QRLIB_*`` that nothing reads: it is misspelt, and would have no effect.
 
     Raises:
         QrlibError: it is named, with the valid ones.
