@@ -26,7 +26,7 @@ def check(cells: Sequence[str] | None = None) -> None:
         from IPython import get_ipython
 
         shell = get_ipython()
-        if shell is None:  # its cells run elsewhere than in a notebook, where nobody gives parameters
+        if shell is None:  # not run as a notebook: nobody gave parameters
             return
         cells = shell.user_ns["In"]
     if len(cells) > 2 and cells[2].startswith("# Parameters"):
