@@ -223,7 +223,7 @@ def test_the_whole_way(monkeypatch):
     record = json.loads(path.read_text())
     assert record["training"]["parameters"] == 1_941_139
     assert record["training"]["best_epoch"] == 1
-    assert record["training"]["images"] == {"train": 64, "validation": 8, "test": 16}
+    assert record["training"]["images"] == {"train": 40, "validation": 12, "test": 12}
     assert record["provenance"]["weights"] == {qrnet.recovery_run: weights.state_hash(net)}
     assert record["config"] == qrnet.config("recovery")
 
