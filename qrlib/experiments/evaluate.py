@@ -42,6 +42,15 @@ def evaluate(
     cases = [case for group in levels.values() for case in group]
     networks = {role: judges[role] for role in experiment.judges}
     started = time.monotonic()
+    precision_check = None  # first: a refusal costs minutes, an evaluation hours
+    if profile.evaluation_precision != "32-true":
+        precision_check = evaluation.check_precision(
+            restorer,
+            networks,
+            splits.test,
+            cases,
+            precision=profile.evaluation_precision,
+        )
     measured = evaluation.evaluate(
         restorer,
         networks,
@@ -51,15 +60,6 @@ def evaluate(
         precision=profile.evaluation_precision,
         name=experiment.evaluation_run.removesuffix("-" + experiment.classifier.name),
     )
-    precision_check = None
-    if profile.evaluation_precision != "32-true":
-        precision_check = evaluation.check_precision(
-            restorer,
-            networks,
-            splits.test,
-            cases,
-            precision=profile.evaluation_precision,
-        )
     seconds = time.monotonic() - started
     for row in measured:
         if "right" in row:
