@@ -331,7 +331,7 @@ def test_without_scripts_a_sentence_points_to_the_figures(browser: Browser, site
     page = new_page(browser, scripts=False)
     page.goto(site + RECOVERY)
     assert page.get_by_text("needs JavaScript, which is off").count() == EXPLORERS[RECOVERY]
-    assert page.locator("figure img").count() >= 2
+    assert page.locator("figure img").count() >= 1
     page.context.close()
 
 
@@ -339,6 +339,6 @@ def test_a_browser_that_cannot_run_them_says_so(browser: Browser, site: str) -> 
     page = new_page(browser)
     page.add_init_script("URL.createObjectURL = () => 'data:text/javascript,oops('")
     page.goto(site + RECOVERY)
-    page.get_by_text("This browser cannot run the explorer").wait_for()
+    page.get_by_text("This browser cannot run the explorer").first.wait_for()
     assert page.locator(".qx").count() == 0
     page.context.close()

@@ -46,7 +46,7 @@ def test_the_strict_book_has_every_page_of_its_table_of_contents(project):
     for page in pages:
         assert (project.root / "_build" / "html" / f"{page}.html").is_file(), page
     first = (project.root / "_build" / "html" / "index.html").read_text()
-    assert profiles.load("smoke").label in first
+    assert profiles.load("smoke").title in first
 
 
 def test_executed_notebooks_name_no_folder_of_this_machine(project):
