@@ -88,8 +88,9 @@ def _block(inputs: int, outputs: int, convs: int, dropout: float | None = None) 
     return nn.Sequential(*layers)
 
 
-#: Profiles whose weights are taken where none is named, the best first.
-SHIPPED = ("caltech101", "caltech101-day", "caltech101-cpu")
+#: Profiles whose weights are taken where none is named, the best first: by PSNR on four whole
+#: photographs of scikit-image, at sigma 20, 60 and 100 of noise, 2, 6 and 10 of blur, and clean.
+SHIPPED = ("caltech101", "caltech101-cpu-20", "caltech101-day", "caltech101-cpu")
 
 
 def load_qrnet(profile: str | None = None, variant: str = "qrnet", seed: int = 0) -> QRNet:

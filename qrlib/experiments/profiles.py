@@ -167,7 +167,7 @@ class Profile(Settings):
         other_seeds: the same for what is trained beyond Table 2.
         parts: what of the paper is made, names of `PARTS`.
         evaluation_precision: "32-true", or "bf16-mixed", which is then held against float32.
-        ship_weights: whether the weights of QRNet and MQRNet are kept beside the records, for
+        ship_weights: whether weights of RecNet (multiple), QRNet and MQRNet are kept beside the records, for
             `qrlib.load_qrnet`.
     """
 

@@ -161,7 +161,8 @@ def loss(experiment: Experiment) -> RecoveryLoss:
 
 def _is_shipped(experiment: Experiment) -> bool:
     """One network of each kind that `qrlib.load_qrnet` offers: that of the first seed."""
-    seeds = {"qrnet": experiment.profile.seeds, "mqrnet": experiment.profile.other_seeds}
+    profile = experiment.profile
+    seeds = {"recnet": profile.seeds, "qrnet": profile.seeds, "mqrnet": profile.other_seeds}
     shipped = experiment.variant_name in seeds and experiment.distortions == "multiple"
     return shipped and experiment.seed == seeds[experiment.variant_name][0]
 
