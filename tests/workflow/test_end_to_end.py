@@ -161,7 +161,7 @@ def test_a_failing_run_keeps_its_notebook_and_the_earlier_records(project):
     profile = project.root / "profiles" / "quick.yaml"
     before, records = profile.read_text(), project.records()
     broken = yaml.safe_load(before)
-    broken["classifier"]["learning_rate"] = 1e30
+    broken["classifier"]["learning_rate"] = 1e38
     try:
         profile.write_text(yaml.safe_dump(broken))
         done = project.python("qrlib", "run", "quick")
