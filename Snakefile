@@ -28,8 +28,9 @@ PROFILE = profiles.load(config.get("profile", "quick"))
 NAME = PROFILE.name
 # Real runs whose records are part of the project; the book shows them beside the quick profile.
 COMMITTED = [p for p in coverage.recorded() if p not in (NAME, "quick", "smoke")]
-NOTEBOOKS = [p for p in profiles.names() if files.visible(paths.results(p), "notebooks/*.ipynb")
-             and p not in (NAME, "quick", "smoke")]
+# What pages link to: records of profiles without an evaluation, too.
+RECORDED = [p for p in profiles.names() if files.visible(paths.results(p), "records/*.json")
+            and p not in (NAME, "quick", "smoke")]
 # On a cluster a job asks for `cores`, wherever it runs; here they all share what there is.
 CORES = int(config.get("cores") or workflow.cores)
 THREADS = PROFILE.threads or CORES
@@ -157,7 +158,7 @@ rule book:
         launched=[launch_buttons.repository(), launch_buttons.branch()],
     threads: CORES
     shell:
-        "{PY} -m qrlib assemble {NAME} {NOTEBOOKS} && "
+        "{PY} -m qrlib assemble {NAME} {RECORDED} && "
         "QRLIB_JOBS={threads} {BIN}/jupyter-book build book --config _config.yml --toc \"$PWD/book/_executed/_toc.yml\" --path-output . --all -W --keep-going -n --quiet"
 
 
@@ -258,12 +259,19 @@ rule results:
         EXECUTE_PAGE + "-p profile {wildcards.profile}"
 
 
+# All that pages on all profiles tell of.
+TOLD = [
+    *(page for profile in [*COMMITTED, NAME] for page in result_pages(profile)),
+    *(STAMP(run) for run in TIMINGS),
+    *(record for profile in RECORDED for record in found(paths.results(profile), "records/*.json")),
+    *found(paths.results(NAME), "records/conventions.json"),
+]
+
+
 rule story:
     """A page on all profiles: the claims, what the paper leaves open, the manual."""
     input:
-        [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
-        [STAMP(run) for run in TIMINGS],
-        found(paths.results(), "*/records/conventions.json"),
+        TOLD,
         scripts=SCRIPTS,
         notebook="notebooks/{story}.ipynb",
     output:
@@ -279,9 +287,7 @@ rule story:
 
 use rule story as first_page with:
     input:
-        [page for profile in [*COMMITTED, NAME] for page in result_pages(profile)],
-        [STAMP(run) for run in TIMINGS],
-        found(paths.results(), "*/records/conventions.json"),
+        TOLD,
         scripts=SCRIPTS,
         notebook="notebooks/overview.ipynb",
     output:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from unittest.mock import ANY
 
@@ -46,19 +47,27 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(scope="session")
-def project(tmp_path_factory):
-    """The project in a folder of its own, with its book built: once for all processes of a run."""
+def built(tmp_path_factory):
+    """The project with its book built, once for all processes of a run; no test changes it."""
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
-    said = shared / "project.log"
-    with FileLock(shared / "project.lock"):
-        project = Project(shared / "project")
+    said = shared / "built.log"
+    with FileLock(shared / "built.lock"):
+        project = Project(shared / "built")
         if not said.exists():
             done = project.python("qrlib", "book")
             said.write_text("" if done.returncode == 0 else done.stdout[-6000:])
     assert said.read_text() == "", "the project's book was not built"
     return project
+
+
+@pytest.fixture(scope="session")
+def project(built, tmp_path_factory):
+    """A copy of the built project for the tests of one process, which change, move and run it."""
+    root = tmp_path_factory.mktemp("copy") / "project"
+    shutil.copytree(built.root, root, symlinks=True)
+    return Project(root)
 
 
 @pytest.fixture(scope="session", autouse=True)

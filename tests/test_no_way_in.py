@@ -74,7 +74,7 @@ def test_only_checked_names_reach_a_shell() -> None:
         if re.search(r'ENVIRONMENT|EXECUTE_|"&& |-m qrlib|jupyter-book|-p variant', line):
             for literal in re.findall(r'"([^"]*)"', line):
                 fields |= {field for _, field, _, _ in string.Formatter().parse(literal) if field}
-    ours = {"PY", "PYTHON", "BIN", "NOTEBOOKS", "threads"}
+    ours = {"PY", "PYTHON", "BIN", "RECORDED", "threads"}
     ours |= {"output", "input.notebook", "log.notebook"}
     named = {"NAME", "params.name", "params.parameters", "params.records", "wildcards.profile"}
     named |= {

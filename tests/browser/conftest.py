@@ -61,7 +61,7 @@ def browser() -> Iterator[Browser]:
 def html(request: pytest.FixtureRequest) -> Path:
     """The built book: $QRLIB_TEST_BOOK, else that of the built project."""
     named = os.environ.get("QRLIB_TEST_BOOK")
-    folder = Path(named) if named else request.getfixturevalue("project").root / "_build" / "html"
+    folder = Path(named) if named else request.getfixturevalue("built").root / "_build" / "html"
     assert (folder / "index.html").is_file()
     return folder.resolve()
 
@@ -157,6 +157,8 @@ class Visit:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", self._asked)
         page.on("requestfinished", lambda request: self.finished.append(request))
+        # Chromium is told to report choosers now; a test that asks only then may press a key before.
+        page.on("filechooser", lambda chooser: None)
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type == "error":

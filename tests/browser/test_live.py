@@ -130,7 +130,7 @@ def manifest(html: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def built(html: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(html: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project that the book was built from: its networks are those of the page."""
     root = html.parents[1]
     for name in ("results", "runs"):
@@ -138,15 +138,15 @@ def built(html: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def network(key: str, manifest: dict[str, Any], built: Path) -> models.QRNet:
+def network(key: str, manifest: dict[str, Any], root: Path) -> models.QRNet:
     """The network of that key, by way of PyTorch."""
     entry = next(n for n in manifest["networks"] if n["key"] == key)
     profile, run = re.fullmatch(r"records/(.+)/(.+)\.json", entry["record"]).groups()  # type: ignore[union-attr]
     variant = key.removesuffix(f"-{profile}")
-    if (built / "results" / profile / "weights").is_dir():
+    if (root / "results" / profile / "weights").is_dir():
         return models.load_qrnet(profile, variant)
     net = models.QRNet()
-    net.load_state_dict(weights.read(built / "runs" / profile / run / "best.safetensors")[0])
+    net.load_state_dict(weights.read(root / "runs" / profile / run / "best.safetensors")[0])
     return net.eval()
 
 
@@ -157,10 +157,10 @@ def encoded(pixels: np.ndarray, form: str, **options: Any) -> bytes:
 
 
 def test_restores_measures_and_answers_as_pytorch_does(
-    demo: Demo, manifest: dict[str, Any], built: Path
+    demo: Demo, manifest: dict[str, Any], root: Path
 ) -> None:
     shown = demo.settle()
-    restored = recover.recover(shown["distorted"], network(shown["network"], manifest, built))
+    restored = recover.recover(shown["distorted"], network(shown["network"], manifest, root))
     assert (shown["restored"] - restored).abs().max() < 1e-2
     bytes_of_it = (restored[0].permute(1, 2, 0).numpy() * 255).round()
     assert np.abs(demo.canvas("restored") - bytes_of_it).max() <= 2.55
@@ -244,7 +244,7 @@ def test_every_control_changes_what_is_shown(demo: Demo) -> None:
 
 
 def test_each_network_restores_as_pytorch_does(
-    demo: Demo, manifest: dict[str, Any], built: Path
+    demo: Demo, manifest: dict[str, Any], root: Path
 ) -> None:
     keys = [n["key"] for n in manifest["networks"]]
     assert {"qrnet-quick", "mqrnet-quick", "recnet-quick"} <= set(keys)
@@ -254,7 +254,7 @@ def test_each_network_restores_as_pytorch_does(
         shown = demo.settle()
         assert shown["network"] == key
         assert torch.equal(shown["distorted"], before["distorted"])
-        restored = recover.recover(shown["distorted"], network(key, manifest, built))
+        restored = recover.recover(shown["distorted"], network(key, manifest, root))
         assert (shown["restored"] - restored).abs().max() < 1e-2
     assert demo.message == ""
 
