@@ -388,7 +388,8 @@ def test_all_networks_are_compared_on_one_picture(demo: Demo, manifest: dict[str
     rows = demo.page.locator(".qr-live-table tbody tr")
     expect(rows).to_have_count(len(manifest["networks"]) + 2)
     own = next(n["title"] for n in manifest["networks"] if n["key"] == shown["network"])
-    expect(rows.filter(has_text=own)).to_contain_text(
+    named = demo.page.get_by_role("rowheader", name=own, exact=True)
+    expect(rows.filter(has=named)).to_contain_text(
         f"{shown['measures']['restored']['psnr']:.1f} dB"
     )
 
