@@ -21,14 +21,20 @@ PAGES = {
     "classifier_change": "figure6",
     "image_quality": "table2",
 }
+#: The networks without which a part has nothing to show; of the others its tables say "not run".
+CORE = {
+    "table2": (("recnet", "multiple"), ("qrnet", "multiple")),
+    "table4": (("end_to_end", "multiple"),),
+}
 
 
 def missing(profile: profiles.Profile, part: str) -> list[str]:
-    """Names of the records that a part of the paper needs and the profile does not have.
+    """Names of the records without which a part of the paper is not shown and the profile does not have.
 
     A part that the profile leaves out counts as missing.
     """
     choose("part", part, PARTS)
+    shown_from = CORE.get(part, PARTS[part])
     if part not in profile.parts:
         return [f"{part} of profile {profile.name}"]
     role = "unseen_classifier" if part == "figure6" else "classifier"
@@ -36,7 +42,7 @@ def missing(profile: profiles.Profile, part: str) -> list[str]:
     for x in experiments_of(profile):
         shown = (
             x.variant_name == "none"
-            or (x.variant_name, x.distortions) in PARTS[part]
+            or (x.variant_name, x.distortions) in shown_from
             or part == "figure6"
         )
         if shown and role in x.judges:

@@ -116,6 +116,18 @@ def select(
     return rows
 
 
+def with_results(
+    results: pd.DataFrame,
+    methods: Iterable[str],
+    choice: Selection = ONLY,
+    *,
+    metric: str = "accuracy",
+) -> tuple[str, ...]:
+    """Those of some methods that have results, on noise and on blur; a table calls the others "not run"."""
+    there = set(select(results, choice, metric=metric)["restorer"])
+    return tuple(method for method in methods if there.issuperset(restorers_of([method])))
+
+
 def how_to_make(rows: pd.DataFrame) -> str:
     """The command that makes what lacks among selected rows."""
     return f"make them with `python -m qrlib run {rows['profile'].iloc[0]}`"

@@ -12,6 +12,9 @@ import pandas as pd
 from qrlib import paper
 from qrlib.report import labels, sources
 
+#: In place of a number that no run made.
+NOT_RUN = "not run"
+
 
 @dataclass(frozen=True)
 class Rendered:
@@ -178,9 +181,15 @@ def beside_paper(table: pd.DataFrame, file: str, *, label: str) -> Rendered:
         title = "" if one else f"{start}{name[down](key)}, "
         rows.append([f"{title}paper", *(f"{cell['paper']:.{digits}f}" for cell in line)])
         ours = (mean_and_spread(cell["ours"], cell["standard_error"], digits) for cell in line)
-        rows.append([f"{title}ours", *ours])
+        rows.append(
+            [
+                f"{title}ours",
+                *(t if c["seeds"] else NOT_RUN for t, c in zip(ours, line, strict=True)),
+            ]
+        )
         if differ:
-            rows.append([f"{title}ours − paper", *(signed(c["difference"], digits) for c in line)])
+            apart = (signed(c["difference"], digits) if c["seeds"] else "" for c in line)
+            rows.append([f"{title}ours − paper", *apart])
     caption = f"Paper: {table['paper_dataset'].iloc[0]}. Ours: {label}, {table['n'].iloc[0]:,} test images"
     caption += f", {errors_note(table)}." if table["standard_error"].notna().any() else "."
     if not differ:
@@ -219,7 +228,7 @@ def _other_half(table: pd.DataFrame) -> list[list[str]]:
                 f"{title}, paper",
                 *(f"{paper.printed(number, dataset, row, m):.3f}" for m in methods),
             ],
-            [f"{title}, ours", *["not run"] * len(methods)],
+            [f"{title}, ours", *[NOT_RUN] * len(methods)],
         )
     ]
 

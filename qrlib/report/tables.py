@@ -26,6 +26,7 @@ from qrlib.records.selection import (
     seed_means,
     select,
     source_columns,
+    with_results,
 )
 from qrlib.records.uncertainty import standard_error_of_mean, standard_error_over_seeds
 from qrlib.report import labels
@@ -81,7 +82,8 @@ def _beside_paper(
 ) -> pd.DataFrame:
     """The cells of one printed table beside ours; see `table2` for the columns."""
     methods = list(methods)
-    selected = select(results, choice, metric=metric, restorers=restorers_of(methods))
+    there = with_results(results, methods, choice, metric=metric)
+    selected = select(results, choice, metric=metric, restorers=restorers_of(["none", *there]))
     dataset = str(selected["dataset"].iloc[0])
     beside = paper_dataset or paper.DATASETS.get(dataset, "Caltech101")
     if comparable and beside != paper.DATASETS.get(dataset):
@@ -96,11 +98,14 @@ def _beside_paper(
             pairs = pd.DataFrame(
                 {"restorer": [restorer_of(method, kind) for kind in kinds], "distortion": kinds}
             )
-            behind = selected.merge(pairs)
             printed = paper.printed(table, beside, row, method, metric)
-            means = seed_means(selected, method, row)
-            ours = mean_and_spread(means)
-            shares = [x for kind in kinds for x in by_seed(selected, method, kind).mean()]
+            ours, error, behind = mean_and_spread(pd.Series(dtype=float)), math.nan, selected[:0]
+            if method in there:
+                behind = selected.merge(pairs)
+                means = seed_means(selected, method, row)
+                ours = mean_and_spread(means)
+                shares = [x for kind in kinds for x in by_seed(selected, method, kind).mean()]
+                error = _error(metric, shares, selected["n"].iloc[0], means)
             cells.append(
                 {
                     "table": table,
@@ -109,7 +114,7 @@ def _beside_paper(
                     "metric": metric,
                     "paper": printed,
                     **ours,
-                    "standard_error": _error(metric, shares, selected["n"].iloc[0], means),
+                    "standard_error": error,
                     "n": int(selected["n"].iloc[0]),
                     "difference": ours["ours"] - printed if comparable else float("nan"),
                     "dataset": dataset,
@@ -151,8 +156,8 @@ def table2(
 
     Returns:
         One cell a row: table, row ("noise", "blur", "average"), column (key of `TABLE2_METHODS`),
-        metric, paper, ours (mean over seeds), spread (sample standard deviation over seeds, NaN for
-        one), seeds, values (one a seed), standard_error (of test images, and of seeds), n,
+        metric, paper, ours (mean over seeds, NaN of a method that was not run), spread (sample standard
+        deviation over seeds, NaN for one), seeds, values (one a seed), standard_error (of test images, and of seeds), n,
         difference (ours - paper, NaN unless comparable), dataset,
         paper_dataset, profile, records (the files behind ours).
     """

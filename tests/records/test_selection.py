@@ -32,7 +32,7 @@ def test_missing_restorers_are_named_with_the_way_out():
     some = results()
     some = some[~some["restorer"].isin(["recnet-blur", "qrnet-multiple"])]
     with pytest.raises(QrlibError) as caught:
-        tables.table2(some)
+        tables.levels(some, restorers=selection.restorers_of(tables.TABLE2_METHODS))
     message = str(caught.value)
     assert "recnet-blur, qrnet-multiple" in message
     assert "recnet-noise" not in message

@@ -116,16 +116,17 @@ def figure4(
     results: pd.DataFrame,
     choice: Selection = ONLY,
     *,
-    methods: Sequence[str] = tuple(tables.TABLE2_METHODS),
+    methods: Sequence[str] | None = None,
     profile_label: str = "",
 ) -> Figure:
-    """Figure 4: the restorers of Table 2, level by level; arguments of `level_curves`."""
+    """Figure 4: the restorers of Table 2 that were run, level by level; arguments of `level_curves`."""
+    methods = methods or selection.with_results(results, tables.TABLE2_METHODS, choice)
     return level_curves(results, choice, methods=methods, profile_label=profile_label)
 
 
 def figure5(results: pd.DataFrame, choice: Selection = ONLY, *, profile_label: str = "") -> Figure:
     """Figure 5: fine-tuned classifiers, and QRNet trained end to end; arguments of `level_curves`."""
-    methods = tuple(tables.TABLE4_METHODS)
+    methods = selection.with_results(results, tables.TABLE4_METHODS, choice)
     return level_curves(results, choice, methods=methods, profile_label=profile_label)
 
 
