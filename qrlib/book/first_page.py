@@ -56,6 +56,7 @@ class Sheets:
             method: samples.read_sheet(entry, folder) for method, entry in entries.items()
         }
         self.labels: list[str] = entries["none"]["labels"]
+        self.methods = tuple(method for method in METHODS if method in entries)
 
     def tile(self, method: str, image: int, distortion: str) -> Tile:
         """One image; "clean" as a distortion is the image as it is in the data set."""
@@ -87,25 +88,27 @@ class Sheets:
 
 
 def load_sheets(profile: profiles.Profile) -> Sheets | None:
-    """The sheets of a profile; None where not every method has one."""
+    """The sheets of a profile; None where QRNet has none, or no restorer."""
     entries = {method: sample_answers.samples_entry(profile, method) for method in METHODS}
     there = {method: entry for method, entry in entries.items() if entry is not None}
-    return Sheets(profile, there) if len(there) == len(METHODS) else None
+    return Sheets(profile, there) if {"none", "qrnet"} <= there.keys() else None
 
 
 def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
-    """One test image: clean, distorted, and as RecNet and QRNet restore it, with the answers.
+    """One test image: clean, distorted, and as RecNet (if it was run) and QRNet restore it, with the answers.
 
     It is the first that noise takes away and QRNet gives back, if there is one.
     """
     image = _chosen(images)
     label = labels.image_class(images.labels[image])
-    heads = ("distorted", *map(labels.method, METHODS[1:]))
+    heads = ("distorted", *map(labels.method, images.methods[1:]))
     head = "".join(f"<span>{html.escape(text)}</span>" for text in heads)
     rows = ""
     for distortion, name in DISTORTIONS.items():
-        tiles = [images.tile(method, image, distortion) for method in METHODS]
-        shown = [_tile(t, f"{label}, {w}") for t, w in zip(tiles, _states(distortion), strict=True)]
+        shown = [
+            _tile(images.tile(method, image, distortion), f"{label}, {_state(method, distortion)}")
+            for method in images.methods
+        ]
         what = f"<span><b>{name}</b><br>{images.strength(distortion)}</span>"
         rows += f'<div class="qr-row">{what}{"".join(shown)}</div>'
     clean = _tile(images.tile("none", image, "clean"), f"{label}, clean test image")
@@ -134,12 +137,10 @@ def picture_caption(profile: profiles.Profile, images: Sheets) -> str:
     )
 
 
-def _states(distortion: str) -> tuple[str, str, str]:
-    return (
-        f"under {distortion}",
-        f"{distortion} removed by RecNet",
-        f"{distortion} removed by QRNet",
-    )
+def _state(method: str, distortion: str) -> str:
+    if method == "none":
+        return f"under {distortion}"
+    return f"{distortion} removed by {labels.method(method)}"
 
 
 def _tile(tile: Tile, what: str) -> str:

@@ -249,12 +249,13 @@ def quality(
     results: pd.DataFrame,
     choice: Selection = ONLY,
     *,
-    methods: Iterable[str] = tuple(FIGURE7_METHODS),
+    methods: Iterable[str] | None = None,
 ) -> pd.DataFrame:
     """The data behind Figure 7: image quality and accuracy at every level of each distortion.
 
     Args:
-        methods: keys of `FIGURE7_METHODS`, or names of restorers.
+        methods: keys of `FIGURE7_METHODS`, or names of restorers; default: all of that figure that
+            were run.
 
     Returns:
         Columns method, restorer, distortion, level, strength, psnr (dB), ssim, accuracy (means over
@@ -264,7 +265,7 @@ def quality(
     Raises:
         QrlibError: as `qrlib.records.selection.select`; a metric lacks for a restorer, level or seed.
     """
-    methods = list(methods)
+    methods = list(methods or with_results(results, FIGURE7_METHODS, choice))
     metrics = ("psnr", "ssim", "accuracy")
     needed = restorers_of(methods)
     selected = {m: select(results, choice, metric=m, restorers=needed) for m in metrics}

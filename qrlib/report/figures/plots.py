@@ -146,7 +146,7 @@ def figure7(
     results: pd.DataFrame,
     choice: Selection = ONLY,
     *,
-    methods: Sequence[str] = tuple(tables.FIGURE7_METHODS),
+    methods: Sequence[str] | None = None,
     profile_label: str = "",
 ) -> Figure:
     """Figure 7: image quality against accuracy, one line a method from level 1 to level 5.
@@ -159,6 +159,7 @@ def figure7(
         profile_label: title, which names the profile and its setting.
     """
     data = tables.quality(results, choice, methods=methods)
+    methods = list(dict.fromkeys(data["method"]))
     looks = looks_of(methods)
     with canvas(2, 2, (7.0, 7.6), sharey=True) as (figure, axes):
         for row, (distortion, title) in zip(axes, labels.DISTORTIONS.items(), strict=True):
