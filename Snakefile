@@ -180,7 +180,7 @@ rule classifier:
 
 
 rule restorer:
-    """A network for one seed, trained and evaluated: any variant of `qrlib.experiments.plan`."""
+    """A network for one seed, trained and evaluated: any variant of `qrlib.experiments.variants`."""
     input:
         lambda w: stamps_needed(RESTORERS[w.run]),
         notebook="notebooks/train_recovery.ipynb",

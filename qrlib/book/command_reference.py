@@ -13,7 +13,7 @@ import pandas as pd
 from qrlib.classifiers import ARCHITECTURES
 from qrlib.data import DATASETS
 from qrlib.distortions import BLUR_SIGMAS, kernel_size
-from qrlib.experiments import plan, profiles
+from qrlib.experiments import plan, profiles, variants
 from qrlib.records import store
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
@@ -21,9 +21,9 @@ from qrlib.utils.errors import QrlibError
 
 def _valid() -> dict[str, tuple[str, str]]:
     """Parameter of a notebook -> its type, and the values it takes."""
-    shown = {"profile": profiles.names(), "dataset": DATASETS, "variant": plan.VARIANTS}
+    shown = {"profile": profiles.names(), "dataset": DATASETS, "variant": variants.VARIANTS}
     shown["classifier"] = ARCHITECTURES
-    shown["distortions"] = [d for v in plan.VARIANTS.values() for d in v.distortions]
+    shown["distortions"] = [d for v in variants.VARIANTS.values() for d in v.distortions]
     names = {name: ("text", ", ".join(dict.fromkeys(values))) for name, values in shown.items()}
     return names | {
         "profiles": ("list of text", names["profile"][1]),

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from qrlib.experiments import profiles
-from qrlib.experiments.plan import PARTS, experiments_of, timed
+from qrlib.experiments.plan import experiments_of, timed
+from qrlib.experiments.variants import PARTS, Part
 from qrlib.records import store
 from qrlib.utils import files, paths
 from qrlib.utils.errors import choose
@@ -15,20 +16,20 @@ from qrlib.utils.errors import choose
 #: The profile that `make book` runs, for a look at everything in small.
 QUICK = "quick"
 #: The results notebooks, and the part whose records each is made from.
-PAGES = {
+PAGES: dict[str, Part] = {
     "recovery": "table2",
     "end_to_end": "table4",
     "classifier_change": "figure6",
     "image_quality": "table2",
 }
 #: The networks without which a part has nothing to show; of the others its tables say "not run".
-CORE = {
+CORE: dict[Part, tuple[tuple[str, str], ...]] = {
     "table2": (("qrnet", "multiple"),),
     "table4": (("end_to_end", "multiple"),),
 }
 
 
-def missing(profile: profiles.Profile, part: str) -> list[str]:
+def missing(profile: profiles.Profile, part: Part) -> list[str]:
     """Names of the records without which a part of the paper is not shown and the profile does not have.
 
     A part that the profile leaves out counts as missing.
@@ -60,7 +61,7 @@ def pages(profile: profiles.Profile, *, there: bool) -> list[str]:
 
 
 def with_records(
-    names: Sequence[str] | None = None, *, part: str = "table2"
+    names: Sequence[str] | None = None, *, part: Part = "table2"
 ) -> list[profiles.Profile]:
     """The profiles to show, the strongest first.
 

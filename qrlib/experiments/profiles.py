@@ -6,7 +6,7 @@ import os
 import re
 import reprlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, get_args
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from qrlib.experiments.variants import APART, NAMED, PARTS, Part
 from qrlib.records import provenance
 from qrlib.utils import files, paths, strict_yaml
 from qrlib.utils.errors import QrlibError, choose
@@ -32,20 +33,6 @@ NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
 LARGEST = 2**31 - 1
 PAPER_SIZE = 224  # the side for which Section IV-A's blur strengths are meant
 LARGEST_KERNEL = 39  # pixels, of sigma 10 at that side
-
-#: What of the paper a profile makes; `qrlib.experiments.plan.PARTS` says with which networks.
-Part = Literal[
-    "inputs",
-    "table2",
-    "table3",
-    "table4",
-    "figure6",
-    "lambda",
-    "pretraining",
-    "classical",
-    "sampling",
-]
-PARTS: tuple[Part, ...] = get_args(Part)
 
 Count = Annotated[int, Field(ge=1, le=LARGEST)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST)]
@@ -140,12 +127,6 @@ class Recovery(Settings):
     validation_images: Count | None = None
     micro_batches: Count = 1
     keep_features: bool = False
-
-
-#: Parts that are compared with no others.
-APART: tuple[Part, ...] = ("inputs", "sampling")
-#: Parts that only those profiles make that name them.
-NAMED: tuple[Part, ...] = (*APART, "classical")
 
 
 def _with_table2(parts: list[Part]) -> list[Part]:

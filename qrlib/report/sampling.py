@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib.experiments.plan import PARTS, VARIANTS
 from qrlib.experiments.profiles import Profile
+from qrlib.experiments.variants import PARTS, VARIANTS
 from qrlib.records import selection
 from qrlib.report import labels, sources
 from qrlib.report.render import Rendered, grid, mean_and_spread

@@ -6,7 +6,8 @@ import pytest
 from support.frames import unpadded
 
 from qrlib.experiments import classical, headless, profiles, train
-from qrlib.experiments.plan import PARTS, open_experiment
+from qrlib.experiments.plan import open_experiment
+from qrlib.experiments.variants import PARTS
 from qrlib.records import store
 from qrlib.report import render, tables
 from qrlib.report.figures import plots

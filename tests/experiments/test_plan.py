@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from qrlib import load_qrnet, weights
-from qrlib.experiments import coverage, evaluate, plan, profiles, samples, train
+from qrlib.experiments import coverage, evaluate, plan, profiles, samples, train, variants
 from qrlib.experiments.plan import open_experiment
 from qrlib.records import store
 from qrlib.training import loop
@@ -48,8 +48,8 @@ def test_names_of_a_plan_are_all_different():
     evaluated = [x.judged_by(role).evaluation_run for x in planned for role in x.judges]
     assert len(set(evaluated)) == len(evaluated)
     made = {x.restorer for x in planned}
-    for part, networks in plan.PARTS.items():
-        if part not in profiles.NAMED:  # no part of smoke
+    for part, networks in variants.PARTS.items():
+        if part not in variants.NAMED:  # no part of smoke
             assert {"-".join(network) for network in networks} <= made, part
 
 

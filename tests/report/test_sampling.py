@@ -7,7 +7,7 @@ from support.frames import unpadded
 from support.made_records import training_record
 
 from qrlib.experiments import profiles
-from qrlib.experiments.plan import PARTS
+from qrlib.experiments.variants import PARTS
 from qrlib.report import sampling
 from qrlib.report.figures import plots
 from qrlib.utils.errors import QrlibError

@@ -15,7 +15,7 @@ import pandas as pd
 
 from qrlib.book import citation
 from qrlib.book.sphinx_ext import dark_figures
-from qrlib.experiments import coverage, plan, profiles
+from qrlib.experiments import coverage, profiles, variants
 from qrlib.records import store
 from qrlib.report import sources
 from qrlib.utils import paths
@@ -39,7 +39,7 @@ PRINT = {
 MAKERS = {
     "classifier-": "train_classifier",
     "timing-": "timings",
-    **{f"{variant}-": "classical" for variant, _ in plan.PARTS["classical"]},
+    **{f"{variant}-": "classical" for variant, _ in variants.PARTS["classical"]},
 }
 
 

@@ -1,0 +1,155 @@
+"""Which networks there are, and which of them each part of the paper needs."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+#: What of the paper a profile makes.
+Part = Literal[
+    "inputs",
+    "table2",
+    "table3",
+    "table4",
+    "figure6",
+    "lambda",
+    "pretraining",
+    "classical",
+    "sampling",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """A way to train (Sections III-B to III-D and IV).
+
+    Attributes:
+        meaning: one line for people.
+        distortions: what it can be trained on; "clean" is no distortion.
+        learns: what an optimiser changes: "restorer" (the network of Table 1) and "head" (the
+            classifier's fully connected layers).
+        losses: roles of the classifiers whose loss takes part (equation 4 or 5).
+        start: the variant whose network it starts from; None is a random initialisation.
+        convs_per_block: 2 is QRNet, 1 small QRNet.
+        classification_weight: lambda, in place of the profile's.
+        share: `classifier_share`, in place of the profile's; such a network is only compared on
+            validation images, after as much arithmetic as the profile's epochs with all of it take.
+        tiles: whether the images that the classifier does not see become tiles of half their side.
+        classical: whether it is one of `qrlib.classical.FILTERS`.
+    """
+
+    meaning: str
+    distortions: tuple[str, ...]
+    learns: tuple[str, ...] = ("restorer",)
+    losses: tuple[str, ...] = ()
+    start: str | None = None
+    convs_per_block: int = 2
+    classification_weight: float | None = None
+    share: float | None = None
+    tiles: bool = False
+    classical: bool = False
+
+    @property
+    def work(self) -> float:
+        """What an epoch computes, as a part of one with whole images that the classifier sees all of.
+
+        Of an image of 224 pixels, VGG16's forward and backward pass takes 124 GFLOP, QRNet's 29.
+        """
+        if self.share is None:
+            return 1.0
+        restored = self.share + (1 - self.share) * (0.25 if self.tiles else 1.0)
+        return (124 * self.share + 29 * restored) / (124 + 29)
+
+
+_KINDS = ("multiple", "noise", "blur")
+_QRNET = Variant(
+    "L1 loss and classification loss", _KINDS, losses=("classifier",), start="pretrained"
+)
+
+VARIANTS = {
+    "none": Variant("no restorer: the classifier sees the distorted image", ("clean",), learns=()),
+    "pretrained": Variant("clean images only, L1 loss: where the others start", ("clean",)),
+    "recnet": Variant("L1 loss alone", _KINDS, start="pretrained"),
+    "qrnet": _QRNET,
+    "small_pretrained": Variant(
+        "small QRNet on clean images only, L1 loss", ("clean",), convs_per_block=1
+    ),
+    "small_qrnet": dataclasses.replace(
+        _QRNET,
+        meaning="QRNet with one convolution a block (Table 3)",
+        start="small_pretrained",
+        convs_per_block=1,
+    ),
+    "mqrnet": dataclasses.replace(
+        _QRNET,
+        meaning="L1 loss and the classification losses of two classifiers (equation 5)",
+        losses=("classifier", "second_classifier"),
+    ),
+    "finetuned": Variant(
+        "no restorer: the classifier's fully connected layers learn distorted images",
+        _KINDS,
+        learns=("head",),
+        losses=("classifier",),
+    ),
+    "end_to_end": dataclasses.replace(
+        _QRNET,
+        meaning="QRNet and the classifier's fully connected layers learn together",
+        learns=("restorer", "head"),
+    ),
+    **{
+        f"qrnet_lambda_{weight:g}": dataclasses.replace(
+            _QRNET,
+            meaning=f"QRNet with lambda = {weight:g} (Section IV-A)",
+            classification_weight=weight,
+        )
+        for weight in (0.1, 0.001)
+    },
+    "qrnet_unpretrained": dataclasses.replace(
+        _QRNET, meaning="QRNet without the pretraining on clean images", start=None
+    ),
+    **{
+        f"qrnet_share_{share:g}{'_tiles' if tiles else ''}": dataclasses.replace(
+            _QRNET,
+            meaning=f"QRNet, the classifier sees {share:g} of each batch"
+            + (", of the rest a tile is restored" if tiles else ""),
+            share=share,
+            tiles=tiles,
+        )
+        for share in (1.0, 0.25, 0.125)
+        for tiles in ((False,) if share == 1 else (False, True))
+    },
+    **{
+        name: Variant(f"{meaning}, at its best strength", (kind,), learns=(), classical=True)
+        for name, meaning, kind in (
+            ("gaussian_filter", "a Gaussian filter", "noise"),
+            ("total_variation", "total variation", "noise"),
+            ("non_local_means", "non-local means", "noise"),
+            ("wiener", "Wiener's deconvolution with the true kernel", "blur"),
+        )
+    },
+}
+
+#: The networks of each part of the paper, as pairs of variant and distortions; what they start from
+#: comes along.
+PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
+    "inputs": (),  # what the classifier is shown: the row without a restorer alone
+    "table2": (
+        ("recnet", "noise"), ("recnet", "blur"), ("recnet", "multiple"), ("qrnet", "multiple"),
+    ),
+    "table3": (("small_qrnet", "multiple"),),
+    "table4": (
+        ("finetuned", "noise"), ("finetuned", "blur"), ("finetuned", "multiple"),
+        ("end_to_end", "multiple"),
+    ),
+    "figure6": (("mqrnet", "multiple"),),
+    "lambda": (("qrnet_lambda_0.1", "multiple"), ("qrnet_lambda_0.001", "multiple")),
+    "pretraining": (("qrnet_unpretrained", "multiple"),),
+    "classical": tuple(
+        (name, variant.distortions[0]) for name, variant in VARIANTS.items() if variant.classical
+    ),
+    "sampling": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].share),
+}  # fmt: skip
+#: Parts that are compared with no others.
+APART: tuple[Part, ...] = ("inputs", "sampling")
+#: Parts that only those profiles make that name them.
+NAMED: tuple[Part, ...] = (*APART, "classical")
