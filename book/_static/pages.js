@@ -84,6 +84,8 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const part of document.querySelectorAll("dt.sig dl, dt.sig dd")) {
     part.setAttribute("role", "none");
   }
+  // The references are a list whose entries have another role, which no list may hold any more.
+  for (const entry of document.querySelectorAll(".citation-list > .citation")) entry.setAttribute("role", "listitem");
 
   // The search shows a piece of each page: of its text, and not of its buttons and formulas.
   if (typeof Search !== "undefined") {

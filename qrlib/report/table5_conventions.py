@@ -158,7 +158,7 @@ def in_short(compared: pd.DataFrame) -> str:
         f"**Table 5 can be had without training anything.** PSNR and SSIM of the distorted images agree "
         f"with the print, all four within {ranked.iloc[0]:.1f} standard errors, under one of {len(ranked)} "
         f"conventions: “{nearest}”. It was found by looking for it, so it is consistent with the paper "
-        "and no proof. [More](_executed/left_open.ipynb)."
+        "and no proof. [More](_executed/left_open.html)."
     )
 
 
