@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from qrlib import paper
 from qrlib.book import citation
+from qrlib.book.notebooks import LARGE
 from qrlib.experiments import profiles, samples
 from qrlib.report import labels, render, sample_answers, sources
 from qrlib.report.claims import check, rule
@@ -149,7 +150,7 @@ def _tile(tile: Tile, what: str) -> str:
     answer = labels.image_class(tile.answer)
     spoken = f"{what}: classified as {answer}, {tile.confidence:.0%} sure, {verdict}"
     # Every pixel as it is, where they are few.
-    how = {"lossless": True} if len(tile.pixels) <= 96 else {"quality": 85}
+    how = {"lossless": True} if len(tile.pixels) < LARGE else {"quality": 85}
     src = encode_image(tile.pixels, "webp", **how)
     return (
         f'<span class="qr-tile qr-{verdict}"><img src="{src}" '
