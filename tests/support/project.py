@@ -71,6 +71,7 @@ class Project:
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            timeout=2400,
         )
 
     def planned(self) -> list[str]:
