@@ -61,7 +61,7 @@ wildcard_constraints:
     filter="|".join(map(re.escape, CLASSICAL)) or "none",
     settings="[0-9a-f]{16}",
     results="|".join(coverage.PAGES),
-    story="does_it_hold|left_open|commands",
+    story="does_it_hold|what_to_use|left_open|commands",
     page="method|distortions",
 
 
@@ -142,7 +142,7 @@ rule book:
         rules.all.input,
         [page for profile in COMMITTED for page in result_pages(profile)],
         "book/index.ipynb",
-        expand("book/_executed/{story}.ipynb", story=["does_it_hold", "left_open", "commands"]),
+        expand("book/_executed/{story}.ipynb", story=["does_it_hold", "what_to_use", "left_open", "commands"]),
         "book/_executed/benchmarks.ipynb",
         expand("book/_executed/{page}.ipynb", page=["method", "distortions"]),
         rules.live.output,
@@ -234,7 +234,8 @@ rule timing:
 EXPLORERS = [f"book.explorers.{p.stem}" for p in files.visible(Path("qrlib/book/explorers"), "[a-z]*.py")]
 READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check",
            "report.claims.matrix", "report.claims.verdict_tables",
-           "report.figures.plots", "report.lambda_sweep", "report.records_table", "report.sample_answers",
+           "report.figures.plots", "report.lambda_sweep", "report.recommendation", "report.records_table",
+           "report.sample_answers",
            "report.sampling",
            "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.

@@ -8,7 +8,7 @@ from qrlib.book import table_of_contents
 
 PAGES = [*table_of_contents.pages(table_of_contents.table()), "genindex", "search"]
 #: Pages that show results of several profiles.
-STORY = ("index", "_executed/does_it_hold", "_executed/left_open")
+STORY = ("index", "_executed/does_it_hold", "_executed/what_to_use", "_executed/left_open")
 
 
 def kind(page: str) -> str:

@@ -1,0 +1,240 @@
+"""What should I use?  The ways to recognise distorted images, held against doing nothing.
+
+Differences are judged as claims are (`qrlib.report.claims.rule`), image by image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from qrlib.experiments.profiles import Profile
+from qrlib.records import selection, store
+from qrlib.report import labels, render
+from qrlib.report.claims import rule
+from qrlib.report.claims.comparisons import Comparison
+from qrlib.report.claims.evidence import Evidence, Side
+
+
+@dataclass(frozen=True)
+class Option:
+    """One way to recognise distorted images.
+
+    Attributes:
+        method: key of `qrlib.paper.METHODS`, or a restorer.
+        learns: whether the classifier's own fully connected layers learn.
+        told: whether one must know which distortion an image has.
+    """
+
+    method: str
+    learns: bool = False
+    told: bool = False
+
+
+OPTIONS = (
+    Option("none"),
+    Option("recnet-single", told=True),
+    Option("recnet-multiple"),
+    Option("qrnet"),
+    Option("mqrnet-multiple"),
+    Option("finetuned-single", learns=True, told=True),
+    Option("finetuned-multiple", learns=True),
+    Option("end-to-end", learns=True),
+)
+PLACES = {"clean": "clean", "noise": "noisy", "blur": "blurred"}
+#: The rule's verdict on "more accurate than with no restoration".
+WORDS = {rule.HOLDS: "better", rule.FAILS: "worse", rule.CLOSE: "no clear difference"}
+
+
+def evidence_of(profile: Profile) -> Evidence:
+    """The accuracies of a profile, image by image."""
+    results = store.read(profile.name, images=True)
+    return Evidence(results, profile.choice, unseen=profile.unseen_classifier.name)
+
+
+def options(evidence: Evidence, unseen: bool = False) -> pd.DataFrame:
+    """Every option that was run, on clean, noisy and blurred images.
+
+    Args:
+        unseen: before the classifier that no restorer learned from.
+
+    Returns:
+        One option and place a row: method, learns, told, distortion, ours (accuracy, mean over levels and
+        seeds), gain (over doing nothing), standard_error (of the gain), verdict (one of `WORDS`), n, profile,
+        records.
+    """
+    rows = []
+    for option in OPTIONS:
+        for place in PLACES:
+            side = Side(option.method, place, unseen=unseen)
+            if (option.told and place == "clean") or evidence.lacks(side.needs()):
+                continue  # two networks, one a distortion, have no one accuracy on clean images
+            row = {"method": option.method, "learns": option.learns, "told": option.told}
+            rows.append(row | {"distortion": place} | _against_none(evidence, side))
+    return pd.DataFrame(rows)
+
+
+def by_level(evidence: Evidence, method: str) -> pd.DataFrame:
+    """One method against doing nothing, on clean images and at each level of each distortion.
+
+    Returns:
+        Columns distortion, level, strength, and as in `options`.  Verdicts are corrected for being as many
+        as there are rows.
+    """
+    levels = [("clean", 0), *((kind, i) for kind in labels.DISTORTIONS for i in selection.LEVELS)]
+    present = evidence.present("accuracy")
+    strengths = present.groupby(["distortion", "level"])["strength"].first()
+    rows = []
+    for kind, level in levels:
+        side = Side(method, kind, (level,) if level else selection.LEVELS)
+        row = {"distortion": kind, "level": level, "strength": float(strengths[kind, level])}
+        rows.append(row | _against_none(evidence, side, chances=len(levels)))
+    return pd.DataFrame(rows)
+
+
+def _against_none(evidence: Evidence, side: Side, chances: int = 1) -> dict[str, Any]:
+    base = Side("none", side.distortion, side.levels, unseen=side.unseen)
+    source = {"n": evidence.n, "profile": evidence.profile}
+    source["records"] = evidence.records([*side.needs(), *base.needs()])
+    if side == base:
+        own = base.measured(evidence).mean()
+        return {"ours": own, "gain": 0.0, "standard_error": 0.0, "verdict": ""} | source
+    compared = Comparison(side, base)
+    judged = rule.judge(compared, evidence, to_hold=chances, to_fail=chances)
+    return {
+        "ours": judged["pair"][0],
+        "gain": judged["difference"],
+        "standard_error": judged["standard_error"],
+        "verdict": WORDS[judged["verdict"]],
+        **source,
+    }
+
+
+def render_options(frame: pd.DataFrame, classifier: str, file: str) -> render.Rendered:
+    """A frame of `options` for reading; `file` as in `qrlib.report.sources.line`."""
+    cells = frame.set_index(["method", "distortion"])
+    rows = []
+    for option in OPTIONS:
+        if option.method not in set(frame["method"]):
+            continue
+        needs = [
+            word
+            for word, needed in (
+                ("training images", option.learns),
+                ("the distortion", option.told),
+            )
+            if needed
+        ]
+        row = [labels.method(option.method), labels.joined(needs) if needs else "nothing"]
+        for place in PLACES:
+            there = (option.method, place) in cells.index
+            row.append(_cell(cells.loc[(option.method, place)]) if there else "–")
+        rows.append(row)
+    caption = (
+        f"Accuracy of {labels.classifier(classifier)} on {frame['n'].iloc[0]:,} test images, averaged over "
+        "the five levels of a distortion. In brackets: the change, and whether it is more than chance."
+    )
+    headings = ["", "what you need", *PLACES.values()]
+    return render.grid(headings, rows, caption, file, data=frame)
+
+
+def render_levels(frame: pd.DataFrame, method: str, file: str) -> render.Rendered:
+    """A frame of `by_level` for reading."""
+    rows = [
+        [
+            place,
+            f"{row['ours'] - row['gain']:.3f}",
+            f"{row['ours']:.3f}",
+            f"{render.signed(row['gain'])} ± {row['standard_error']:.3f}",
+            row["verdict"],
+        ]
+        for row in frame.to_dict("records")
+        for place in _places([row])
+    ]
+    headings = ["", "no restoration", labels.method(method), "change", "verdict"]
+    caption = (
+        f"{frame['n'].iloc[0]:,} test images; ± one standard error of the paired difference. The threshold "
+        f"allows for {len(frame)} verdicts."
+    )
+    return render.grid(headings, rows, caption, file, data=frame)
+
+
+def advice(frame: pd.DataFrame, levels: pd.DataFrame, classifier: str) -> list[str]:
+    """What follows for a practitioner, as sentences in Markdown.
+
+    Args:
+        frame: of `options`.
+        levels: of `by_level` for QRNet.
+    """
+    name = labels.classifier(classifier)
+    said = []
+    for learns, start in (
+        (True, f"**You may train {name}.**"),
+        (False, f"**You may not change {name}.**"),
+    ):
+        method = _best(frame, learns)
+        if method is None:
+            continue
+        best = frame[frame["method"] == method].set_index("distortion")
+        parts = [
+            f"{100 * row['ours']:.1f} % of {words} images instead of "
+            f"{100 * (row['ours'] - row['gain']):.1f} % ({row['verdict']})"
+            for place, words in PLACES.items()
+            for row in best[best.index == place].to_dict("records")
+        ]
+        said.append(f"{start} Then {_how(method)}. It recognises {labels.joined(parts)}.")
+    worse, idle = (
+        _places([row for row in levels.to_dict("records") if row["verdict"] == WORDS[verdict]])
+        for verdict in (rule.FAILS, rule.CLOSE)
+    )
+    when = f" It does harm on {labels.joined(worse)}." if worse else ""
+    when += f" It makes no clear difference on {labels.joined(idle)}." if idle else ""
+    return [*said, f"**When not to use QRNet.**{when}"] if when else said
+
+
+def in_short(frame: pd.DataFrame, classifier: str) -> str:
+    """The advice in one sentence, for the first page; "" where a run has not tried both ways."""
+    trained, in_front = (_best(frame, learns) for learns in (True, False))
+    if trained is None or in_front is None:
+        return ""
+    name = labels.classifier(classifier)
+    return f"If you may train {name}, {_how(trained)}; if not, {_how(in_front)}."
+
+
+def _best(frame: pd.DataFrame, learns: bool) -> str | None:
+    """The most accurate option on distorted images that need not be told the distortion."""
+    rows = frame[(frame["learns"] == learns) & ~frame["told"]]
+    rows = rows[(rows["method"] != "none") & (rows["distortion"] != "clean")]
+    return str(rows.groupby("method")["ours"].mean().idxmax()) if len(rows) else None
+
+
+def _how(method: str) -> str:
+    ways = {
+        "finetuned-multiple": "show it distorted images too (fine-tuning)",
+        "end-to-end": "train it together with QRNet, end to end",
+    }
+    return ways.get(method, f"put {labels.method(method)} in front of it")
+
+
+def _cell(row: pd.Series) -> str:
+    change = f" ({render.signed(row['gain'])}, {row['verdict']})" if row["verdict"] else ""
+    return f"{row['ours']:.3f}{change}"
+
+
+def _places(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Clean images, and each distortion with its strengths.
+
+    >>> _places([{"distortion": "clean"}, {"distortion": "blur", "strength": 2.0}])
+    ['clean images', 'blur of σ = 2']
+    """
+    places = ["clean images"] if any(row["distortion"] == "clean" for row in rows) else []
+    for kind in labels.DISTORTIONS:
+        strengths = [f"{round(row['strength'], 2):g}" for row in rows if row["distortion"] == kind]
+        if len(strengths) == len(selection.LEVELS):
+            places.append(f"{kind} of any strength")
+        elif strengths:
+            places.append(f"{kind} of σ = {labels.joined(strengths)}")
+    return places

@@ -1,0 +1,56 @@
+"""What a reader should use: the best option of each kind, and where QRNet does harm."""
+
+import pytest
+from support.frames import record, runs
+
+from qrlib.report import recommendation
+from qrlib.report.claims.evidence import Evidence
+
+
+@pytest.fixture
+def evidence():
+    return Evidence(
+        runs(
+            record("none", 0, 0.9, 0.4, 0.6, n=2000),
+            record("recnet-noise", 0, 0.9, noise=0.8, n=2000),
+            record("recnet-blur", 0, 0.9, blur=0.9, n=2000),
+            record("recnet-multiple", 0, 0.9, 0.5, 0.61, n=2000),
+            record("qrnet-multiple", 0, 0.8, 0.6, [0.6, 0.7, 0.5, 0.45, 0.5], n=2000),
+            record("finetuned-multiple", 0, 0.85, 0.7, 0.7, n=2000),
+        )
+    )
+
+
+def test_each_option_is_held_against_doing_nothing(evidence):
+    frame = recommendation.options(evidence).set_index(["method", "distortion"])
+    assert set(frame.index.get_level_values(0)) == {
+        "none", "recnet-single", "recnet-multiple", "qrnet", "finetuned-multiple"
+    }  # fmt: skip
+    assert frame.loc[("none", "noise"), ["ours", "gain", "verdict"]].tolist() == [0.4, 0.0, ""]
+    noise = frame.loc[("qrnet", "noise")]
+    assert (noise["ours"], noise["gain"]) == pytest.approx((0.6, 0.2))
+    assert noise["verdict"] == "better"
+    assert frame.loc[("qrnet", "clean"), "verdict"] == "worse"
+    assert frame.loc[("recnet-multiple", "blur"), "verdict"] == "no clear difference"
+    assert ("recnet-single", "clean") not in frame.index, "two networks have no one accuracy"
+    assert noise["records"] == ("none-0.json", "qrnet-multiple-0.json")
+
+
+def test_advice_names_the_best_that_needs_no_telling_and_where_it_harms(evidence):
+    options = recommendation.options(evidence)
+    levels = recommendation.by_level(evidence, "qrnet")
+    assert list(levels["verdict"])[:2] == ["worse", "better"]
+    train, leave, harm = recommendation.advice(options, levels, "vgg16")
+    assert "may train VGG16.** Then show it distorted images too" in train
+    assert "70.0 % of noisy images instead of 40.0 % (better)" in train
+    assert "Then put QRNet in front of it." in leave
+    assert harm.endswith(
+        "harm on clean images and blur of σ = 2, 6 and 8. It makes no clear difference on blur of σ = 10."
+    )
+    assert recommendation.in_short(options, "vgg16") == (
+        "If you may train VGG16, show it distorted images too (fine-tuning); if not, put QRNet in front "
+        "of it."
+    )
+    frozen = options[~options["learns"]]
+    assert len(recommendation.advice(frozen, levels, "vgg16")) == 2
+    assert recommendation.in_short(frozen, "vgg16") == ""
