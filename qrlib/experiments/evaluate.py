@@ -42,15 +42,6 @@ def evaluate(
     cases = [case for group in levels.values() for case in group]
     networks = {role: judges[role] for role in experiment.judges}
     started = time.monotonic()
-    measured = evaluation.evaluate(
-        restorer,
-        networks,
-        splits.test,
-        cases,
-        batch_size=profile.evaluation_batch,
-        precision=profile.evaluation_precision,
-        name=experiment.evaluation_run.removesuffix("-" + experiment.classifier.name),
-    )
     precision_check = None
     if profile.evaluation_precision != "32-true":
         precision_check = evaluation.check_precision(
@@ -60,6 +51,15 @@ def evaluate(
             cases,
             precision=profile.evaluation_precision,
         )
+    measured = evaluation.evaluate(
+        restorer,
+        networks,
+        splits.test,
+        cases,
+        batch_size=profile.evaluation_batch,
+        precision=profile.evaluation_precision,
+        name=experiment.evaluation_run.removesuffix("-" + experiment.classifier.name),
+    )
     seconds = time.monotonic() - started
     for row in measured:
         if "right" in row:

@@ -80,13 +80,12 @@ _SAMPLES = {
 #: `qrlib.evaluation.check_precision`.
 _PRECISION_CHECK = {
     "type": "object",
-    "required": "precision decisions agreement psnr_difference".split(),
+    "required": "precision decisions agreement".split(),
     "additionalProperties": False,
     "properties": {
         "precision": {"type": "string"},
         "decisions": {"type": "integer", "minimum": 1},
         "agreement": {"type": "number", "minimum": 0, "maximum": 1},
-        "psnr_difference": {"type": "number", "minimum": 0},
     },
 }
 _CONVENTION = {
