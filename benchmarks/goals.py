@@ -102,5 +102,5 @@ def table(results: Iterable[Result]) -> Rendered:
     columns = {r.machine.device: {goal.what: str(goal) for goal in goals(r)} for r in results}
     wanted = dict.fromkeys(what for column in columns.values() for what in column)
     rows = [[what, *(column.get(what, "") for column in columns.values())] for what in wanted]
-    caption = "What was to be reached, and what was found."
+    caption = "The goals, and what was measured."
     return tables.table(["goal", *columns], rows, caption, "speed-goals")

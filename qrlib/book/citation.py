@@ -35,18 +35,19 @@ def bibtex() -> str:
     """The paper and this software as BibTeX."""
     article, own = paper(), software()
     key = article["authors"][0]["family-names"].lower() + str(article["year"])
+    own["year"] = own["date-released"][:4]
     if "repository-code" in own:
         own["url"] = own["repository-code"]
     return "\n\n".join(
         (
             _entry("article", key, article, ("title", "journal", "volume", "year", "doi")),
-            _entry("software", "qrlib", own, ("title", "version", "url")),
+            _entry("software", "qrlib", own, ("title", "version", "url", "year")),
         )
     )
 
 
 def _entry(kind: str, key: str, cited: Mapping[str, Any], fields: Sequence[str]) -> str:
-    """An entry of BibTeX; a name that is no person's stands in braces, which keep it whole."""
+    """An entry of BibTeX; braces keep a name whole that is no person's."""
     people = [
         f"{{{a['name']}}}" if "name" in a else f"{a['family-names']}, {a['given-names']}"
         for a in cited["authors"]

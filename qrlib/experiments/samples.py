@@ -97,7 +97,7 @@ def read_sheet(samples: dict[str, Any], folder: Path) -> list[list[np.ndarray]]:
         folder: the profile's results.
 
     Raises:
-        QrlibError: the file lacks, or is not the one that the record describes.
+        QrlibError: the file is missing, or is not the one that the record describes.
     """
     path = folder / samples["file"]
     if not path.is_file() or files.file_hash(path) != samples["sha256"]:

@@ -68,8 +68,8 @@ def select(
         restorers: names that must be there.
 
     Raises:
-        QrlibError: columns lack; nothing is left; several profiles, data sets or classifiers; a
-            restorer lacks; a number stands twice; test sets or strengths differ between rows.
+        QrlibError: columns are missing; nothing is left; several profiles, data sets or classifiers; a
+            restorer has no results; a number is there twice; test sets or strengths differ between rows.
     """
     lacking = [name for name in FIELDS.split() if name not in results.columns]
     if lacking:
@@ -129,7 +129,7 @@ def with_results(
 
 
 def how_to_make(rows: pd.DataFrame) -> str:
-    """The command that makes what lacks among selected rows."""
+    """The command that makes what is missing among selected rows."""
     return f"make them with `python -m qrlib run {rows['profile'].iloc[0]}`"
 
 
@@ -149,7 +149,7 @@ def by_seed(
     Level 0 is the clean images, whatever the distortion.
 
     Raises:
-        QrlibError: a level lacks for some seed; the message names restorer, seed and levels.
+        QrlibError: a seed has no value for a level; the message names restorer, seed and levels.
     """
     restorer = restorer_of(method, distortion)
     rows = method_rows(selected, method, distortion, levels)
@@ -214,7 +214,7 @@ def source_columns(selected: pd.DataFrame, restorers: Sequence[str]) -> dict[str
 def on_common_seeds(
     selected: pd.DataFrame, methods: Mapping[str, str], distortions: Sequence[str]
 ) -> tuple[dict[str, pd.DataFrame], list[int]]:
-    """Methods over the seeds that all of them have; "none" is not trained, and its one run stands for all.
+    """Methods over the seeds that all of them have; "none" is not trained, so its one run is for all seeds.
 
     Args:
         methods: label -> method.

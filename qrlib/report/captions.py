@@ -45,6 +45,17 @@ def dots(counts: Iterable[int], mark: str = "small dot") -> str:
     return f"Each {mark} is one seed." if max(counts, default=1) > 1 else ""
 
 
+def errors_of_losses(counts: Iterable[int]) -> str:
+    """How far a loss may be off by chance, in a figure of cells with so many seeds.
+
+    >>> errors_of_losses([1, 1])
+    'There is one seed, so losses have no error bars.'
+    """
+    if max(counts, default=1) > 1:
+        return "Errors of losses are one standard error over seeds."
+    return "There is one seed, so losses have no error bars."
+
+
 def levels(results: pd.DataFrame, methods: Sequence[str], choice: Selection = ONLY) -> str:
     """Which method is the most accurate at how many levels; for Figures 4, 5 and 6.
 
@@ -61,8 +72,8 @@ def levels(results: pd.DataFrame, methods: Sequence[str], choice: Selection = ON
         best = rows.loc[rows.groupby("level")["ours"].idxmax(), "restorer"]
         counts = Counter(best.map(names)).most_common()
         winners = labels.joined(f"{name} at {n} of {len(best)} levels" for name, n in counts)
-        parts.append(f"under {kind}, {winners}")
-    return f"Most accurate, if only by a little: {'; '.join(parts)}."
+        parts.append(f"Most accurate under {kind}: {winners}.")
+    return f"{' '.join(parts)} Some leads may be small."
 
 
 def leaders(table: pd.DataFrame) -> str:
@@ -76,8 +87,8 @@ def leaders(table: pd.DataFrame) -> str:
         cells = table[table["row"] == kind].set_index("column")
         printed, ours = (labels.method(str(cells[side].idxmax())) for side in ("paper", "ours"))
         agree = "and here" if printed == ours else f"but {ours} here"
-        parts.append(f"under {kind}, {printed} in the paper {agree}")
-    return f"Most accurate, if only by a little: {'; '.join(parts)}."
+        parts.append(f"Most accurate under {kind}: {printed} in the paper {agree}.")
+    return f"{' '.join(parts)} Some leads may be small."
 
 
 def quality(data: pd.DataFrame) -> str:
@@ -91,10 +102,10 @@ def quality(data: pd.DataFrame) -> str:
         cells = data[(data["distortion"] == kind) & (data["level"] == max(data["level"]))]
         none, qrnet = (cells.set_index("method").loc[method] for method in ("none", "qrnet"))
         parts.append(
-            f"under {kind} from {none.psnr:.1f} to {qrnet.psnr:.1f} dB and from {none.accuracy:.3f} "
-            f"to {qrnet.accuracy:.3f}"
+            f"At the strongest {kind}, QRNet changes PSNR from {none.psnr:.1f} to {qrnet.psnr:.1f} dB "
+            f"and accuracy from {none.accuracy:.3f} to {qrnet.accuracy:.3f}."
         )
-    return f"At the strongest level QRNet takes PSNR and accuracy {', '.join(parts)}."
+    return " ".join(parts)
 
 
 def average(table: pd.DataFrame) -> str:
@@ -126,9 +137,9 @@ def lambda_sweep(table: pd.DataFrame) -> str:
     )
     accuracy = " → ".join(f"{value:.3f}" for value in rows["average"])
     return (
-        f"From λ = {' to '.join(f'{weight:g}' for weight in rows['weight'])}, the L1 loss on validation "
-        f"images is {quality}; one expects it to rise. The cross entropy is {entropy}; one expects it to "
-        f"fall. The average accuracy on test images is {accuracy}."
+        f"As λ goes {' → '.join(f'{weight:g}' for weight in rows['weight'])}, the L1 loss on validation "
+        f"images goes {quality}; we expect it to rise. The cross entropy goes {entropy}; we expect it to "
+        f"fall. The average accuracy on test images goes {accuracy}."
     )
 
 
@@ -166,10 +177,13 @@ def learning(epochs: pd.DataFrame) -> str:
     for column, words in (("val_quality", "L1"), ("val_entropy", "cross entropy")):
         means = kept_epochs.dropna(subset=[column]).groupby("variant", sort=False)[column].mean()
         if len(means):
-            parts.append(f"{words} {labels.method(str(means.idxmin()))} with {means.min():.4f}")
+            best = labels.method(str(means.idxmin()))
+            parts.append(f"{best} has the lowest {words} ({means.min():.4f})")
     if not parts:
         return ""
-    return f"Lowest of the networks for both distortions, in the epoch that was kept: {labels.joined(parts)}."
+    return (
+        f"Of the networks for both distortions, {labels.joined(parts)}, in the epoch that was kept."
+    )
 
 
 def recognised_images(entry: Mapping[str, Any]) -> str:
@@ -225,7 +239,7 @@ def introduction(profile: Profile, page: str, images: int) -> str:
             "This is not the paper's setting: compare orders and gaps, not single numbers."
         )
     if (summary := sources.summary(profile.name)) is not None:
-        lines.append(f"[What this run shows]({summary}) sums it up.")
+        lines.append(f"[What this run shows]({summary}) is the summary.")
     command = f"papermill notebooks/{page}.ipynb out.ipynb -p profile {profile.name}"
-    lines.append(f"This page is made from records alone: `{command}` makes it again.")
+    lines.append(f"This page is made from records; `{command}` makes it again.")
     return " ".join(lines)

@@ -1,7 +1,7 @@
 """What the classifier was shown: the paper's row without a restorer under several readings of its text.
 
-The paper says that VGG16 was trained, and not what became of an image's values before it.  Every other
-row stands on this one, so the readings are told apart by it, and by nothing else of the paper.
+The paper says that VGG16 was trained, but not how an image's values were scaled for it.  Every other row
+depends on this one, so this row, and nothing else in the paper, tells the readings apart.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def conclusion(table: pd.DataFrame) -> str:
     """Which reading is nearest, in a sentence."""
     best = table.iloc[0]
     return (
-        f"Nearest to the paper is VGG16 with {best['weights']} weights that is shown {best['shown']}: "
+        f"VGG16 with {best['weights']} weights, shown {best['shown']}, is nearest to the paper: "
         f"it differs from the printed row by {best['distance']:.3f} at most"
         + (f", the next one by {table.iloc[1]['distance']:.3f}." if len(table) > 1 else ".")
     )

@@ -1,12 +1,13 @@
 """The weight lambda of the classification loss (equation 4): what trying others gave.
 
 Section IV-A says that 0.1, 0.01 and 0.001 gave similar results on the validation data, and prints no
-number.  Here stand the two parts of each network's validation loss, of the epoch that was kept, and
-beside them its accuracy on the test images, which chose nothing.
+number.  Here are both parts of each network's validation loss, in the epoch that was kept, and its
+accuracy on the test images, which chose nothing.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,6 +16,7 @@ import pandas as pd
 
 from qrlib.records import selection
 from qrlib.records.selection import ONLY, Selection
+from qrlib.records.uncertainty import standard_error_of_mean, standard_error_over_seeds
 from qrlib.report import labels, sources
 from qrlib.report.render import Rendered, grid
 from qrlib.utils.errors import QrlibError
@@ -41,10 +43,12 @@ def table(
         which is not comparable between rows), best_epochs (one a seed), noise, blur, average (test
         accuracies), noise_values, blur_values, average_values (one a seed), seeds (the seeds
         themselves), n (test images), profile, records (of the trainings and of the evaluations).
+        Standard errors: val_quality_error and val_classification_error (of seeds, NaN for one),
+        noise_error, blur_error and average_error (of test images, and of seeds).
 
     Raises:
         QrlibError: as `qrlib.records.selection.select`; no lambda but the profile's was tried; no seed that
-            all have; a training record lacks, or its parts do not make up its loss.
+            all have; a training record is missing, or its parts do not add up to its loss.
     """
     selected = selection.select(results, choice, restorers=[OWN])
     others = [name for name in dict.fromkeys(selected["restorer"]) if NAMED.fullmatch(name)]
@@ -68,8 +72,15 @@ def table(
         source["records"] = (*(f"{record['name']}.json" for record in trained), *source["records"])
         row = {"weight": weight, "restorer": name, **losses.mean().drop("epoch")}
         row |= {"best_epochs": tuple(losses["epoch"].astype(int))}
+        for part in ("val_quality", "val_classification"):
+            row[f"{part}_error"] = standard_error_over_seeds(list(losses[part])) or math.nan
+        shares = {kind: selection.by_seed(evaluated, name, kind).mean() for kind in kinds[:2]}
+        shares["average"] = pd.concat(shares.values())
         for kind in kinds:
+            of_seeds = standard_error_over_seeds(list(values[kind]))
+            error = math.hypot(standard_error_of_mean(shares[kind], source["n"]), of_seeds)
             row |= {kind: values[kind].mean(), f"{kind}_values": tuple(values[kind])}
+            row |= {f"{kind}_error": error}
         rows.append(row | {"seeds": tuple(seeds)} | source)
     return pd.DataFrame(rows).sort_values("weight", ascending=False, ignore_index=True)
 

@@ -56,7 +56,7 @@ def table1(layers: Sequence[paper.Layer]) -> pd.DataFrame:
 
     Returns:
         One layer a row: "#", then layer, channels, filter and stride, each as "paper ..." and
-        "ours ...", and agreement ("same" or "different"; a row that one side lacks is different).
+        "ours ...", and agreement ("same" or "different"; a row that only one side has is different).
     """
     rows = []
     for i, (printed, ours) in enumerate(zip_longest(paper.TABLE1, layers), start=1):
@@ -263,7 +263,8 @@ def quality(
         profile, records, standard_error (of accuracy).
 
     Raises:
-        QrlibError: as `qrlib.records.selection.select`; a metric lacks for a restorer, level or seed.
+        QrlibError: as `qrlib.records.selection.select`; a restorer, level or seed has no value of a
+            metric.
     """
     methods = list(methods or with_results(results, FIGURE7_METHODS, choice))
     metrics = ("psnr", "ssim", "accuracy")

@@ -124,8 +124,8 @@ def hindrance(rows: pd.DataFrame, metric: str, restorers: Iterable[str]) -> str:
     if "error" in times.columns and times["error"].notna().all():
         return ""
     if metric == "seconds_per_epoch":
-        return f"a training of fewer than {uncertainty.ENOUGH} epochs, which show no spread"
-    return "times whose record keeps no error: measure them again"
+        return f"a training of fewer than {uncertainty.ENOUGH} epochs, too few to show a spread"
+    return "the record of the times has no error: measure them again"
 
 
 def training_times(
@@ -141,7 +141,7 @@ def training_times(
             restorer are looked up among the records.
 
     Raises:
-        QrlibError: a training record lacks.
+        QrlibError: a training record is missing.
     """
     first = results.iloc[0]
     rows = []
@@ -183,11 +183,11 @@ def render(table: pd.DataFrame, file: str, *, image_size: int, label: str = "our
         printed = "" if math.isnan(row["paper"]) else f"{row['paper']:.{digits}f}"
         rows.append([row["what"], row["unit"], printed, ours])
     classifier = table["classifier"].iloc[0]
-    ratio = "The ratio is rather: classifier and image size are the paper's."
+    ratio = "The ratio is easier to compare: classifier and image size are the paper's."
     if (classifier, image_size) != (PAPER_CLASSIFIER, PAPER_SIZE):
         ratio = (
-            f"Nor is the ratio, which here is of {classifier} at {image_size} pixels and in the paper "
-            f"of VGG16 at {PAPER_SIZE}: how much QRNet adds depends on both."
+            f"Nor is the ratio: ours is for {classifier} at {image_size} pixels, the paper's for VGG16 "
+            f"at {PAPER_SIZE}, and how much QRNet adds depends on both."
         )
     caption = (
         f"Ours: {_devices(table)}; medians over repeats. Times of different machines are not "

@@ -17,8 +17,8 @@ def test_who_is_most_accurate_at_how_many_levels():
         record("qrnet-multiple", 0, 0.9, 0.8, [0.8, 0.7, 0.6, 0.5, 0.4]),
     )
     assert captions.levels(results, METHODS) == (
-        "Most accurate, if only by a little: under noise, QRNet at 5 of 5 levels; under blur, QRNet at 3 "
-        "of 5 levels and no restoration at 2 of 5 levels."
+        "Most accurate under noise: QRNet at 5 of 5 levels. Most accurate under blur: QRNet at 3 of 5 "
+        "levels and no restoration at 2 of 5 levels. Some leads may be small."
     )
 
 
@@ -27,8 +27,8 @@ def test_who_leads_in_the_paper_and_here():
     noise = (results["restorer"] == "recnet-noise") & (results["distortion"] == "noise")
     results.loc[noise, "value"] += 0.1
     assert captions.leaders(tables.table2(results)) == (
-        "Most accurate, if only by a little: under noise, QRNet in the paper but RecNet (single) here; "
-        "under blur, QRNet in the paper and here."
+        "Most accurate under noise: QRNet in the paper but RecNet (single) here. Most accurate under "
+        "blur: QRNet in the paper and here. Some leads may be small."
     )
 
 
@@ -55,9 +55,9 @@ def test_what_lambda_did_is_said_as_it_was():
         }
     )
     assert captions.lambda_sweep(frame) == (
-        "From λ = 0.001 to 0.01 to 0.1, the L1 loss on validation images is 0.0380 → 0.0372 → 0.0467 "
-        "(rises and falls); one expects it to rise. The cross entropy is 1.400 → 1.300 → 1.200 (falls); "
-        "one expects it to fall. The average accuracy on test images is 0.510 → 0.550 → 0.500."
+        "As λ goes 0.001 → 0.01 → 0.1, the L1 loss on validation images goes 0.0380 → 0.0372 → 0.0467 "
+        "(rises and falls); we expect it to rise. The cross entropy goes 1.400 → 1.300 → 1.200 (falls); "
+        "we expect it to fall. The average accuracy on test images goes 0.510 → 0.550 → 0.500."
     )
 
 
@@ -104,7 +104,7 @@ def test_lowest_in_the_epoch_that_was_kept():
         columns=["variant", "distortions", "val_quality", "val_entropy", "kept"],
     )
     assert captions.learning(epochs) == (
-        "Lowest of the networks for both distortions, in the epoch that was kept: L1 RecNet (multiple) "
-        "with 0.0400 and cross entropy QRNet with 1.2000."
+        "Of the networks for both distortions, RecNet (multiple) has the lowest L1 (0.0400) and QRNet "
+        "has the lowest cross entropy (1.2000), in the epoch that was kept."
     )
     assert captions.learning(epochs.iloc[:0]) == ""

@@ -1,5 +1,7 @@
 """The sweep of lambda: parts of the loss from training records, accuracies from evaluations."""
 
+import math
+
 import pytest
 from support.frames import record, runs, unpadded
 from support.made_records import training_record
@@ -36,6 +38,7 @@ def test_table_by_hand():
     assert list(found["noise"]) == pytest.approx([0.78, 0.8, 0.79])
     assert list(found["average"]) == pytest.approx([0.75, 0.75, 0.70])
     assert list(found["best_epochs"]) == [(2,)] * 3
+    assert found["val_quality_error"].isna().all(), "one seed shows no spread"
     trained = "qrnet_lambda_0.1-multiple-vgg16-seed0.json"
     assert found["records"].iloc[0] == (trained, "qrnet_lambda_0.1-multiple-0.json")
     assert list(found["profile"]) == ["quick"] * 3
@@ -49,6 +52,11 @@ def test_means_over_the_seeds_that_all_have():
     assert found["val_quality"].iloc[0] == pytest.approx(0.06)
     assert found["noise"].iloc[1] == pytest.approx(0.81)
     assert found["noise_values"].iloc[1] == pytest.approx((0.80, 0.82))
+    # Two seeds: half of their distance.  Test images: the root of p (1 - p) / 400.
+    assert found["val_quality_error"].iloc[0] == pytest.approx(0.01)
+    assert found["noise_error"].iloc[1] == pytest.approx(
+        math.hypot(0.01, math.sqrt(0.81 * 0.19 / 400))
+    )
 
 
 def test_refusals():

@@ -43,6 +43,9 @@ def test_courses_and_their_ends():
     drawn = {line.get_label(): list(line.get_ydata()) for line in left.get_lines()}
     assert drawn["1/8, the rest as tiles"] == pytest.approx([0.6, 0.9, 0.75])
     assert right.get_ylabel() == "L1"
+    # A band a line: the seeds differ by 0.002 times 1.5 in the first epoch.
+    band = right.collections[0].get_paths()[0].vertices[:, 1]
+    assert max(band) == pytest.approx(1.5 * 0.042)
 
 
 def test_refusals():

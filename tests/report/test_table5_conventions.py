@@ -83,11 +83,10 @@ def test_the_conclusion_follows_the_numbers():
     )
     assert "under “ours”, “rounding”." in right_text
     assert "under “clipping”." in wrong_text
-    assert (
-        "Noise PSNR by itself agrees under ours; one change alone that ends this: “clipping”"
-        in (right_text)
+    assert "Noise PSNR by itself agrees under ours. Single changes that end this: “clipping”" in (
+        right_text
     )
-    assert "does not agree under ours; one change alone that mends this: “clipping”" in wrong_text
+    assert "does not agree under ours. Single changes that mend this: “clipping”" in wrong_text
     assert "nearest to Table 5 is “clipping”" in wrong_text
     for text in (right_text, wrong_text):
         assert "not to be decided by Table 5: “rounding”." in text

@@ -25,7 +25,7 @@ SMOOTH: dict[str, Any] = {"kind": "webp", "quality": 88, "method": 6}
 
 
 class Distorted(Explorer):
-    """Choose a photograph, a distortion and a level; PSNR and SSIM stand beside.
+    """Choose a photograph, a distortion and a level; it shows PSNR and SSIM.
 
     Args:
         photographs: what each is called -> its pixels, (1, 3, H, W) in [0, 1].

@@ -90,6 +90,8 @@ class Learning(Curves):
         self.finding = captions.learning(self.frame)
         if (self.frame.groupby("variant")["seed"].nunique() > 1).any():
             self.note = "Bold lines are means over seeds, faint ones single seeds."
+        elif len(self.frame):
+            self.note = captions.errors_of_losses([1])
 
 
 def _frame(records: Sequence[Run], judge: str) -> pd.DataFrame:

@@ -21,7 +21,7 @@ MOST = 500_000
 
 
 class Recovered(Explorer):
-    """Choose a test image, a distortion, a level and a restorer; the answers stand underneath.
+    """Choose a test image, a distortion, a level and a restorer; the answers are underneath.
 
     The tiles are those of the sheets beside the records, so that what is seen is what was classified.
     At first it shows an image that a distortion takes away from the classifier and the restorer gives

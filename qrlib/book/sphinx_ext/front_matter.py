@@ -54,7 +54,7 @@ def edition() -> str:
 
 
 def authors() -> str:
-    """Whose book this is, as CITATION.cff says."""
+    """Who made this book, as CITATION.cff says."""
     return labels.joined(
         a["name"] if "name" in a else f"{a['given-names']} {a['family-names']}"
         for a in citation.software()["authors"]
@@ -68,14 +68,14 @@ def _code() -> str:
     if _git("rev-parse", "HEAD"):
         link = f'<a href="{SOURCE}" download>{SOURCE}</a>'
         return f"The code of this edition comes with the book: {link}. Unpack it; no account is needed.\n"
-    return "This copy was built outside of a checkout, so that it cannot say where its code is.\n"
+    return "This copy was built outside of a checkout, so it does not know where its code is.\n"
 
 
 def _contact() -> str:
     address = launch_buttons.repository()
     if address:
         return f"Open an issue at <{address}/issues>."
-    return "Whoever sent you this book can say where its code is kept; this copy was built without an address."
+    return "This copy was built without an address of its code. Ask whoever sent it to you."
 
 
 def _doi() -> str:
@@ -87,10 +87,10 @@ def _doi() -> str:
     )
 
 
-#: What stands for each mark of a page.
+#: The text for each mark of a page.
 FACTS = {
     "paper": citation.paper_link,
-    "edition": lambda: f"{authors()}. {edition()}.",
+    "edition": lambda: f"Made by: {authors()}. {edition()}.",
     "code": _code,
     "citation": lambda: f"```bibtex\n{citation.bibtex()}\n```\n{_doi()}",
     "contact": _contact,

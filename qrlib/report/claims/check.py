@@ -47,8 +47,8 @@ def check(
         of `qrlib.report.claims.rule.VERDICTS`), why (it is not judged, in words, or "").
 
     Raises:
-        QrlibError: as `qrlib.records.selection.select`; an unknown id; a level lacks of what was run; two
-            restorers share no seed.
+        QrlibError: as `qrlib.records.selection.select`; an unknown id; a run has no value for a level;
+            two restorers have no seed in common.
     """
     evidence = Evidence(results, choice, times=times, training=training, unseen=unseen)
     printed_dataset = paper_dataset or paper.DATASETS.get(evidence.dataset, "Caltech101")

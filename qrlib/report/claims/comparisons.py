@@ -57,7 +57,7 @@ class Compared(ABC):
         return None
 
     def hindrance(self, evidence: Evidence) -> str:
-        """Why results that lack nothing cannot be compared; "" if they can."""
+        """Why complete results still cannot be compared; "" if they can."""
         return ""
 
     @abstractmethod
@@ -122,7 +122,7 @@ class Comparison(Compared):
         return None if left is None or right is None else (left, right)
 
     def hindrance(self, evidence: Evidence) -> str:
-        """What stands against comparing times; nothing hinders results on the same images."""
+        """Why times cannot be compared; results on the same images always can."""
         rows = evidence.rows(self.metric)
         if self.metric not in TIMES or rows is None:
             return ""
@@ -204,8 +204,8 @@ class AtEqualQuality(Compared):
             return ""
         left, right = (labels.method(method) for method in (self.left, self.right))
         return (
-            f"{left} and {right} share less than {OVERLAP:.0%} of a range of "
-            f"{labels.METRICS[self.quality][0]} ({self.distortion})"
+            f"the {labels.METRICS[self.quality][0]} ranges of {left} and {right} overlap by less than "
+            f"{OVERLAP:.0%} ({self.distortion})"
         )
 
     def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
@@ -283,7 +283,9 @@ class Bend(Compared):
         if (quality.iloc[:, 0] != quality.iloc[:, -1]).all():
             return ""
         name, words = labels.method(self.method), labels.METRICS[self.quality][0]
-        return f"{name} has one {words} at its lowest and its highest level of {self.distortion}"
+        return (
+            f"{name} has the same {words} at the lowest and the highest level of {self.distortion}"
+        )
 
     def measured(self, evidence: Evidence) -> tuple[pd.Series, pd.Series]:
         """At the level that lies farthest from the straight line in the mean over seeds."""

@@ -1,4 +1,4 @@
-"""The numbers that claims are about: which there are and which lack, each a seed, and their errors."""
+"""The numbers that claims are about, seed by seed: which there are, which are missing, and their errors."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Evidence:
         return timings.training_times(self._training, restorers, self._accuracies)
 
     def lacks(self, needs: Iterable[Need]) -> list[str]:
-        """Which of the needs have no rows, in words."""
+        """What has no rows, in words."""
         lacking = []
         for metric, unseen, restorer in needs:
             rows = self.rows(metric, unseen)

@@ -30,7 +30,7 @@ def sentence(verdicts: pd.DataFrame, profile: Profile) -> str:
     return (
         f"Of {len(verdicts)} claims of the paper, {n[HOLDS]} hold in our strongest run "
         f"({profile.title}), {n[FAILS]} do not, {n[CLOSE]} are too close to call, and "
-        f"{n[NOT_JUDGED]} it cannot judge."
+        f"{n[NOT_JUDGED]} cannot be judged."
     )
 
 
@@ -61,7 +61,8 @@ def table(found: Mapping[str, pd.DataFrame], shown: list[Profile]) -> Rendered:
 
     Args:
         found: frames of `qrlib.report.claims.check.check` by the name of the profile.
-        shown: the strongest run first; how small a difference it could see stands before the verdicts.
+        shown: the strongest run first; a column before the verdicts says how small a difference it
+            could see.
     """
     first = found[shown[0].name]
     verdicts = {profile.name: found[profile.name].set_index("id")["verdict"] for profile in shown}
@@ -93,7 +94,7 @@ def table(found: Mapping[str, pd.DataFrame], shown: list[Profile]) -> Rendered:
     caption = (
         f"{SIGNS[HOLDS]} holds, {SIGNS[FAILS]} does not hold, {SIGNS[CLOSE]} too close to call, {SIGNS[NOT_JUDGED]} not "
         f"judged; {DEPENDS} our choice of setting decides. “Could see”: the smallest difference that would get a verdict "
-        f"in {shown[0].title}, with its {int(first['n'].iloc[0]):,} test images; in accuracy, where no other unit is named."
+        f"in {shown[0].title}, with its {int(first['n'].iloc[0]):,} test images; in accuracy, unless a unit is named."
     )
     markup = (
         f'<fieldset class="qr-filter"><legend>Show claims whose verdict in the first run is</legend>{chosen}</fieldset>'

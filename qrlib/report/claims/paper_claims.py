@@ -136,12 +136,12 @@ def _on_levels() -> Iterator[Claim]:
     for distortion in _BOTH:
         for name, better, worse, where, text in (
             ("recnet-single-beats-multiple", "recnet-single", "recnet-multiple", _FIGURE4,
-             f"At high levels, one RecNet for {distortion} alone is better than one for both."),
+             f"At high levels, one RecNet for {distortion} only is better than one for both."),
             ("recnet-multiple-beats-none", "recnet-multiple", "none", _FIGURE4,
              f"At high levels of {distortion}, RecNet (multiple) still keeps more accuracy than no "
              "restoration."),
             ("qrnet-beats-recnet-single", "qrnet", "recnet-single", _FIGURE4,
-             f"At high levels, QRNet is better than the RecNet for {distortion} alone."),
+             f"At high levels, QRNet is better than the RecNet for {distortion} only."),
             ("qrnet-beats-none", "qrnet", "none",
              "Sections IV-B1 and IV-D, Figures 4 and 7",
              f"At high levels of {distortion}, where image quality is low, QRNet is better than no "
@@ -154,7 +154,7 @@ def _on_levels() -> Iterator[Claim]:
     yield Claim("small-qrnet-less-accurate", f"{text}.", where, (Comparison(full, small),))
     yield Claim(
         "small-qrnet-only-slightly",
-        f"{text} only slightly: by at most {SIMILAR}, so that depth could be reduced.",
+        f"{text} only slightly: by at most {SIMILAR}, so depth could be reduced.",
         where,
         (Comparison(small, full, SIMILAR),),
     )
@@ -190,8 +190,8 @@ def _on_end_to_end() -> Iterator[Claim]:
         )
     yield Claim(
         "end-to-end-gains-most-on-blur",
-        "What QRNet trained end to end adds to fine-tuning on both distortions is more on blur than on "
-        "noise.",
+        "QRNet trained end to end gains more on blur than on noise, over fine-tuning on both "
+        "distortions.",
         _TABLE4,
         (
             Comparison(
@@ -254,7 +254,7 @@ def _on_another_classifier() -> Iterator[Claim]:
     for distortion in _BOTH:
         yield Claim(
             f"mqrnet-beats-none-high-{distortion}",
-            f"MQRNet does well at high levels of {distortion} before a classifier that it was not "
+            f"MQRNet does well at high levels of {distortion} with a classifier that it was not "
             "trained with: better than no restoration.",
             _FIGURE6,
             (beats("mqrnet", "none", distortion, HIGH, unseen=True),),
@@ -268,7 +268,7 @@ def _on_another_classifier() -> Iterator[Claim]:
         )
         yield Claim(
             f"mqrnet-beats-qrnet-unseen-{distortion}",
-            "Before a classifier that neither was trained with, MQRNet is better than QRNet, "
+            "With a classifier that neither was trained with, MQRNet is better than QRNet, "
             f"{_ON[distortion]}.",
             _FIGURE6,
             (beats("mqrnet", "qrnet", distortion, unseen=True),),
@@ -323,8 +323,8 @@ def _on_quality() -> Iterator[Claim]:
     for quality in ("psnr", "ssim"):
         yield Claim(
             f"equal-{quality}-recnet-less-accurate-blur",
-            f"Under blur, at equal {quality.upper()}, RecNet's images are classified less accurately "
-            "than QRNet's.",
+            f"Under blur, at equal {quality.upper()}, the classifier recognises fewer of RecNet's images "
+            "than of QRNet's.",
             _FIGURE7,
             (AtEqualQuality("qrnet", "recnet-multiple", "blur", quality),),
         )

@@ -15,8 +15,8 @@ The verdict is
   nearer to 0 than `qrlib.records.uncertainty.critical_z` standard errors;
 - else "holds" if d > 0 and "does not hold" if d < 0.
 
-That is the usual two-sided test: of differences that are none, 5 in 100 are called.
-Between claims nothing is corrected: of sixty about what is in truth alike, three would be called.
+That is the usual two-sided test: where nothing differs, 5 in 100 comparisons get a verdict by chance.
+There is no correction between claims: if nothing differed, about three of sixty would get a verdict.
 
 Several comparisons in one claim must all hold, and the worst verdict decides; where the paper says
 that one of them suffices, the best does.  Among equal verdicts it is d in units of its error that
@@ -24,10 +24,10 @@ decides.  A verdict that any one of k comparisons brings about has k chances to 
 not hold" where all must hold, "holds" where one suffices.  Its threshold is the higher one at which
 all k together come to 5 in 100 (Šidák's correction).  The other verdict needs every comparison to
 pass, and no correction.  Where one comparison cannot be made, the claim is judged only if another one
-settles it alone.
+settles it.
 
-The error of d is one standard error.  From one seed it is that of the choice of test images alone,
-and says nothing of what another training would change.  From k seeds whose differences have the
+The error of d is one standard error.  From one seed it only covers the choice of test images, and
+says nothing about what another training would change.  From k seeds whose differences have the
 standard deviation s, s / sqrt(k) is added to it, as the root of the sum of squares; from two or three
 seeds that is rough, so they must agree about the sign as well.
 
@@ -134,7 +134,7 @@ def agree(differences: Sequence[float]) -> bool:
 def judge(
     compared: Compared, evidence: Evidence, *, to_hold: int = 1, to_fail: int = 1
 ) -> dict[str, Any]:
-    """One comparison on results that lack nothing.
+    """One comparison on complete results.
 
     Args:
         to_hold, to_fail: as in `verdict`.

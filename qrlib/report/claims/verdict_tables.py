@@ -15,7 +15,7 @@ from qrlib.report.claims.check import counts, numbers, tidy
 from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED
 from qrlib.report.render import Rendered, grid, minus
 
-#: What stands before a verdict, so that a long table can be skimmed.
+#: The sign before a verdict, for skimming a long table.
 SIGNS = {HOLDS: "✓", FAILS: "✗", CLOSE: "≈", NOT_JUDGED: "–"}
 #: Place in the paper -> page of a profile, and its section, that has the results.
 PLACES = {
@@ -44,11 +44,11 @@ def render(
 ) -> Rendered:
     """A frame of `qrlib.report.claims.check.check`, or some of its rows.
 
-    Where a claim is not judged, the reason stands in place of our numbers.
+    If a claim is not judged, the reason replaces our numbers.
 
     Args:
         file, up: as in `qrlib.report.sources.line`.
-        label, paper_label: what stands before our numbers and the printed ones.
+        label, paper_label: the words before our numbers and the printed ones.
     """
     rows = [
         [_verdict(row), _claim(row, up), _compared(row, label, paper_label)]
@@ -72,7 +72,7 @@ def _verdict(row: Mapping[str, Any]) -> Rendered:
 
 
 def _claim(row: Mapping[str, Any], up: str) -> Rendered:
-    """The claim, and where in the paper it stands, which leads to our results."""
+    """The claim and its place in the paper, with links to our results."""
     text = row["claim"].rstrip(".")
 
     def link(place: str, words: str) -> str:
@@ -129,13 +129,13 @@ def _caption(verdicts: pd.DataFrame) -> str:
     caption = f"Verdicts on {len(verdicts)} claim{many}: {kinds or 'none'}."
     if (verdicts["seeds"] > 0).any():
         caption += (
-            " Accuracies, where nothing else is named. Errors: the difference that decides, in its "
-            f"standard errors; a verdict needs at least {critical_z():.2f}, and more where any of "
-            "several comparisons could bring it about."
+            " Numbers are accuracies, unless something else is named. Errors: the difference that "
+            f"decides, in its standard errors. A verdict needs at least {critical_z():.2f}, and more if "
+            "any one of several comparisons could bring it about."
         )
     if (verdicts["seeds"] == 1).any():
         caption += (
-            " One seed: the error is that of the choice of test images alone (of times, of their "
-            "repeats), and says nothing of what another training would change."
+            " One seed: the error only covers the choice of test images (for times, their repeats). "
+            "It does not say what another training would change."
         )
     return caption

@@ -35,7 +35,7 @@ def level_curves(
     """Accuracy at each level of noise (left) and blur (right), one line a method.
 
     Lines join means over seeds, faint dots are single seeds, bands are one standard error.  x is sigma,
-    and 0 stands for clean images; the dotted level line is the classifier's accuracy on clean images, unrestored.
+    and 0 is clean images; the dotted line is the classifier's accuracy on clean images, unrestored.
 
     Args:
         results: frame of `qrlib.records.store.read`.
@@ -44,7 +44,7 @@ def level_curves(
         profile_label: title, which names the profile and its setting.
 
     Raises:
-        QrlibError: as `qrlib.records.selection.select`; a method lacks a level.
+        QrlibError: as `qrlib.records.selection.select`; a method has no value for a level.
     """
     restorers = dict.fromkeys(["none", *selection.restorers_of(methods)])
     selected = selection.select(results, choice, restorers=restorers)
@@ -134,7 +134,7 @@ def figure6(results: pd.DataFrame, choice: Selection, *, profile_label: str = ""
     """Figure 6: QRNet and MQRNet before a classifier that neither was trained with.
 
     Args:
-        choice: with that unseen classifier; it stands beside the axis.
+        choice: with that unseen classifier, which the axis names.
         profile_label: as in `level_curves`.
     """
     ylabel = f"accuracy of {labels.classifier(choice.classifier or '')}"
@@ -195,6 +195,8 @@ def figure7(
 def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """What lambda changes: test accuracy (left), and the two parts of the validation loss (right).
 
+    Bands and bars are one standard error; a loss of one seed has no bar.
+
     Args:
         tables: frames of `qrlib.report.lambda_sweep.table` by name; a row of panels each.
     """
@@ -204,6 +206,7 @@ def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
             rows = table.sort_values("weight")
             for kind, look in looks.items():
                 left.plot(rows["weight"], rows[kind], label=kind, **look)
+                _band(left, rows["weight"], rows[kind], rows[f"{kind}_error"], look)
                 for x, values in zip(rows["weight"], rows[f"{kind}_values"], strict=True):
                     _seeds(left, [x] * len(values), values, look)
             left.set_xscale("log")
@@ -213,6 +216,9 @@ def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
             right.plot(
                 rows["val_quality"], rows["val_classification"], color="#4d4d4d", ls=":", marker="o"
             )
+            errors = {"xerr": rows["val_quality_error"], "yerr": rows["val_classification_error"]}
+            bars = {"ecolor": "#4d4d4d", "elinewidth": 1, "fmt": "none"}
+            right.errorbar(rows["val_quality"], rows["val_classification"], **errors, **bars)
             for point in rows.to_dict("records"):
                 at = (point["val_quality"], point["val_classification"])
                 right.annotate(f"λ={point['weight']:g}", at, (6, 6), textcoords="offset points")
@@ -226,6 +232,8 @@ def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
 def strengths(tried: pd.DataFrame, meaning: str) -> Figure:
     """Accuracy (left) and PSNR (right) against a filter's strength, one line a level, the chosen filled.
 
+    Bands are one standard error of the accuracy.
+
     Args:
         tried: frame of `qrlib.experiments.classical.choose_strengths`.
         meaning: what the strength is.
@@ -235,6 +243,9 @@ def strengths(tried: pd.DataFrame, meaning: str) -> Figure:
         for ax, (key, label) in zip(axes[0], QUALITY_AND_ACCURACY.items(), strict=True):
             for (level, rows), look in zip(tried.groupby("level"), looks, strict=False):
                 ax.plot(rows["strength"], rows[key], label=f"level {level}", mfc="white", **look)
+                if key == "accuracy":
+                    error = (rows[key] * (1 - rows[key]) / rows["n"]) ** 0.5
+                    _band(ax, rows["strength"], rows[key], error, look)
                 best = rows[rows["chosen"]]
                 ax.plot(best["strength"], best[key], color=look["color"], marker=look["marker"])
             ax.set(xlabel=meaning, ylabel=label, xscale="log")
@@ -247,16 +258,18 @@ def sampling(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
     Args:
         tables: frames of `qrlib.report.sampling.courses` by name; a row of panels each.  Lines join
-            means over seeds.
+            means over seeds; bands are one standard error over them, where there are several.
     """
     with canvas(len(tables), 2, (7.0, 0.9 + 3.6 * len(tables))) as (figure, axes):
         for (label, table), row in zip(tables.items(), axes, strict=True):
-            means = table.groupby(["label", "epoch"], sort=False).mean(numeric_only=True)
+            epochs = table.groupby(["label", "epoch"], sort=False)
+            means, errors = epochs.mean(numeric_only=True), epochs.sem(numeric_only=True)
             for ax, key in zip(row, ("val_accuracy", "val_quality"), strict=True):
                 for (name, course), look in zip(
                     means.groupby(level=0, sort=False), LOOKS.values(), strict=False
                 ):
                     ax.plot(course["minutes"], course[key], label=str(name), **look)
+                    _band(ax, course["minutes"], course[key], errors.loc[course.index, key], look)
                 ax.set(title=f"{label}:\nvalidation images", xlabel="minutes", xlim=(0, None))
             row[0].set_ylabel("accuracy")
             row[1].set_ylabel("L1")
@@ -316,7 +329,7 @@ def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
             stage gets a panel of its own, because stages have different data and losses.
 
     Raises:
-        QrlibError: a column lacks, or there is no row.
+        QrlibError: a column is missing, or there is no row.
     """
     lacking = [name for name in ("epoch", "train_loss", "val_loss") if name not in history.columns]
     if lacking or history.empty:

@@ -214,7 +214,7 @@ def test_lines_that_share_too_little_of_a_range_are_not_compared(low, judged):
     compared = AtEqualQuality("qrnet", "none", "noise", "psnr")
     found = rule.judge(compared, Evidence(rows))
     assert found["verdict"] == judged
-    why = "QRNet and no restoration share less than 25% of a range of PSNR (noise)"
+    why = "the PSNR ranges of QRNet and no restoration overlap by less than 25% (noise)"
     assert found["why"] == (why if judged == NOT_JUDGED else "")
     assert (found["pair"] is None, found["seeds"]) == (bool(found["why"]), int(not found["why"]))
 

@@ -73,7 +73,7 @@ def test_what_cannot_be_compared_leaves_what_another_comparison_settles(
     for one_suffices, judged in ((False, all_must), (True, one_does)):
         found = Claim("id", "text", "where", compared, one_suffices).check(Evidence(rows))
         assert found["verdict"] == judged
-        assert ("share less than 25%" in found["why"]) == (judged == NOT_JUDGED)
+        assert ("overlap by less than 25%" in found["why"]) == (judged == NOT_JUDGED)
         assert found["pairs"] == [None, pytest.approx((accuracy, 0.5))]
 
 

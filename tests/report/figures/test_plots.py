@@ -289,6 +289,9 @@ def test_lambda_sweep_draws_its_table():
     np.testing.assert_allclose(lines(left)["noise"].get_xydata(), [[0.01, 0.8], [0.1, 0.7]])
     np.testing.assert_allclose(lines(left)["average"].get_ydata(), [0.75, 0.65])
     np.testing.assert_allclose(right.get_lines()[0].get_xydata(), [[0.04, 1.5], [0.05, 1.4]])
+    bands = [c for c in left.collections if isinstance(c, PolyCollection)]
+    assert len(bands) == 3
+    assert bands[0].get_paths()[0].vertices[:, 1].max() == pytest.approx(0.8 + 0.02)
     assert [text.get_text() for text in right.texts] == ["λ=0.01", "λ=0.1"]
 
 
