@@ -206,17 +206,17 @@ def floor(result: Result) -> Rendered:
         f"A training image, clean and distorted, forward and backward, costs "
         f"{result.work['flop_per_training_image'] / 1e9:.1f} GFLOP at {result.settings.size} pixels, "
         "counted by PyTorch. In this run a large matrix product reached "
-        f"{rates['flop'] / 1e9:.0f} GFLOP/s, a copy {format_bytes(rates['bytes'])}/s. Operations and "
-        "traffic overlap at best. Traffic is that of convolutions and matrix products alone, all else "
-        "fused."
+        f"{rates['flop'] / 1e9:.0f} GFLOP/s, a copy {format_bytes(rates['bytes'])}/s. At best, "
+        "operations and traffic overlap. Traffic counts only convolutions and matrix products, as if all "
+        "else were fused."
     )
     training = result.contest("step", "training")
     plain = training.median("plain PyTorch", "step")
     if not math.isnan(plain) and not training.contestants[0].note.startswith("bf16"):
         times = plain / max(least["step"]["compute"], least["step"]["traffic"])
         caption += (
-            f" A step of plain PyTorch takes {times:.1f} times this floor: more than that is only to be "
-            "gained by algorithms that need fewer operations, or by a coarser precision."
+            f" A step of plain PyTorch takes {times:.1f} times this floor. Only algorithms with fewer "
+            "operations, or a coarser precision, can gain more than that."
         )
     headings = ["", "times the floor", "ours", "floor: operations", "floor: traffic", "work"]
     return table(headings, lines, caption, file)

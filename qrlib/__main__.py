@@ -67,7 +67,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     for command in (execute_run, execute_page):
         command.add_argument("notebook")
-        command.add_argument("executed", help="where it stands while it runs")
+        command.add_argument("executed", help="its path while it runs")
         command.add_argument(
             "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
         )

@@ -1,4 +1,4 @@
-"""Classical restorers, to stand beside the networks: is a trained classifier's gradient needed at all?
+"""Classical restorers to compare with the networks: is a trained classifier's gradient needed at all?
 
 They learn nothing but one number, their strength, and are told more than QRNet is: which distortion it
 was, and for blur the true kernel.  All are scikit-image's; edges are mirrored, as in `qrlib.distortions`.

@@ -7,7 +7,7 @@ so there is nothing of theirs here: no value is read off a picture.
 Where the paper's own arithmetic is off: of the seventeen averages it prints, one is not the mean
 of its two rows to rounding.  Table 2, Caltech101, RecNet (multiple) prints 0.694, and its rows
 0.819 and 0.571 have the mean 0.695.  Cutting digits off instead of rounding would explain it, but
-then 0.434 (Table 2) and 0.474 (Table 4), which are rounded up, could not stand.  `averages` checks
+then 0.434 (Table 2) and 0.474 (Table 4), which are rounded up, would be wrong.  `averages` checks
 all of them; `TABLE2` keeps the value as printed.
 """
 
@@ -40,7 +40,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Printed:
-    """One printed number: where it stands, then the keys by which our results know it.
+    """One printed number: its place, then the keys by which our results know it.
 
     Attributes:
         table: number of the table.
@@ -198,7 +198,7 @@ _TABLES: dict[int, tuple[Printed, ...]] = {2: TABLE2, 3: TABLE3, 4: TABLE4, 5: T
 
 @dataclass(frozen=True)
 class Fact:
-    """A number that stands in the paper's text: its value, its unit ("" for none) and where."""
+    """A number in the paper's text: its value, its unit ("" for none) and its place."""
 
     name: str
     value: Any

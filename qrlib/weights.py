@@ -38,8 +38,8 @@ def load(name: str, weights: str | Path) -> tuple[dict[str, Tensor], dict[str, s
             Keras, ``vgg16_caffe.safetensors`` in that folder; or a safetensors file.
 
     Returns:
-        state dict, the file's metadata (ResNet-50's "stride" may stand there), and a description of
-        the source without a path.
+        state dict, the file's metadata (which may say ResNet-50's "stride"), and a description of the
+        source without a path.
     """
     if weights == "caffe":
         choose("network with weights caffe", name, ["vgg16"])

@@ -229,7 +229,7 @@ def code_hash(kind: str) -> str:
 def experiments_of(profile: profiles.Profile) -> list[Experiment]:
     """All runs of a profile: the classifiers ("none"), the pretrained networks, the restorers.
 
-    Each stands after what it needs.
+    Each comes after what it needs.
     """
     runs: list[Experiment] = []
     for role in roles_of(profile):

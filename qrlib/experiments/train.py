@@ -1,7 +1,7 @@
 """Doing what an experiment says: data, training, records.  The notebooks call these.
 
-Each function makes what is missing before it (data, classifier, pretrained network), so that each
-notebook also runs alone, and uses what is there already.
+Each function first makes what it needs and what is missing (data, classifier, pretrained network), so
+each notebook also runs by itself.  What is there already is used.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def obtain_restorer(
             too, they are left tuned in it.
 
     Returns:
-        None in place of a network where the classifier alone learned.
+        None instead of a network if only the classifier learned.
     """
     settings, variant = experiment.recovery, experiment.variant
     if not variant.learns:
@@ -152,7 +152,7 @@ def obtain_restorer(
 
 
 def loss(experiment: Experiment) -> RecoveryLoss:
-    """Equation 4 or 5; without a restorer the cross-entropy alone."""
+    """Equation 4 or 5; without a restorer only the cross-entropy."""
     if "restorer" not in experiment.variant.learns:
         return RecoveryLoss({experiment.classifier.name: 1.0}, quality_weight=0.0)
     names = [experiment.judged_by(role).classifier.name for role in experiment.variant.losses]

@@ -88,7 +88,7 @@ def of(image: Image.Image, name: str) -> Colours | None:
         name: of the file, for errors.
 
     Raises:
-        QrlibError: numbers that stand for colours which are not known here, such as HDR.
+        QrlibError: numbers of colours that are not known here, such as HDR.
     """
     info = image.info
     if "cicp" in info and not (image.format == "AVIF" and "icc_profile" in info):

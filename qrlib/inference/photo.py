@@ -109,7 +109,7 @@ def read(path: str | Path, max_pixels: int | None = None) -> Photo:
     except Exception as error:  # on damaged files Pillow's decoders raise whatever happens to them
         reason = " ".join(str(error).split()) or type(error).__name__
         raise QrlibError(
-            f"{path} cannot be decoded ({reason}); it is cut short or damaged: copy it anew"
+            f"{path} cannot be decoded ({reason}); it is cut short or damaged: copy it again"
         ) from error
 
 
@@ -193,7 +193,7 @@ def _pages(image: Image.Image) -> int:
 
 
 def _equal(values: np.ndarray, key: tuple[int, ...], bits: int) -> np.ndarray:
-    """Which pixels, (H, W) or (H, W, 3) as Pillow decodes them, have a value as it stands in a PNG."""
+    """Which pixels, (H, W) or (H, W, 3) as Pillow decodes them, have a value that a PNG names."""
     if len(key) == 3:
         return (values == np.array(key) // (257 if bits == 16 else 1)).all(-1)
     return values == (key[0] * 255 // (2**bits - 1) if bits < 8 else key[0])

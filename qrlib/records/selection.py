@@ -23,7 +23,7 @@ FIELDS = "profile dataset classifier restorer distortion level strength seed met
 
 
 def restorer_of(method: str, distortion: str) -> str:
-    """Our restorer for a method of the paper; any other name stands for itself.
+    """Our restorer for a method of the paper; any other name stays as it is.
 
     >>> restorer_of("recnet-single", "blur"), restorer_of("mqrnet-multiple", "blur")
     ('recnet-blur', 'mqrnet-multiple')

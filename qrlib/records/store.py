@@ -38,7 +38,7 @@ def new_record(
     precision_check: dict[str, Any] | None = None,
     conventions: Sequence[dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
-    """A record as `write` takes it; what is None of the last three does not stand in it."""
+    """A record as `write` takes it; of the last three arguments, those that are None are left out."""
     only_some = {
         "samples": samples,
         "precision_check": precision_check,

@@ -1,4 +1,4 @@
-"""Files as text that a page carries, so that it needs neither network nor server."""
+"""Files as text inside a page, so that it needs neither network nor server."""
 
 from __future__ import annotations
 

@@ -200,7 +200,7 @@ def beside_paper(table: pd.DataFrame, file: str, *, label: str) -> Rendered:
 
 
 def errors_note(table: pd.DataFrame) -> str:
-    """What stands behind "±" in a frame with the columns standard_error and seeds.
+    """What "±" means in a frame with the columns standard_error and seeds.
 
     >>> errors_note(pd.DataFrame({"seeds": [1, 1]}))
     '± one standard error of the choice of test images; one seed'

@@ -151,7 +151,7 @@ def table2(
 
     Args:
         comparable: True if the profile has the paper's setting; only then there are differences.
-        paper_dataset: whose printed numbers stand beside ours ("Caltech101" or "Caltech256");
+        paper_dataset: whose printed numbers are beside ours ("Caltech101" or "Caltech256");
             default: our own data set's, and Caltech101's if the paper does not have ours.
 
     Returns:
@@ -169,7 +169,7 @@ def table3(
 ) -> pd.DataFrame:
     """Table 3: accuracy with small QRNet.  Arguments and columns as in `table2`.
 
-    The paper prints it for Caltech101 alone; beside another data set there are no differences.
+    The paper prints it for Caltech101 only; beside another data set there are no differences.
     """
     comparable = comparable and _of_caltech101(results, choice)
     return _beside_paper(results, choice, 3, ["small_qrnet"], comparable, "Caltech101")
@@ -198,7 +198,7 @@ def table5(
 ) -> pd.DataFrame:
     """Table 5: PSNR (dB) and SSIM without and with QRNet.  Arguments and columns as in `table2`.
 
-    The paper prints it for Caltech101 alone; beside another data set there are no differences.
+    The paper prints it for Caltech101 only; beside another data set there are no differences.
     """
     comparable = comparable and _of_caltech101(results, choice)
     methods, rows = ("none", "qrnet"), ("noise", "blur")
@@ -218,7 +218,7 @@ def levels(
         restorers: which ones; default: all that the chosen classifier judged.
 
     Returns:
-        Columns restorer, distortion, level (0 is clean, standing under noise and under blur),
+        Columns restorer, distortion, level (0 is clean, listed under noise and under blur),
         strength (sigma, 0 for clean), ours, spread, seeds, values, n, profile, records, standard_error.
     """
     restorers = tuple(restorers)

@@ -1,7 +1,7 @@
 """One file for a deposit: code, manifests of the data, records, weights and the built book.
 
 The file is a zipped Research Object Crate (RO-Crate 1.1): `ro-crate-metadata.json` says what each part
-is, which paper it is about, and under which licence it stands.
+is, which paper it is about, and which licence it has.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def check(archive: str | Path) -> dict[str, Any]:
     """The metadata of an archive, after making sure that what it names is in it, unchanged.
 
     Raises:
-        QrlibError: no readable zip, no metadata, a part that lacks or differs; the message names it.
+        QrlibError: no readable zip, no metadata, a part that is missing or differs; the message names it.
     """
     try:
         with zipfile.ZipFile(archive) as content:

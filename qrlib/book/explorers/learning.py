@@ -23,7 +23,7 @@ Run = Mapping[str, Any]
 
 
 class Learning(Curves):
-    """Validation curves by variant, switched on and off, with the values where a cursor stands.
+    """Validation curves by variant, switched on and off, with the values at a cursor.
 
     Bold lines are means over seeds, as far as all seeds were trained; faint ones single seeds.  A ring
     marks the epoch whose network was kept.
@@ -32,7 +32,7 @@ class Learning(Curves):
         profile: whose records.
         shown: variants that are switched on at first.
 
-    Its cursor stands at an epoch; position 0 is the first.
+    Its cursor is at an epoch; position 0 is the first.
     """
 
     def __init__(

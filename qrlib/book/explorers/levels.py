@@ -15,14 +15,14 @@ from qrlib.report import captions, labels, render, tables
 
 
 class Levels(Curves):
-    """Lines of `qrlib.report.figures.plots.level_curves`, switched on and off, with the values where a cursor stands.
+    """Lines of `qrlib.report.figures.plots.level_curves`, switched on and off, with the values at a cursor.
 
     Args:
         results: frame of `qrlib.records.store.read`.
         choice: as in `qrlib.records.selection.select`.
         shown: the methods that are switched on at first; default: those of Figure 4.
 
-    Its cursor stands at a level; 0 is clean.
+    Its cursor is at a level; 0 is clean.
     """
 
     def __init__(

@@ -1,9 +1,9 @@
 """A content security policy for every page of the book: its own files, and nobody else's.
 
-A Sphinx extension, named in `_config.yml`.  A static host sends no headers of ours, so the policy stands
-in each page (https://www.w3.org/TR/CSP3/).  It names scripts that stand in the page by their hash: what
-somebody else wrote into a page, or made a page show, does not run.  Whatever runs has nowhere to send
-a reader's photograph to.
+A Sphinx extension, named in `_config.yml`.  A static host sends no headers of ours, so the policy is in
+each page (https://www.w3.org/TR/CSP3/).  It names the scripts inside a page by their hash: what somebody
+else wrote into a page, or made a page show, does not run.  Whatever runs has nowhere to send a reader's
+photograph to.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def protect_all(folder: Path) -> list[Path]:
 
 
 def finish(app: Any, exception: Exception | None) -> None:
-    """When all pages are written: scripts of the theme and of others stand in them only now."""
+    """When all pages are written: only now they have the scripts of the theme and of others."""
     if exception is None and app.builder.format == "html":
         protect_all(Path(app.outdir))
 

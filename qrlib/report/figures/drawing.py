@@ -1,6 +1,6 @@
 """Boxes, arrows and text of diagrams, in inches, with the house style of `qrlib.report.figures.style`.
 
-A part that tests or readers of the SVG want to find carries a name: matplotlib's gid, which becomes
+A part that tests or readers of the SVG want to find has a name: matplotlib's gid, which becomes
 the id of its group in SVG.
 """
 
