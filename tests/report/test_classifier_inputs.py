@@ -29,5 +29,5 @@ def test_readings_are_in_the_order_of_their_distance(monkeypatch):
     assert row in text
     assert "−0.010, −0.030 |" in text
     said = classifier_inputs.conclusion(table)
-    assert "Keras' weights that is shown RGB in [0, 1]" in said
+    assert "Keras' weights, shown RGB in [0, 1]" in said
     assert "by 0.030 at most, the next one by 0.200." in said

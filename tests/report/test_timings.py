@@ -81,9 +81,9 @@ def test_what_stands_against_comparing_times():
     assert why(one=threads[0], **threads[1]) == (
         "times of several devices (CPU (2 threads), CPU (4 threads))"
     )
-    assert why(error=math.nan) == "times whose record keeps no error: measure them again"
+    assert why(error=math.nan) == "the record of the times has no error: measure them again"
     epochs = why("seconds_per_epoch", error=math.nan)
-    assert epochs == "a training of fewer than 3 epochs, which show no spread"
+    assert epochs == "a training of fewer than 3 epochs, too few to show a spread"
     third = timing("recnet-multiple", "milliseconds_per_image", 3.0, device="a CPU", error=math.nan)
     assert timings.hindrance(runs(results(), third), "milliseconds_per_image", pair) == ""
 
@@ -107,14 +107,14 @@ def test_rendered():
     assert "| ratio of classifying with QRNet to without | times | 1.50 | 1.50 |" in text
     assert "end to end" not in text
     assert "Ours: a GPU;" in text
-    assert "The ratio is rather: classifier and image size are the paper's." in text
+    assert "The ratio is easier to compare: classifier and image size are the paper's." in text
 
 
 @pytest.mark.parametrize(("classifier", "side"), [("vgg16", 64), ("small_vgg", 224)])
 def test_the_ratio_of_another_setting_is_not_the_papers(classifier, side):
     found = timings.table(results(classifier=classifier))
     text = unpadded(timings.render(found, "times", image_size=side))
-    assert f"Nor is the ratio, which here is of {classifier} at {side} pixels" in text
+    assert f"Nor is the ratio: ours is for {classifier} at {side} pixels" in text
 
 
 def test_end_to_end_has_a_row_and_no_printed_number():

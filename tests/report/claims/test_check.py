@@ -196,7 +196,7 @@ def test_epochs_are_judged_by_their_spread_on_one_machine():
     assert judged(seconds=((20.0, 20.1, 20.2), (30.3, 30.2, 30.4))) == [FAILS, ""]
     assert judged(seconds=((20.0, 20.1, 20.2), (15.0, 20.2, 40.0))) == [CLOSE, ""]
     few = judged(seconds=((20.0, 20.1), (20.3, 20.2)))
-    assert few == [NOT_JUDGED, "a training of fewer than 3 epochs, which show no spread"]
+    assert few == [NOT_JUDGED, "a training of fewer than 3 epochs, too few to show a spread"]
     apart = judged(devices=("CPU (1 thread)", "CPU (2 threads)"))
     assert apart == [NOT_JUDGED, "times of several devices (CPU (1 thread), CPU (2 threads))"]
 

@@ -97,7 +97,7 @@ def test_times_are_judged_by_their_own_errors(ms, judged):
     assert compared.printed("Caltech101") == (8.29, 5.51)
     unknown = rule.judge(compared, classifying(ms, error=math.nan))
     assert (unknown["verdict"], unknown["pair"]) == (NOT_JUDGED, None)
-    assert "keeps no error" in unknown["why"]
+    assert "has no error" in unknown["why"]
 
 
 def test_the_error_of_a_mean_of_times():

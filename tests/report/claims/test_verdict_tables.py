@@ -64,7 +64,7 @@ def test_a_claim_leads_to_the_results():
 
 def test_one_seed_is_said_to_be_one():
     ids = ["qrnet-beats-none-noise", "qrnet-beats-none-blur"]
-    assert "One seed: the error is" in unpadded(shown(check.check(results(), ids=ids)))
+    assert "One seed: the error only covers" in unpadded(shown(check.check(results(), ids=ids)))
     two = [(0, 0.9, 0.832, 0.20), (1, 0.9, 0.832, 0.30)]
     table = unpadded(shown(check.check(results(qrnet_multiple=two), ids=ids)))
     assert "| ✓ holds: +13.0 errors, 2 seeds | " in table
