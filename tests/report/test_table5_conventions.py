@@ -95,7 +95,7 @@ def test_the_conclusion_follows_the_numbers():
         "These are not the images of Table 5"
     )
     none = table5_conventions.compare(measured(ours=far))
-    assert "difference, under none." in " ".join(table5_conventions.conclusion(none, True))
+    assert "difference under none." in " ".join(table5_conventions.conclusion(none, True))
 
 
 def test_a_number_that_lacks_is_named():
