@@ -70,7 +70,9 @@ def options(evidence: Evidence, unseen: bool = False) -> pd.DataFrame:
     for option in OPTIONS:
         for place in PLACES:
             side = Side(option.method, place, unseen=unseen)
-            if (option.told and place == "clean") or evidence.lacks(side.needs()):
+            base = Side("none", place, unseen=unseen)
+            lacks = evidence.lacks([*side.needs(), *base.needs()])
+            if lacks or (option.told and place == "clean"):
                 continue  # two networks, one a distortion, have no one accuracy on clean images
             row = {"method": option.method, "learns": option.learns, "told": option.told}
             rows.append(row | {"distortion": place} | _against_none(evidence, side))
