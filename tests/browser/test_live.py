@@ -266,6 +266,7 @@ def test_photographs_are_classified_on_request(
     assert "answers" not in shown
     expect(demo.page.locator('[data-pane="clean"] ol')).to_be_hidden()
     demo.page.click("text=What does a classifier see?")
+    expect(demo.page.locator('[data-pane="restored"] ol')).to_be_visible()
     expect(demo.page.locator('[data-pane="restored"] li')).to_have_count(3)
     shown = demo.settle()
     named = recognition.recognise(shown["restored"][0], 1)[0]
