@@ -13,7 +13,7 @@ import pandas as pd
 
 from qrlib.experiments.profiles import Profile
 from qrlib.records import selection, store
-from qrlib.report import labels, render
+from qrlib.report import labels, render, sources
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import Comparison
 from qrlib.report.claims.evidence import Evidence, Side
@@ -138,7 +138,7 @@ def render_options(frame: pd.DataFrame, classifier: str, file: str) -> render.Re
         "the five levels of a distortion. In brackets: the change, and whether it is more than chance."
     )
     headings = ["", "what you need", *PLACES.values()]
-    return render.grid(headings, rows, caption, file, data=frame)
+    return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
 
 
 def render_levels(frame: pd.DataFrame, method: str, file: str) -> render.Rendered:
@@ -159,7 +159,7 @@ def render_levels(frame: pd.DataFrame, method: str, file: str) -> render.Rendere
         f"{frame['n'].iloc[0]:,} test images; ± one standard error of the paired difference. Of differences "
         "that are none, 5 in 100 get a verdict by luck."
     )
-    return render.grid(headings, rows, caption, file, data=frame)
+    return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
 
 
 def advice(frame: pd.DataFrame, levels: pd.DataFrame, classifier: str) -> list[str]:

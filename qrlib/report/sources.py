@@ -72,8 +72,14 @@ def summary(profile: str, up: str = OF_PROFILE) -> str | None:
 
 
 def page(profile: str, name: str, up: str = OF_PROFILE) -> str | None:
-    """Where the book shows an executed notebook of a profile; None where it shows no such profile."""
-    return f"{up}_executed/{profile}/{name}.html" if summary(profile) else None
+    """Where the book shows an executed notebook of a profile; None where it shows no such page."""
+    if summary(profile) is None:
+        return None
+    if name in coverage.PAGES:
+        shown = coverage.pages(profiles.load(profile), there=profile != coverage.QUICK)
+        if name not in shown:
+            return None
+    return f"{up}_executed/{profile}/{name}.html"
 
 
 def _sources(data: pd.DataFrame, up: str, notebooks: bool) -> list[str]:

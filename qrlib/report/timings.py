@@ -18,6 +18,7 @@ from qrlib import paper
 from qrlib.experiments.profiles import PAPER_SIZE
 from qrlib.records import uncertainty
 from qrlib.records.selection import ONLY, Selection, select, training_record
+from qrlib.report import sources
 from qrlib.report.render import Rendered, grid
 from qrlib.utils.errors import QrlibError
 
@@ -169,11 +170,18 @@ def training_times(
     return pd.DataFrame(rows)
 
 
-def render(table: pd.DataFrame, file: str, *, image_size: int, label: str = "ours") -> Rendered:
+def render(
+    table: pd.DataFrame,
+    file: str,
+    *,
+    image_size: int,
+    label: str = "ours",
+    up: str = sources.OF_PROFILE,
+) -> Rendered:
     """A frame of `table` for reading, with the devices, and with what of it may be compared.
 
     Args:
-        file: what its CSV is called.
+        file, up: as in `qrlib.report.sources.line`.
         image_size: the side of the profile's images, in pixels.
     """
     rows = []
@@ -194,7 +202,7 @@ def render(table: pd.DataFrame, file: str, *, image_size: int, label: str = "our
         f"comparable. {ratio}"
     )
     headings = ["what", "unit", f"paper ({table['paper_device'].iloc[0]})", label]
-    return grid(headings, rows, caption, file, data=table)
+    return grid(headings, rows, caption, file, data=table, up=up)
 
 
 def _devices(table: pd.DataFrame) -> str:

@@ -84,3 +84,12 @@ def test_several_profiles_are_told_apart():
     line = sources.line(frame, "x")
     assert ">quick: a</a>" in line
     assert ">smoke: a</a>" in line
+
+
+def test_no_link_leads_to_a_results_page_that_is_not_there():
+    """A profile's pages come with its networks."""
+    assert sources.page("caltech101-day", "recovery") is None, "no records in this test's folder"
+    assert sources.page("quick", "recovery") == "../../_executed/quick/recovery.html"
+    named = sources.page("caltech101-day", "qrnet-multiple-vgg16-seed0")
+    assert named == "../../_executed/caltech101-day/qrnet-multiple-vgg16-seed0.html"
+    assert sources.page("nobodys", "recovery") is None
