@@ -177,6 +177,10 @@ def advice(frame: pd.DataFrame, levels: pd.DataFrame, classifier: str) -> list[s
     ):
         method = _best(frame, learns)
         if method is None:
+            if (frame["learns"] == learns)[frame["method"] != "none"].any():
+                said.append(
+                    f"{start} Then leave the images as they are: nothing is clearly better."
+                )
             continue
         best = frame[frame["method"] == method].set_index("distortion")
         parts = [
@@ -196,7 +200,7 @@ def advice(frame: pd.DataFrame, levels: pd.DataFrame, classifier: str) -> list[s
 
 
 def in_short(frame: pd.DataFrame, classifier: str) -> str:
-    """The advice in one sentence, for the first page; "" where a run has not tried both ways."""
+    """The advice in one sentence, for the first page; "" where no option of either kind is better."""
     trained, in_front = (_best(frame, learns) for learns in (True, False))
     if trained is None or in_front is None:
         return ""
@@ -205,9 +209,15 @@ def in_short(frame: pd.DataFrame, classifier: str) -> str:
 
 
 def _best(frame: pd.DataFrame, learns: bool) -> str | None:
-    """The most accurate option on distorted images that need not be told the distortion."""
+    """The most accurate option on distorted images that need not be told the distortion.
+
+    None where none is clearly better than doing nothing on one distortion, and worse on no other.
+    """
     rows = frame[(frame["learns"] == learns) & ~frame["told"]]
     rows = rows[(rows["method"] != "none") & (rows["distortion"] != "clean")]
+    verdicts = rows.groupby("method")["verdict"].agg(set)
+    helps = [m for m, v in verdicts.items() if "better" in v and "worse" not in v]
+    rows = rows[rows["method"].isin(helps)]
     return str(rows.groupby("method")["ours"].mean().idxmax()) if len(rows) else None
 
 

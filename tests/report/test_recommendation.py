@@ -43,14 +43,19 @@ def test_advice_names_the_best_that_needs_no_telling_and_where_it_harms(evidence
     train, leave, harm = recommendation.advice(options, levels, "vgg16")
     assert "may train VGG16.** Then show it distorted images too" in train
     assert "70.0 % of noisy images instead of 40.0 % (better)" in train
-    assert "Then put QRNet in front of it." in leave
+    assert "Then put RecNet (multiple) in front of it." in leave, "QRNet harms blurred images here"
     assert harm.endswith(
         "harm on clean images and blur of σ = 2, 6 and 8. It makes no clear difference on blur of σ = 10."
     )
     assert recommendation.in_short(options, "vgg16") == (
-        "If you may train VGG16, show it distorted images too (fine-tuning); if not, put QRNet in front "
-        "of it."
+        "If you may train VGG16, show it distorted images too (fine-tuning); if not, put RecNet (multiple) in "
+        "front of it."
     )
+    useless = options.assign(verdict=options["verdict"].replace("better", "no clear difference"))
+    train, leave, _ = recommendation.advice(useless, levels, "vgg16")
+    assert "leave the images as they are" in train
+    assert "leave the images as they are" in leave
+    assert recommendation.in_short(useless, "vgg16") == ""
     frozen = options[~options["learns"]]
     assert len(recommendation.advice(frozen, levels, "vgg16")) == 2
     assert recommendation.in_short(frozen, "vgg16") == ""

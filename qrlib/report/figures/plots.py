@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from qrlib.records import selection
 from qrlib.records.selection import ONLY, Selection
+from qrlib.records.uncertainty import standard_error_of_mean
 from qrlib.report import labels, tables
 from qrlib.report.figures.style import LOOKS, canvas, looks_of
 from qrlib.utils.errors import QrlibError
@@ -244,7 +245,10 @@ def strengths(tried: pd.DataFrame, meaning: str) -> Figure:
             for (level, rows), look in zip(tried.groupby("level"), looks, strict=False):
                 ax.plot(rows["strength"], rows[key], label=f"level {level}", mfc="white", **look)
                 if key == "accuracy":
-                    error = (rows[key] * (1 - rows[key]) / rows["n"]) ** 0.5
+                    pairs = zip(rows[key], rows["n"], strict=True)
+                    error = pd.Series(
+                        [standard_error_of_mean([p], n) for p, n in pairs], rows.index
+                    )
                     _band(ax, rows["strength"], rows[key], error, look)
                 best = rows[rows["chosen"]]
                 ax.plot(best["strength"], best[key], color=look["color"], marker=look["marker"])
