@@ -48,10 +48,10 @@ def evaluate(
 
     Returns:
         One dict for each classifier, distortion and metric: classifier, distortion, level, strength,
-        metric ("accuracy", "psnr" in dB, "ssim"), value (mean over images), n (images); with an
-        accuracy, right: which images were recognised, (n,) booleans.  PSNR and SSIM do not
-        depend on the classifier and stand with each.  The PSNR of clean images without a restorer
-        means nothing and is left out.
+        metric ("accuracy", "psnr" in dB, "ssim"), value (mean over images), n (images), each (the values
+        of the images, (n,); of an accuracy, booleans); with an accuracy, confidence: the probability
+        of the class that was answered, (n,).  PSNR and SSIM do not depend on the classifier and come
+        with each.  The PSNR of clean images without a restorer means nothing and is left out.
 
     Raises:
         QrlibError: no classifier, or too little memory for a batch.
@@ -87,11 +87,13 @@ def evaluate(
                 if key not in batches:
                     continue
                 total = sum(values.double().sum() for values in batches[key])
+                each = torch.cat(batches[key]).cpu().numpy()
                 row = {"classifier": classifier, "distortion": case.kind, "level": case.level}
                 row |= {"strength": case.sigma, "metric": metric}
-                row |= {"value": float(total) / len(split), "n": len(split)}
+                row |= {"value": float(total) / len(split), "n": len(split), "each": each}
                 if metric == "accuracy":
-                    row["right"] = torch.cat(batches[key]).cpu().numpy()
+                    sure = batches[case, f"confidence {classifier}"]
+                    row["confidence"] = torch.cat(sure).cpu().numpy()
                 rows.append(row)
     return rows
 
@@ -129,8 +131,8 @@ def check_precision(
             shown = distort_for_evaluation(clean, ids, case)
             restored = _restore(restorer, shown, case)
             for classifier in classifiers.values():
-                exact = _classify(classifier, restored, "32-true")
-                equal.append((_classify(classifier, restored, precision) == exact).float())
+                exact, _ = _classify(classifier, restored, "32-true")
+                equal.append((_classify(classifier, restored, precision)[0] == exact).float())
     agreement = torch.cat(equal).mean().item()
     if agreement < LEAST_AGREEMENT:
         raise QrlibError(
@@ -161,8 +163,8 @@ def _restore(restorer: nn.Module | None, images: Tensor, case: Distortion) -> Te
     return restorer(images).float()
 
 
-def _classify(classifier: nn.Module, images: Tensor, precision: str) -> Tensor:
-    """The classes, (B,), of (B, 3, H, W)."""
+def _classify(classifier: nn.Module, images: Tensor, precision: str) -> tuple[Tensor, Tensor]:
+    """The classes of (B, 3, H, W), and their probabilities: (B,) and (B,)."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
         logits = classifier(images)  # (B, K)
     if precision == "bf16-mixed":
@@ -171,7 +173,7 @@ def _classify(classifier: nn.Module, images: Tensor, precision: str) -> Tensor:
         if close.any():
             logits = logits.float()
             logits[close] = classifier(images[close]).float()
-    return logits.argmax(1)
+    return logits.argmax(1), logits.float().softmax(1).amax(1)
 
 
 def _measure(
@@ -191,7 +193,9 @@ def _measure(
         distorted = distort_for_evaluation(clean, ids, case)
         restored = _restore(restorer, distorted, case)
         for name, classifier in classifiers.items():
-            values[case, f"accuracy {name}"] = _classify(classifier, restored, precision) == labels
+            answers, confidence = _classify(classifier, restored, precision)
+            values[case, f"accuracy {name}"] = answers == labels
+            values[case, f"confidence {name}"] = confidence
         if restorer is not None or case.kind != "clean":
             values[case, "psnr"] = psnr(restored, clean)
         values[case, "ssim"] = ssim(restored, clean)

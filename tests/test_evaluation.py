@@ -104,6 +104,8 @@ def test_a_row_for_each_distortion_level_and_metric(test_split, classifier, case
     rows = evaluate(QRNet(1), {"c": classifier}, test_split, cases, batch_size=8)
     assert len(rows) == len(table(rows)) == 11 * 3
     assert {r["n"] for r in rows} == {15}
+    assert all(r["each"].shape == (15,) for r in rows)
+    assert all(r["value"] == pytest.approx(r["each"].mean()) for r in rows)
     expected = {("clean", 0, 0.0)} | {(d.kind, d.level, d.sigma) for d in cases}
     assert {(r["distortion"], r["level"], r["strength"]) for r in rows} == expected
     assert all(0 <= r["value"] <= 1 for r in rows if r["metric"] == "accuracy")
@@ -146,8 +148,9 @@ def test_accuracy_counts_right_answers(test_split, cases):
 
     rows = evaluate(None, {"c": Oracle(test_split.labels)}, test_split, [], batch_size=4)
     assert table(rows)["clean", 0, "accuracy"] == pytest.approx(11 / 15)
-    (text,) = [row["right"] for row in rows if "right" in row]
-    assert list(text) == [i % 4 != 0 for i in range(15)]
+    (row,) = [row for row in rows if row["metric"] == "accuracy"]
+    assert list(row["each"]) == [i % 4 != 0 for i in range(15)]
+    assert row["confidence"] == pytest.approx(np.full(15, np.e / (np.e + 2)))
 
 
 @pytest.mark.slow
@@ -262,7 +265,7 @@ def test_what_is_close_in_bfloat16_is_asked_again(test_split, cases):
 
     def answers(lead, **precision):
         rows = evaluate(None, {"c": Undecided(lead)}, test_split, cases[:1], **precision)
-        return [row["right"].tolist() for row in rows if row["metric"] == "accuracy"]
+        return [row["each"].tolist() for row in rows if row["metric"] == "accuracy"]
 
     assert answers(0.05, precision="bf16-mixed") == answers(0.05)
     assert answers(0.5, precision="bf16-mixed") != answers(0.5)

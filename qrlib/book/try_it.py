@@ -29,7 +29,7 @@ from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation,
 from qrlib.experiments import plan, profiles
 from qrlib.inference import onnx_export, recognition
 from qrlib.models import SHIPPED, QRNet, open_qrnet
-from qrlib.records import bitmask, selection, store
+from qrlib.records import per_image, selection, store
 from qrlib.report.data_uris import encode_image
 from qrlib.report.sample_answers import lost_and_recovered
 from qrlib.training.classifier import trained_part
@@ -315,7 +315,7 @@ def _verification(network: Network, splits: data.Splits) -> dict[str, Any]:
     name = f"{network.variant}-multiple"
     rows = choice[(choice["restorer"] == name) & (choice["distortion"] == "blur")]
     row = rows[(rows["level"] == SHOWN_LEVEL) & (rows["seed"] == rows["seed"].min())].iloc[0]
-    right = bitmask.unpack(row["right"], int(row["n"]))[: len(images)]
+    right = per_image.unpack_truth(row["right"], int(row["n"]))[: len(images)]
     pictures = (Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images)
     return {
         "pictures": [encode_image(picture, "png", optimize=True) for picture in pictures],

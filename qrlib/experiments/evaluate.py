@@ -15,7 +15,7 @@ import torch
 from qrlib import classifiers, data, distortions, evaluation, weights
 from qrlib.experiments import conventions, latency, plan, samples, train
 from qrlib.experiments.plan import Experiment
-from qrlib.records import bitmask, store, uncertainty
+from qrlib.records import per_image, store, uncertainty
 from qrlib.training.device import device_name
 from qrlib.utils import paths
 
@@ -62,8 +62,7 @@ def evaluate(
     )
     seconds = time.monotonic() - started
     for row in measured:
-        if "right" in row:
-            row["right"] = bitmask.pack(row["right"])
+        row |= per_image.pack(row.pop("each"), row.pop("confidence", None), row["metric"])
     results, written = [], []
     for role in experiment.judges:
         by = experiment.judged_by(role)

@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from qrlib.records import schema, store
+from qrlib.records import per_image, schema, store
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
@@ -81,12 +81,15 @@ def test_read_is_a_tidy_table():
     assert [r["name"] for r in store.read_records("smoke", "recovery")] == ["c"]
 
 
-def test_the_images_of_an_accuracy_are_read_where_they_are_asked_for():
+def test_what_is_known_of_each_image_is_read_where_it_is_asked_for():
     store.write(record("old"))
-    assert store.read("smoke", images=True)["right"].tolist() == [None]
-    store.write(record("new", results=[result(right="8180", n=9), result(metric="psnr")]))
-    assert "right" not in store.read("smoke")
-    assert store.read("smoke", images=True)["right"].dropna().tolist() == ["8180"]
+    for column in per_image.COLUMNS:
+        assert store.read("smoke", images=True)[column].tolist() == [None]
+    rows = [result(right="8180", confidence="AP8=", n=9), result(metric="psnr", images="PVD/")]
+    store.write(record("new", results=rows))
+    assert not {*per_image.COLUMNS} & {*store.read("smoke")}
+    for column, text in zip(per_image.COLUMNS, ("8180", "AP8=", "PVD/"), strict=True):
+        assert store.read("smoke", images=True)[column].dropna().tolist() == [text]
     with pytest.raises(QrlibError, match="right"):
         store.write(record("bad", results=[result(right="8 of 9")]))
 
