@@ -40,7 +40,7 @@ BIN = shlex.quote(str(Path(sys.executable).parent))
 PLAN = plan.experiments_of(PROFILE)
 CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant_name == "none"}
 CLASSICAL = {x.recovery_run: x for x in PLAN if x.variant.classical}
-RESTORERS = {x.recovery_run: x for x in PLAN if x.variant.learns}
+RESTORERS = {x.recovery_run: x for x in PLAN if x.variant.learns or x.variant.head}
 TIMED = plan.timed(PROFILE)
 TIMINGS = [TIMED.timing_run] if TIMED in PLAN else []
 
@@ -78,7 +78,7 @@ def settings(kind, x, *code):
 # If only the evaluation changed, the job finds its network trained and evaluates it again.
 SETTINGS = {
     **{run: settings("classifier", x, "classifier", "evaluation") for run, x in CLASSIFIERS.items()},
-    **{run: settings("recovery", x, "recovery", "evaluation") for run, x in RESTORERS.items()},
+    **{run: settings("recovery", x, x.code, "evaluation") for run, x in RESTORERS.items()},
     **{run: settings("evaluation", x, "classical") for run, x in CLASSICAL.items()},
     TIMED.timing_run: settings("recovery", TIMED, "timing"),
 }
@@ -95,12 +95,13 @@ def found(folder, pattern):
 
 def records(x, run):
     """The records that a job writes."""
-    return [run, *(x.judged_by(role).evaluation_run for role in x.judges)]
+    trained = [] if x.variant.head else [run]
+    return [*trained, *(x.judged_by(role).evaluation_run for role in x.judges)]
 
 
 def stamps_needed(x):
     """The stamps of what a restorer starts from, learns from and is judged by."""
-    runs = [x.start.recovery_run] if x.start else []
+    runs = [need.recovery_run for need in x.needs]
     runs += [x.judged_by(role).classifier_run for role in (*x.variant.losses, *x.judges)]
     return [STAMP(run) for run in dict.fromkeys(runs)]
 

@@ -57,9 +57,10 @@ def _run_one(name: str, experiment: Experiment) -> list[str]:
         _, paths = classical.evaluate_classical(experiment, splits, judges, tried)
         print(f"{name}: evaluated, {mean_accuracies(experiment.profile.name, paths[0].stem)}")
         return [path.stem for path in paths]
-    if experiment.variant.learns:
-        restorer, history, _ = train.obtain_restorer(experiment, splits, judges)
-        print(f"{name}: trained, best epoch {history.best_epoch}", flush=True)
+    if experiment.variant.learns or experiment.variant.head:
+        restorer, history, record = train.obtain_restorer(experiment, splits, judges)
+        written = [record.stem]
+        print(f"{record.stem}: trained, best epoch {history.best_epoch}", flush=True)
     if experiment.judges:
         _, paths = evaluate.evaluate(experiment, splits, restorer, judges)
         written += [path.stem for path in paths]

@@ -26,6 +26,7 @@ CODE = {
     "classifier": ("training.classifier", "classifiers", "data"),
     "recovery": ("training.recovery", "models", "classifiers", "data"),
     "evaluation": ("evaluation", "experiments.samples", "models", "classifiers", "data"),
+    "heads": ("training.recovery", "restored", "models", "classifiers", "data"),
     "classical": ("experiments.classical",),
     "timing": ("experiments.latency", "models", "classifiers", "data"),
     "conventions": ("experiments.conventions",),
@@ -98,9 +99,30 @@ class Experiment:
     @property
     def start(self) -> Experiment | None:
         """The experiment whose network this one starts from."""
-        if self.variant.start is None:
+        return self._with(self.variant.start)
+
+    @property
+    def head(self) -> Experiment | None:
+        """The experiment whose head judges this one, where it trains nothing itself."""
+        return self._with(self.variant.head)
+
+    def _with(self, name: str | None) -> Experiment | None:
+        """Another variant with the same seed, and with the same distortions if it knows any."""
+        if name is None:
             return None
-        return dataclasses.replace(self, variant_name=self.variant.start, distortions="clean")
+        clean = VARIANTS[name].distortions == ("clean",)
+        distortions = "clean" if clean else self.distortions
+        return dataclasses.replace(self, variant_name=name, distortions=distortions)
+
+    @property
+    def needs(self) -> tuple[Experiment, ...]:
+        """The experiments whose networks this one takes."""
+        return tuple(x for x in (self.start, self.head) if x is not None)
+
+    @property
+    def code(self) -> str:
+        """The key of `CODE` of its training."""
+        return "heads" if self.variant.frozen_start or self.variant.head else "recovery"
 
     @property
     def recovery(self) -> profiles.Recovery:
@@ -237,10 +259,14 @@ def experiments_of(profile: profiles.Profile) -> list[Experiment]:
     for part in profile.parts:
         for seed in profile.seeds if part == "table2" else profile.other_seeds:
             for variant, distortions in PARTS[part]:
-                experiment = Experiment(profile, variant, distortions, seed)
-                needed = [experiment.start] if experiment.start else []
-                runs += [x for x in (*needed, experiment) if x not in runs]
+                for x in _with_needs(Experiment(profile, variant, distortions, seed)):
+                    if x not in runs:
+                        runs.append(x)
     return runs
+
+
+def _with_needs(experiment: Experiment) -> list[Experiment]:
+    return [*(x for need in experiment.needs for x in _with_needs(need)), experiment]
 
 
 def timed(profile: profiles.Profile) -> Experiment:

@@ -19,6 +19,7 @@ from qrlib.experiments.plan import Experiment
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.records import behaviour, provenance, store
+from qrlib.restored import BehindRestorer
 from qrlib.training.classifier import fit_classifier
 from qrlib.training.loop import History, LoopSettings
 from qrlib.training.recovery import learning_part, train_recovery
@@ -99,22 +100,27 @@ def obtain_restorer(
             too, they are left tuned in it.
 
     Returns:
-        None instead of a network if only the classifier learned.
+        None instead of a network if only the classifier learned.  Where nothing learns but the head of
+        another run judges, history and record are that run's.
     """
     settings, variant = experiment.recovery, experiment.variant
-    if not variant.learns:
+    if not (variant.learns or variant.head):
         raise QrlibError(
             f"variant {experiment.variant_name!r} has no network to train; choose another"
         )
     torch.manual_seed(experiment.seed)
     restorer, parts = None, {}
     if experiment.start is not None:
-        restorer = obtain_restorer(experiment.start, splits)[0]
+        # It may have learned from the same classifier, which need not be loaded twice.
+        there = judges if variant.frozen_start else None
+        restorer = obtain_restorer(experiment.start, splits, there)[0]
         assert restorer is not None
         parts["start"] = weights.state_hash(restorer)
     elif "restorer" in variant.learns:
         restorer = QRNet(variant.convs_per_block, dropout=settings.dropout)
     judges = judges if judges is not None else obtain_classifiers(experiment, splits)
+    if experiment.head is not None:
+        return restorer, *obtain_restorer(experiment.head, splits, judges)[1:]
     used = {judges[role].name: judges[role] for role in variant.losses}
     parts |= {name: weights.state_hash(classifier) for name, classifier in used.items()}
     head = judges["classifier"].head if "head" in variant.learns else None
@@ -125,8 +131,11 @@ def obtain_restorer(
     if head is not None:
         tuning["tuned"] = experiment.classifier.name
         tuning["tuning_rate"] = experiment.classifier.learning_rate
+    learning = restorer
+    if restorer is not None and variant.frozen_start:
+        learning, used = None, {key: BehindRestorer(restorer, c) for key, c in used.items()}
     history = train_recovery(
-        restorer,
+        learning,
         splits,
         paths.runs(experiment.profile.name) / name,
         dataclasses.replace(_loop(experiment, settings, epochs), schedule=settings.schedule),
@@ -135,7 +144,7 @@ def obtain_restorer(
         choices=choices(experiment),
         seed=experiment.seed,
         name=name,
-        fingerprint=_fingerprint("recovery", config, splits, parts),
+        fingerprint=_fingerprint(experiment.code, config, splits, parts),
         sampling=Sampling(settings.classifier_share, settings.crop),
         micro_batches=settings.micro_batches,
         keep_features=settings.keep_features,
@@ -143,7 +152,7 @@ def obtain_restorer(
         **tuning,
     )
     record = _record(
-        experiment, "recovery", name, config, splits, learning_part(restorer, head), history,
+        experiment, "recovery", name, config, splits, learning_part(learning, head), history,
         {"variant": experiment.variant_name, "meaning": variant.meaning},
     )  # fmt: skip
     if experiment.profile.ship_weights and restorer is not None and _is_shipped(experiment):
@@ -180,11 +189,11 @@ def ship_weights(experiment: Experiment, net: QRNet) -> Path:
 
 
 def _fingerprint(
-    kind: str, config: dict[str, Any], splits: data.Splits, parts: dict[str, str]
+    code: str, config: dict[str, Any], splits: data.Splits, parts: dict[str, str]
 ) -> dict[str, Any]:
     return {
         "config": config,
-        "code": plan.code_hash(kind),
+        "code": plan.code_hash(code),
         "manifest": splits.manifest_hash,
         **parts,
     }
@@ -231,6 +240,8 @@ def _record(
         "images": {p: len(getattr(splits, p)) for p in ("train", "validation", "test")},
     }
     origin = provenance_of(kind, splits, hashes, history.seconds, history.device)
+    if kind == "recovery":
+        origin["code"] = plan.code_hash(experiment.code)
     return store.write(
         store.new_record(kind, name, experiment.profile.name, config, origin, training=training)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Literal
 
 #: What of the paper a profile makes.
@@ -16,6 +17,8 @@ Part = Literal[
     "pretraining",
     "classical",
     "sampling",
+    "heads",
+    "crossed",
 ]
 
 
@@ -29,7 +32,9 @@ class Variant:
         learns: what an optimiser changes: "restorer" (the network of Table 1) and "head" (the
             classifier's fully connected layers).
         losses: roles of the classifiers whose loss takes part (equation 4 or 5).
-        start: the variant whose network it starts from; None is a random initialisation.
+        start: the variant whose network it starts from; None is a random initialisation.  Where no
+            restorer learns, that network stays as it is and restores what the classifier is shown.
+        head: the variant whose head judges, where nothing learns; None: the classifier's own.
         convs_per_block: 2 is QRNet, 1 small QRNet.
         classification_weight: lambda, in place of the profile's.
         share: `classifier_share`, in place of the profile's; such a network is only compared on
@@ -43,11 +48,17 @@ class Variant:
     learns: tuple[str, ...] = ("restorer",)
     losses: tuple[str, ...] = ()
     start: str | None = None
+    head: str | None = None
     convs_per_block: int = 2
     classification_weight: float | None = None
     share: float | None = None
     tiles: bool = False
     classical: bool = False
+
+    @property
+    def frozen_start(self) -> bool:
+        """Whether the network that it starts from stays as it is."""
+        return self.start is not None and "restorer" not in self.learns
 
     @property
     def work(self) -> float:
@@ -65,6 +76,30 @@ _KINDS = ("multiple", "noise", "blur")
 _QRNET = Variant(
     "L1 loss and classification loss", _KINDS, losses=("classifier",), start="pretrained"
 )
+
+
+def _heads(start: str, restorer: str) -> dict[str, Variant]:
+    """The restorer first, then the classifier on its images (S->T of SR4IR); and each part of it alone."""
+    judged = functools.partial(Variant, distortions=("multiple",), losses=("classifier",))
+    return {
+        f"{start}_finetuned": judged(
+            f"{restorer} restores, and the classifier's fully connected layers learn its images (S->T)",
+            learns=("head",),
+            start=start,
+        ),
+        f"{start}_finetuned_bare": judged(
+            f"no restorer, though the classifier learned {restorer}'s images",
+            learns=(),
+            head=f"{start}_finetuned",
+        ),
+        f"{start}_before_finetuned": judged(
+            f"{restorer} before the classifier that learned distorted images",
+            learns=(),
+            start=start,
+            head="finetuned",
+        ),
+    }
+
 
 VARIANTS = {
     "none": Variant("no restorer: the classifier sees the distorted image", ("clean",), learns=()),
@@ -127,6 +162,8 @@ VARIANTS = {
             ("wiener", "Wiener's deconvolution with the true kernel", "blur"),
         )
     },
+    **_heads("recnet", "RecNet"),
+    **_heads("qrnet", "QRNet"),
 }
 
 #: The networks of each part of the paper, as pairs of variant and distortions; what they start from
@@ -148,8 +185,10 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
         (name, variant.distortions[0]) for name, variant in VARIANTS.items() if variant.classical
     ),
     "sampling": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].share),
+    "heads": (("recnet_finetuned", "multiple"), ("qrnet_finetuned", "multiple")),
+    "crossed": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].head),
 }  # fmt: skip
 #: Parts that are compared with no others.
 APART: tuple[Part, ...] = ("inputs", "sampling")
 #: Parts that only those profiles make that name them.
-NAMED: tuple[Part, ...] = (*APART, "classical")
+NAMED: tuple[Part, ...] = (*APART, "classical", "heads", "crossed")

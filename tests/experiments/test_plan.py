@@ -57,7 +57,7 @@ def test_a_plan_has_everything_before_what_needs_it():
     for name in profiles.names():
         seen = set()
         for x in plan.experiments_of(profiles.load(name)):
-            needed = [x.start.recovery_run] if x.start else []
+            needed = [need.recovery_run for need in x.needs]
             if x.variant_name != "none":
                 roles = (*x.variant.losses, *x.judges)
                 needed += [x.judged_by(role).classifier_run for role in roles]

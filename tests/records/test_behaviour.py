@@ -57,18 +57,19 @@ def trace_classifier():
 
 
 def trace_recovery():
-    """Equations 4 and 5, and the classifier's own layers that learn."""
+    """Equations 4 and 5, and the classifier's own layers that learn, in three ways."""
     numbers = {}
-    for variant in ("mqrnet", "finetuned", "end_to_end"):
+    for variant in ("mqrnet", "finetuned", "end_to_end", "recnet_finetuned"):
         experiment = plan.open_experiment("smoke", variant=variant, overrides=SETTINGS)
         splits = train.load_data(experiment)
         judges = train.obtain_classifiers(experiment, splits)
         start = copy.deepcopy(judges["classifier"])
-        if experiment.start is not None:
+        if "restorer" in experiment.variant.learns and experiment.start is not None:
             start = train.obtain_restorer(experiment.start, splits)[0]
         restorer, history, _ = train.obtain_restorer(experiment, splits, judges)
         numbers |= losses(variant, history)
-        numbers |= distance(variant, restorer or judges["classifier"], start)
+        learned = restorer if "restorer" in experiment.variant.learns else judges["classifier"]
+        numbers |= distance(variant, learned, start)
     return numbers
 
 

@@ -1,0 +1,40 @@
+"""A classifier that is shown what a finished restorer makes of images."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from qrlib.classifiers import Classifier
+
+
+class BehindRestorer(Classifier):
+    """A classifier whose images pass a frozen restorer first, so that its head can learn restored ones.
+
+    Backbone and head are those of `classifier` itself: what its head learns here, it knows there.
+
+    Args:
+        restorer: images -> images, (B, 3, H, W) in [0, 1]; frozen, and in eval mode for good.
+    """
+
+    def __init__(self, restorer: nn.Module, classifier: Classifier) -> None:
+        super().__init__(
+            classifier.name,
+            classifier.backbone,
+            classifier.head,
+            classifier.source,
+            classifier.input_size,
+            classifier.preprocessing,
+        )
+        self.restorer = restorer.requires_grad_(False).eval()
+
+    def features(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1], not restored yet -> (B, F)."""
+        with torch.no_grad():
+            restored = self.restorer(images)
+        return super().features(restored)
+
+    def train(self, mode: bool = True) -> BehindRestorer:
+        super().train(mode)
+        self.restorer.eval()
+        return self

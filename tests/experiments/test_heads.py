@@ -1,0 +1,69 @@
+"""Heads that learn what a finished restorer makes of images (S->T), and heads and restorers crossed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from qrlib import classifiers, weights
+from qrlib.experiments import coverage, headless, profiles, train
+from qrlib.experiments.plan import open_experiment
+from qrlib.models import QRNet
+from qrlib.records import store
+from qrlib.restored import BehindRestorer
+from qrlib.utils import paths
+
+PROFILE = {"overrides": "parts=[table2,heads,crossed] data.classes=2"}
+
+
+def test_the_head_sees_restored_images_and_the_restorer_stays_as_it_is():
+    classifier = classifiers.build("small_vgg", 4, weights=None, image_size=32)
+    restorer = QRNet()
+    behind = BehindRestorer(restorer, classifier).set_trainable("fully_connected").train()
+    images = torch.rand(2, 3, 32, 32)
+    torch.testing.assert_close(behind.features(images), classifier.features(restorer(images)))
+    assert not any(module.training for module in restorer.modules())  # no dropout
+    behind(images).sum().backward()
+    learning = {name for name, p in behind.named_parameters() if p.grad is not None}
+    assert {name.partition(".")[0] for name in learning} == {"head"}
+    assert behind.head is classifier.head
+
+
+def test_each_is_planned_with_all_that_it_needs():
+    names = list(headless.runs_by_name(profiles.load("smoke", **PROFILE)))
+    x = open_experiment("smoke", variant="recnet_finetuned_bare")
+    assert [need.recovery_run for need in x.needs] == ["recnet_finetuned-multiple-small_vgg-seed0"]
+    x = open_experiment("smoke", variant="qrnet_before_finetuned")
+    needed = ["qrnet-multiple-small_vgg-seed0", "finetuned-multiple-small_vgg-seed0"]
+    assert [need.recovery_run for need in x.needs] == needed
+    assert max(map(names.index, needed)) < names.index(x.recovery_run)
+    missing = coverage.missing(profiles.load("smoke", **PROFILE), "crossed")
+    assert x.evaluation_run in missing
+    assert "evaluation-qrnet-multiple-small_vgg-seed0" not in missing
+
+
+@pytest.mark.slow
+def test_the_head_learns_behind_the_finished_restorer():
+    x = open_experiment("smoke", variant="recnet_finetuned", **PROFILE)
+    splits = train.load_data(x)
+    recnet = weights.state_hash(train.obtain_restorer(x.start, splits)[0])
+    (written,) = headless._run_one(x.recovery_run, x)[1:]
+    record = store.read_record(x.profile.name, x.recovery_run)
+    head = sum(p.numel() for p in train.obtain_classifier(x, splits)[0].head.parameters())
+    assert record["training"]["parameters"] == head
+    assert set(record["training"]["epochs"][0]) >= {"val_loss", "val_small_vgg_accuracy"}
+    state = json.loads((paths.runs(x.profile.name) / x.recovery_run / "state.json").read_text())
+    assert state["fingerprint"]["start"] == recnet, "another restorer makes it outdated"
+    judged = store.read_record(x.profile.name, written)
+    assert judged["provenance"]["weights"]["recnet_finetuned-multiple"] == recnet
+    assert {row["distortion"] for row in judged["results"]} == {"clean", "noise", "blur"}
+
+    # Its head elsewhere: without a restorer; nothing is trained again.
+    bare = open_experiment("smoke", variant="recnet_finetuned_bare", **PROFILE)
+    trained, written = headless._run_one(bare.recovery_run, bare)
+    assert trained == x.recovery_run
+    alone = store.read_record(x.profile.name, written)["provenance"]["weights"]
+    assert alone == {"small_vgg": judged["provenance"]["weights"]["small_vgg"]}
+    assert alone != {"small_vgg": weights.state_hash(train.obtain_classifier(x, splits)[0])}
