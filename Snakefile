@@ -235,7 +235,7 @@ rule timing:
 EXPLORERS = [f"book.explorers.{p.stem}" for p in files.visible(Path("qrlib/book/explorers"), "[a-z]*.py")]
 READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check",
            "report.claims.matrix", "report.claims.verdict_tables",
-           "report.figures.plots", "report.lambda_sweep", "report.recommendation", "report.records_table",
+           "report.figures.plots", "report.lambda_sweep", "report.recommendation", "report.records_table", "report.retraining",
            "report.sample_answers",
            "report.sampling",
            "report.table5_conventions", "report.tables", "report.timings"]

@@ -32,6 +32,12 @@ METHODS = {
     "total_variation-noise": "total variation",
     "non_local_means-noise": "non-local means",
     "wiener-blur": "Wiener's deconvolution",
+    "recnet_finetuned-multiple": "RecNet, then retrained",
+    "qrnet_finetuned-multiple": "QRNet, then retrained",
+    "recnet_finetuned_bare-multiple": "retrained for RecNet, without it",
+    "qrnet_finetuned_bare-multiple": "retrained for QRNet, without it",
+    "recnet_before_finetuned-multiple": "RecNet before a fine-tuned classifier",
+    "qrnet_before_finetuned-multiple": "QRNet before a fine-tuned classifier",
 }
 CLASSIFIERS = {
     "vgg16": "VGG16",

@@ -42,6 +42,8 @@ OPTIONS = (
     Option("mqrnet-multiple"),
     Option("finetuned-single", learns=True, told=True),
     Option("finetuned-multiple", learns=True),
+    Option("recnet_finetuned-multiple", learns=True),
+    Option("qrnet_finetuned-multiple", learns=True),
     Option("end-to-end", learns=True),
 )
 PLACES = {"clean": "clean", "noise": "noisy", "blur": "blurred"}
@@ -225,6 +227,8 @@ def _how(method: str) -> str:
     ways = {
         "finetuned-multiple": "show it distorted images too (fine-tuning)",
         "end-to-end": "train it together with QRNet, end to end",
+        "recnet_finetuned-multiple": "put RecNet in front of it and train it on RecNet's images",
+        "qrnet_finetuned-multiple": "put QRNet in front of it and train it on QRNet's images",
     }
     return ways.get(method, f"put {labels.method(method)} in front of it")
 

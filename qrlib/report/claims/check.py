@@ -31,12 +31,14 @@ def check(
     unseen: str | None = None,
     ids: Iterable[str] | None = None,
     paper_dataset: str | None = None,
+    claims: Sequence[Claim] = CLAIMS,
 ) -> pd.DataFrame:
     """Every claim, judged on our results.
 
     Args:
         results, choice, times, training, unseen: as in `qrlib.report.claims.evidence.Evidence`.
         ids: which claims, in the paper's order whatever the order here; default: all.
+        claims: the paper's, or others.
         paper_dataset: whose printed numbers to show; default as in `qrlib.report.tables.table2`.
 
     Returns:
@@ -52,10 +54,10 @@ def check(
     """
     evidence = Evidence(results, choice, times=times, training=training, unseen=unseen)
     printed_dataset = paper_dataset or paper.DATASETS.get(evidence.dataset, "Caltech101")
-    known = [claim.id for claim in CLAIMS]
+    known = [claim.id for claim in claims]
     wanted = known if ids is None else [choose("claim", name, known) for name in ids]
     rows = []
-    for claim in (claim for claim in CLAIMS if claim.id in wanted):
+    for claim in (claim for claim in claims if claim.id in wanted):
         judgement = claim.check(evidence)
         printed, pairs = claim.printed(printed_dataset), judgement.pop("pairs")
         row: dict[str, Any] = {

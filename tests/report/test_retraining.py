@@ -1,0 +1,53 @@
+"""Restore first, then retrain: ours beside FG-NIC's, and whether it beats fine-tuning."""
+
+import pytest
+from support.frames import record, runs, unpadded
+
+from qrlib.report import recommendation, retraining
+from qrlib.report.claims import check
+from qrlib.report.claims.evidence import Evidence
+
+RESULTS = runs(
+    record("none", 0, 0.9, 0.4, 0.6, n=2000),
+    record("recnet-multiple", 0, 0.9, 0.5, 0.61, n=2000),
+    record("finetuned-multiple", 0, 0.85, 0.6, 0.7, n=2000),
+    record("recnet_finetuned-multiple", 0, 0.88, 0.8, 0.9, n=2000),
+    record("qrnet_finetuned-multiple", 0, 0.88, 0.8, 0.6, n=2000),
+    record("recnet_finetuned_bare-multiple", 0, 0.9, 0.3, 0.4, n=2000),
+)
+
+
+def test_each_way_stands_beside_the_printed_one_that_is_like_it():
+    made = retraining.table(Evidence(RESULTS))
+    frame = made.set_index(["trained", "tested", "images", "distortion"]).sort_index()
+    row = frame.loc[("restored", "restored", "recnet", "noise")]
+    assert (row["ours"], row["fg_nic"]) == pytest.approx((0.8, 0.87524))
+    assert row["records"] == ("recnet_finetuned-multiple-0.json",)
+    assert frame.loc[("restored", "distorted", "recnet", "noise"), "ours"] == pytest.approx(0.3)
+    assert frame.loc[("distorted", "restored", "recnet"), "ours"].isna().all()
+    assert frame["fg_nic"].count() == len(retraining.FG_NIC)
+    text = unpadded(retraining.render_table(made, "resnet50", "retrained"))
+    assert "| clean | distorted | 0.900 ± 0.007 | 0.400 ± 0.011 | 0.600 ± 0.011 | 0.369 |" in text
+    (line,) = [x for x in text.splitlines() if x.startswith("| distorted | restored by QRNet |")]
+    assert line.split("|")[3:7] == [" not run "] * 3 + [" – "]
+
+
+def test_it_must_beat_fine_tuning_on_both_distortions():
+    found = check.check(RESULTS, claims=retraining.CLAIMS).set_index("id")
+    assert found["verdict"].to_dict() == {
+        "recnet-then-retrain": "holds",
+        "qrnet-then-retrain": "does not hold",
+    }
+    without = RESULTS[RESULTS["restorer"] != "finetuned-multiple"]
+    why = check.check(without, claims=retraining.CLAIMS)["why"]
+    assert set(why) == {"needs finetuned-multiple"}
+
+
+def test_it_is_an_option_that_needs_training_images():
+    options = recommendation.options(Evidence(RESULTS))
+    mine = options[options["method"] == "recnet_finetuned-multiple"]
+    assert mine["learns"].all()
+    assert set(mine["distortion"]) == {"clean", "noise", "blur"}
+    assert recommendation.in_short(options, "resnet50").startswith(
+        "If you may train ResNet-50, put RecNet in front of it and train it on RecNet's images;"
+    )
