@@ -51,6 +51,9 @@ ENVIRONMENT = "OMP_NUM_THREADS={threads} MKL_NUM_THREADS={threads} PYTHONWARNING
 EXECUTE_RUN = ENVIRONMENT + "{PY} -m qrlib execute-run {input.notebook:q} {log.notebook:q} {NAME} {output:q} "
 EXECUTE_PAGE = ENVIRONMENT + "{PY} -m qrlib execute-page {input.notebook:q} {log.notebook:q} {output:q} "
 
+# Pages on all profiles.
+STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "left_open", "commands"]
+
 # Runs come before pages, which fill the processors that the last of them leave idle.
 FIRST = 1
 
@@ -61,7 +64,7 @@ wildcard_constraints:
     filter="|".join(map(re.escape, CLASSICAL)) or "none",
     settings="[0-9a-f]{16}",
     results="|".join(coverage.PAGES),
-    story="does_it_hold|what_to_use|left_open|commands",
+    story="|".join(STORIES),
     page="method|distortions",
 
 
@@ -143,7 +146,7 @@ rule book:
         rules.all.input,
         [page for profile in COMMITTED for page in result_pages(profile)],
         "book/index.ipynb",
-        expand("book/_executed/{story}.ipynb", story=["does_it_hold", "what_to_use", "left_open", "commands"]),
+        expand("book/_executed/{story}.ipynb", story=STORIES),
         "book/_executed/benchmarks.ipynb",
         expand("book/_executed/{page}.ipynb", page=["method", "distortions"]),
         rules.live.output,
@@ -237,7 +240,7 @@ READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.cl
            "report.claims.matrix", "report.claims.verdict_tables",
            "report.figures.plots", "report.lambda_sweep", "report.recommendation", "report.records_table", "report.retraining",
            "report.sample_answers",
-           "report.sampling",
+           "report.restore_or_not", "report.sampling",
            "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.
 SCRIPTS = [p for kind in ("js", "css") for p in found(paths.root() / "qrlib/book/explorers", f"*.{kind}")]

@@ -38,6 +38,7 @@ METHODS = {
     "qrnet_finetuned_bare-multiple": "retrained for QRNet, without it",
     "recnet_before_finetuned-multiple": "RecNet before a fine-tuned classifier",
     "qrnet_before_finetuned-multiple": "QRNet before a fine-tuned classifier",
+    "qrnet_if_surer-multiple": "QRNet if surer",
 }
 CLASSIFIERS = {
     "vgg16": "VGG16",

@@ -13,7 +13,7 @@ import pandas as pd
 
 from qrlib.experiments.profiles import Profile
 from qrlib.records import selection, store
-from qrlib.report import labels, render, sources
+from qrlib.report import labels, render, restore_or_not, sources
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import Comparison
 from qrlib.report.claims.evidence import Evidence, Side
@@ -39,6 +39,7 @@ OPTIONS = (
     Option("recnet-single", told=True),
     Option("recnet-multiple"),
     Option("qrnet"),
+    Option(restore_or_not.GATED),
     Option("mqrnet-multiple"),
     Option("finetuned-single", learns=True, told=True),
     Option("finetuned-multiple", learns=True),
@@ -53,7 +54,7 @@ WORDS = {rule.HOLDS: "better", rule.FAILS: "worse", rule.CLOSE: "no clear differ
 
 def evidence_of(profile: Profile) -> Evidence:
     """The accuracies of a profile, image by image."""
-    results = store.read(profile.name, images=True)
+    results = restore_or_not.with_gate(store.read(profile.name, images=True))
     return Evidence(results, profile.choice, unseen=profile.unseen_classifier.name)
 
 
@@ -229,6 +230,7 @@ def _how(method: str) -> str:
         "end-to-end": "train it together with QRNet, end to end",
         "recnet_finetuned-multiple": "put RecNet in front of it and train it on RecNet's images",
         "qrnet_finetuned-multiple": "put QRNet in front of it and train it on QRNet's images",
+        restore_or_not.GATED: "ask it twice, with and without QRNet, and take the surer answer",
     }
     return ways.get(method, f"put {labels.method(method)} in front of it")
 

@@ -8,7 +8,13 @@ from qrlib.book import table_of_contents
 
 PAGES = [*table_of_contents.pages(table_of_contents.table()), "genindex", "search"]
 #: Pages that show results of several profiles.
-STORY = ("index", "_executed/does_it_hold", "_executed/what_to_use", "_executed/left_open")
+STORY = (
+    "index",
+    *(
+        f"_executed/{name}"
+        for name in ("does_it_hold", "what_to_use", "restore_or_not", "left_open")
+    ),
+)
 
 
 def kind(page: str) -> str:

@@ -1,0 +1,89 @@
+"""The gate, and what foretells recognition, on images made up for it."""
+
+import numpy as np
+import pytest
+from support.frames import run, runs
+
+from qrlib.records import per_image
+from qrlib.report import recommendation, restore_or_not
+from qrlib.report.claims.evidence import Evidence
+
+N = 400
+RNG = np.random.default_rng(0)
+
+
+def rows(restorer, right, confidence):
+    """One run: each case has these answers and confidences, one an image."""
+    frame = run(restorer, 0, right.mean(), right.mean(), right.mean(), n=N)
+    kept = per_image.pack(right, confidence, "accuracy")
+    more = [frame.assign(images=None, **kept)]
+    for metric in ("psnr", "ssim"):
+        values = {"images": per_image.pack_values(confidence, metric)}
+        more.append(frame.assign(metric=metric, right=None, confidence=None, **values))
+    return runs(*more)
+
+
+@pytest.fixture
+def results():
+    """Each of both recognises some half of the images, and is surer where it does."""
+    raw, restored = RNG.random(N) < 0.5, RNG.random(N) < 0.5
+    sure = [np.where(right, 0.8, 0.3) + 0.1 * RNG.random(N) for right in (raw, restored)]
+    return runs(rows("none", raw, sure[0]), rows("qrnet-multiple", restored, sure[1]))
+
+
+def right(frame, restorer):
+    first = frame[(frame["restorer"] == restorer) & (frame["metric"] == "accuracy")].iloc[0]
+    return per_image.unpack_truth(first["right"], N)
+
+
+def test_the_surer_answer_counts(results):
+    gated = restore_or_not.with_gate(results)
+    either = right(results, "none") | right(results, "qrnet-multiple")
+    assert right(gated, restore_or_not.GATED).tolist() == either.tolist()
+    added = gated[gated["restorer"] == restore_or_not.GATED]
+    assert len(added) == 11
+    assert added["value"].tolist() == pytest.approx([either.mean()] * 11)
+    assert added["restored"].between(0.4, 0.6).all()
+
+
+def test_the_gate_is_held_against_both(results):
+    evidence = Evidence(restore_or_not.with_gate(results))
+    frame = restore_or_not.against_both(evidence)
+    assert set(frame["verdict"]) == {"holds"}
+    assert len(frame) == 6
+    assert frame["records"].iloc[0] == ("none-0.json", "qrnet-multiple-0.json")
+    said = restore_or_not.in_words(frame)
+    assert (
+        "Against never restoring, the gate is more accurate on clean images, more accurate on noise"
+        in said
+    )
+    assert restore_or_not.GATED in set(recommendation.options(evidence)["method"])
+    shown = restore_or_not.render_gate(frame, "gate").markdown
+    assert f"{frame['ours'].iloc[0]:.3f}" in shown
+
+
+def test_records_without_confidences_have_no_gate(results):
+    old = results.assign(confidence=None)
+    assert restore_or_not.with_gate(old) is old
+    assert restore_or_not.against_both(Evidence(old)).empty
+    assert set(restore_or_not.foretelling(old, method="qrnet")["measure"]) == {"psnr", "ssim"}
+
+
+def test_what_foretells_recognition(results):
+    frame = restore_or_not.foretelling(results, method="qrnet")
+    surest = frame[frame["measure"] == "confidence"]
+    assert surest["within"].tolist() == pytest.approx([1.0, 1.0])
+    assert len(frame) == 6
+    assert "1.000" in restore_or_not.render_foretelling(frame, "qrnet", "auc").markdown
+
+
+def test_auc_is_the_share_of_pairs_in_order_and_has_its_error():
+    values, truth = np.array([1, 2, 2, 3, 4.0]), np.array([0, 0, 1, 1, 0], bool)
+    pairs = [(y > n) + 0.5 * (y == n) for y in values[truth] for n in values[~truth]]
+    assert restore_or_not.auc(values, truth)[0] == pytest.approx(np.mean(pairs))
+    areas = []
+    for _ in range(300):
+        truth = np.arange(200) < 80
+        areas.append(restore_or_not.auc(RNG.normal(size=200) + truth, truth))
+    found, told = np.transpose(areas)
+    assert told.mean() == pytest.approx(found.std(), rel=0.15)
