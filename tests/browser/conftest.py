@@ -99,10 +99,16 @@ def server(html: Path) -> Iterator[str]:
         server.shutdown()
 
 
-@pytest.fixture(params=["http", "file"])
+#: For a test of each kind of page, which works from a disk as over http.
+EVERYWHERE = pytest.mark.parametrize("site", ["http", "file"], indirect=True)
+
+
+@pytest.fixture
 def site(request: pytest.FixtureRequest, html: Path) -> str:
-    """Where the book lies, with a closing slash; each test runs over both."""
-    return request.getfixturevalue("server") if request.param == "http" else f"{html.as_uri()}/"
+    """Where the book lies, with a closing slash: over http unless a test says otherwise."""
+    if getattr(request, "param", "http") == "file":
+        return f"{html.as_uri()}/"
+    return request.getfixturevalue("server")
 
 
 def new_page(

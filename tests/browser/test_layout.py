@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import FloatRect, Locator
 
-from browser.conftest import DESKTOP, PHONE, until, widen
+from browser.conftest import DESKTOP, EVERYWHERE, PHONE, until, widen
 
 pytestmark = pytest.mark.slow
 
@@ -22,6 +22,7 @@ PICTURE = _FILE.getvalue()
 OFFLINE = ["index", "_executed/method", "_executed/distortions", "rerun", "api/science"]
 
 
+@EVERYWHERE
 @pytest.mark.parametrize("name", OFFLINE)
 def test_a_page_works_from_a_file(visit: Callable, site: str, name: str) -> None:
     """Over http too, where the same page is dark; `visit` checks console and requests."""

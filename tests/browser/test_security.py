@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from browser.conftest import new_page
+from browser.conftest import EVERYWHERE, new_page
 from browser.reading import REFUSED
 
 pytestmark = pytest.mark.slow
@@ -77,10 +77,10 @@ def other() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
+@EVERYWHERE
 def test_what_gets_into_a_page_runs_not_and_reaches_nobody(
     browser: Browser, site: str, other: tuple[str, list[str]]
 ) -> None:
-    """Over http and from a file."""
     address, asked = other
     page = new_page(browser)
     page.add_init_script(REFUSED)
