@@ -230,8 +230,7 @@ def test_all_blur_by_the_definition_and_add_noise_of_one_strength(name: str) -> 
 @pytest.mark.slow
 def test_onnx_restores_what_pytorch_does() -> None:
     pytest.importorskip("onnxruntime")
-    for size in (1, 3):
-        assert infer.onnxruntime(TINY, classify=False, batch=size).difference < 1e-5
+    assert infer.onnxruntime(TINY, classify=False, batch=3).difference < 1e-5
     assert infer.ours(TINY, classify=True, batch=1).difference < 1e-5
 
 

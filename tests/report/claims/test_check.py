@@ -9,7 +9,7 @@ from support.frames import run, runs, timing
 from support.made_records import training_record
 
 from qrlib import paper
-from qrlib.records.selection import Selection
+from qrlib.records.selection import ONLY, Selection
 from qrlib.report.claims import check
 from qrlib.report.claims.paper_claims import CLAIMS
 from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED
@@ -65,6 +65,11 @@ def trained(seconds=((20.0, 20.1, 20.2), (20.3, 20.2, 20.4)), devices=("a GPU", 
         record["training"]["epochs"] = [{"seconds": one} for one in each]
         found.append(record)
     return found
+
+
+def judged(frame, *ids, choice=ONLY):
+    """The rows of some claims: all take a second."""
+    return check.check(frame, choice, ids=ids).set_index("id")
 
 
 def verdicts(**changes):
@@ -227,26 +232,19 @@ def test_what_was_not_run_is_named():
     assert set(found["n"]) == {N}
 
 
-def test_caltech256_has_claims_of_its_own():
-    other = check.check(results().assign(dataset="caltech256")).set_index("id")
+def test_caltech256_has_claims_and_numbers_of_its_own():
+    both = "caltech256-recnet-single-beats-multiple"
+    ids = ("caltech256-qrnet-beats-all", both, "qrnet-beats-none-blur")
+    other = judged(results().assign(dataset="caltech256"), *ids)
     assert other.loc["caltech256-qrnet-beats-all", "verdict"] == CLOSE  # against RecNet (single)
-    assert other.loc["caltech256-recnet-single-beats-multiple", "paper"] == (
-        "0.496 vs 0.473; 0.328 vs 0.242"
-    )
-
-
-@pytest.mark.slow
-def test_paper_numbers_follow_the_data_set():
-    other = check.check(results().assign(dataset="caltech256")).set_index("id")
+    assert other.loc[both, "paper"] == "0.496 vs 0.473; 0.328 vs 0.242"
     assert other.loc["qrnet-beats-none-blur", "paper"] == "0.346 vs 0.098"
-    other = check.check(results(), paper_dataset="Caltech256").set_index("id")
-    assert other.loc["qrnet-beats-none-noise", "paper"] == "0.521 vs 0.346"
-    own = check.check(results().assign(dataset="caltech101-small")).set_index("id")
-    assert own.loc["qrnet-beats-none-noise", "paper"] == "0.832 vs 0.642"
+    own = judged(results().assign(dataset="caltech101-small"), "qrnet-beats-none-noise")
+    assert own["paper"].item() == "0.832 vs 0.642"
 
 
 def test_numbers_of_a_row():
-    row = check.check(results()).set_index("id").loc["qrnet-beats-recnet-single-blur"]
+    row = judged(results(), "qrnet-beats-recnet-single-blur").iloc[0]
     assert row["ours"] == "0.705 vs 0.684"
     assert row["difference"] == pytest.approx(0.021)
     error = math.sqrt(0.705 * 0.295 / N + 0.684 * 0.316 / N)
@@ -273,40 +271,38 @@ def test_what_speaks_against_a_claim_is_reported():
 
 def test_seeds_that_disagree_leave_a_claim_open():
     seeds = [(0, 0.9, 0.90, 0.80), (1, 0.9, 0.60, 0.80)]  # on noise one seed wins, one loses
-    found = verdicts(qrnet_multiple=seeds)
-    assert found["qrnet-beats-none-noise"] == CLOSE
-    assert found["qrnet-beats-none-blur"] == HOLDS
+    ids = "qrnet-beats-none-noise", "qrnet-beats-none-blur"
+    assert list(judged(results(qrnet_multiple=seeds), *ids)["verdict"]) == [CLOSE, HOLDS]
 
 
-@pytest.mark.slow
 def test_where_one_suffices_the_better_decides():
     tuned = {"finetuned-multiple": [(0, 0.89, 0.95, 0.5)]}  # better on noise, worse on blur
-    found = check.check(everything(**tuned), VGG16).set_index("id")
-    row = found.loc["finetuned-single-not-always-better"]
+    ids = "finetuned-single-not-always-better", "finetuned-multiple-mostly-better"
+    found = judged(everything(**tuned), *ids, choice=VGG16)
+    row = found.loc[ids[0]]
     assert (row["verdict"], row["ours"]) == (HOLDS, "0.950 vs 0.831; 0.500 vs 0.741")
     assert row["difference"] == pytest.approx(0.119)
-    row = found.loc["finetuned-multiple-mostly-better"]
+    assert " or " in row["how"]
+    row = found.loc[ids[1]]
     assert row["verdict"] == FAILS
     assert row["difference"] == pytest.approx(-0.241)
-    assert " or " in found.loc["finetuned-single-not-always-better", "how"]
 
 
-@pytest.mark.slow
 def test_among_equal_verdicts_units_do_not_matter():
-    row = check.check(everything(), VGG16).set_index("id").loc["qrnet-improves-quality-blur"]
+    row = judged(everything(), "qrnet-improves-quality-blur", choice=VGG16).iloc[0]
     # 2.2 dB of a spread of 4 are less than 0.073 of SSIM of a spread of 0.1.
     assert row["difference"] == pytest.approx(2.2)
     assert row["standard_error"] == pytest.approx(4 / math.sqrt(N))
 
 
-@pytest.mark.slow
 def test_one_of_several_comparisons_decides():
-    row = check.check(results(recnet_multiple=[(0, 0.9, 0.3, 0.2)])).set_index("id")
-    row = row.loc["restorers-beat-none-average"]
+    def of(**changes):
+        return judged(results(**changes), "restorers-beat-none-average").iloc[0]
+
+    row = of(recnet_multiple=[(0, 0.9, 0.3, 0.2)])
     assert row["verdict"] == FAILS
     assert row["difference"] == pytest.approx(0.25 - 0.4505)
-    row = check.check(results(recnet_multiple=[(0, 0.9, 0.642, 0.262)])).set_index("id")
-    row = row.loc["restorers-beat-none-average"]
+    row = of(recnet_multiple=[(0, 0.9, 0.642, 0.262)])
     assert row["verdict"] == CLOSE
     assert row["difference"] == pytest.approx(0.0015)
     # The worst verdict decides even where its difference is the larger one.
@@ -315,7 +311,7 @@ def test_one_of_several_comparisons_decides():
         "recnet_blur": [(0, 0.9, 0.01, 0.289)],
         "recnet_multiple": [(0, 0.9, 0.6, 0.2), (1, 0.9, 0.9, 0.8)],
     }
-    row = check.check(results(**seeds)).set_index("id").loc["restorers-beat-none-average"]
+    row = of(**seeds)
     assert (row["verdict"], row["seeds"]) == (CLOSE, 2)
     assert row["difference"] == pytest.approx((0.4 + 0.85) / 2 - 0.4505)
 
@@ -327,12 +323,13 @@ def test_seeds_are_paired_and_none_goes_with_each():
         "recnet_noise": [(1, 0.9, 0.8, 0.01)],
         "recnet_blur": [(1, 0.9, 0.01, 0.7)],
     }
-    found = check.check(results(**changes)).set_index("id")
-    row = found.loc["qrnet-beats-recnet-multiple-noise"]
+    ids = "qrnet-beats-recnet-multiple-noise", "qrnet-beats-none-noise"
+    found = judged(results(**changes), *ids)
+    row = found.loc[ids[0]]
     assert row["seeds"] == 2  # 1 and 2: 0.75 - 0.66, 0.80 - 0.72
     assert row["difference"] == pytest.approx((0.09 + 0.08) / 2)
     assert row["ours"] == "0.775 vs 0.690"
-    row = found.loc["qrnet-beats-none-noise"]
+    row = found.loc[ids[1]]
     assert row["seeds"] == 3
     assert row["difference"] == pytest.approx(0.75 - 0.642)
 
@@ -344,12 +341,12 @@ def test_no_common_seed_is_refused():
 
 def test_high_levels_are_the_upper_two():
     falls = [0.9, 0.9, 0.9, 0.3, 0.2]
-    found = check.check(results(recnet_blur=[(0, 0.9, 0.01, falls)])).set_index("id")
-    row = found.loc["qrnet-beats-recnet-single-high-blur"]
-    assert row["ours"] == "0.705 vs 0.250"
-    assert row["verdict"] == HOLDS
-    assert found.loc["recnet-single-beats-multiple-high-blur", "verdict"] == FAILS
-    assert found.loc["qrnet-beats-recnet-single-blur", "ours"] == "0.705 vs 0.640"
+    high = "qrnet-beats-recnet-single-high-blur", "recnet-single-beats-multiple-high-blur"
+    every = "qrnet-beats-recnet-single-blur"
+    found = judged(results(recnet_blur=[(0, 0.9, 0.01, falls)]), *high, every)
+    assert list(found.loc[list(high), "verdict"]) == [HOLDS, FAILS]
+    assert found.loc[high[0], "ours"] == "0.705 vs 0.250"
+    assert found.loc[every, "ours"] == "0.705 vs 0.640"
 
 
 def test_chosen_claims():
