@@ -24,9 +24,6 @@ from qrlib.utils.errors import QrlibError
 #: Our data set names -> the paper's.
 DATASETS = {"caltech101": "Caltech101", "caltech256": "Caltech256"}
 
-#: Half a unit of the third decimal, and what floating point adds to it.
-ROUNDING = 0.0005 + 1e-9
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -290,27 +287,3 @@ def find(dataset: str, distortion: str, method: str, metric: str = "accuracy") -
         if (cell.dataset, cell.distortion, cell.method, cell.metric) == wanted:
             return cell.value
     return None
-
-
-def averages() -> pd.DataFrame:
-    """Every printed average of Tables 2 to 4 beside the mean of its printed noise and blur rows.
-
-    Returns:
-        Columns table, dataset, method, printed, mean, agrees (equal to within `ROUNDING`).
-    """
-    rows = []
-    for table in (2, 3, 4):
-        for cell in (cell for cell in _TABLES[table] if cell.distortion == "average"):
-            noise, blur = (printed(table, cell.dataset, d, cell.method) for d in ("noise", "blur"))
-            mean = (noise + blur) / 2
-            rows.append(
-                {
-                    "table": table,
-                    "dataset": cell.dataset,
-                    "method": cell.method,
-                    "printed": cell.value,
-                    "mean": mean,
-                    "agrees": abs(mean - cell.value) <= ROUNDING,
-                }
-            )
-    return pd.DataFrame(rows)

@@ -108,22 +108,6 @@ def quality(data: pd.DataFrame) -> str:
     return " ".join(parts)
 
 
-def average(table: pd.DataFrame) -> str:
-    """Which method is best on average, in print and here.
-
-    Args:
-        table: frame of `qrlib.report.tables.table2`, `table3` or `table4`.
-    """
-    cells = table[table["row"] == "average"]
-    printed, ours = (cells.loc[cells[whose].idxmax()] for whose in ("paper", "ours"))
-    if len(cells) == 1:
-        return f"On average: paper {printed['paper']:.3f}, ours {ours['ours']:.3f}."
-    return (
-        f"Best on average: {labels.method(printed['column'])} in the paper ({printed['paper']:.3f}), "
-        f"{labels.method(ours['column'])} here ({ours['ours']:.3f})."
-    )
-
-
 def lambda_sweep(table: pd.DataFrame) -> str:
     """What became of both parts of the validation loss, and of accuracy, as lambda rose.
 
@@ -156,14 +140,12 @@ def _course(values: Iterable[float]) -> str:
 
 def lowest_validation_loss(history: pd.DataFrame) -> str:
     """When the validation loss was lowest; for `qrlib.report.figures.plots.learning_curves`, whose data it takes."""
-    stages = history.groupby("stage", sort=False) if "stage" in history.columns else [("", history)]
-    parts = []
-    for stage, rows in stages:
-        losses = rows.set_index("epoch")["val_loss"].dropna()
-        if len(losses):
-            start = f"{stage}: " if stage else ""
-            parts.append(f"{start}epoch {losses.idxmin():g} of {rows['epoch'].max():g}")
-    return f"The validation loss is lowest in {labels.joined(parts)}." if parts else ""
+    losses = history.set_index("epoch")["val_loss"].dropna()
+    if losses.empty:
+        return ""
+    return (
+        f"The validation loss is lowest in epoch {losses.idxmin():g} of {history['epoch'].max():g}."
+    )
 
 
 def learning(epochs: pd.DataFrame) -> str:

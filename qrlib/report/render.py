@@ -132,24 +132,23 @@ def wide(
     file: str,
     *,
     line: str = "restorer",
-    column: str = "distortion",
     digits: int = 3,
     up: str = sources.OF_PROFILE,
 ) -> Rendered:
-    """A tidy frame as a table: a line and a column for each value, in the frame's order.
+    """A tidy frame as a table: a line for each method, a column for each distortion, in its order.
 
     Args:
-        data: columns `line` and `column`, ours, and where there are seeds spread.
+        data: columns `line`, distortion, ours, and where there are seeds spread.
         file, up: as in `qrlib.report.sources.line`.
-        line, column: whose values head the lines and the columns.
+        line: whose values head the lines.
     """
     texts = {
-        (cell[line], cell[column]): mean_and_spread(
+        (cell[line], cell["distortion"]): mean_and_spread(
             cell["ours"], cell.get("spread", math.nan), digits
         )
         for cell in data.dropna(subset=["ours"]).to_dict("records")
     }
-    columns = list(dict.fromkeys(data[column]))
+    columns = list(dict.fromkeys(data["distortion"]))
     rows = [
         [labels.method(key), *(texts.get((key, each), "–") for each in columns)]
         for key in dict.fromkeys(data[line])

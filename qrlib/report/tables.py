@@ -76,7 +76,7 @@ def _beside_paper(
     table: int,
     methods: Iterable[str],
     comparable: bool,
-    paper_dataset: str | None,
+    paper_dataset: str | None = None,
     metric: str = "accuracy",
     rows: Sequence[str] = ("noise", "blur", "average"),
 ) -> pd.DataFrame:
@@ -142,7 +142,6 @@ def table2(
     choice: Selection = ONLY,
     *,
     comparable: bool = False,
-    paper_dataset: str | None = None,
 ) -> pd.DataFrame:
     """Table 2: accuracy with each restorer in front of the classifier, paper and ours.
 
@@ -151,8 +150,6 @@ def table2(
 
     Args:
         comparable: True if the profile has the paper's setting; only then there are differences.
-        paper_dataset: whose printed numbers are beside ours ("Caltech101" or "Caltech256");
-            default: our own data set's, and Caltech101's if the paper does not have ours.
 
     Returns:
         One cell a row: table, row ("noise", "blur", "average"), column (key of `TABLE2_METHODS`),
@@ -161,7 +158,7 @@ def table2(
         difference (ours - paper, NaN unless comparable), dataset,
         paper_dataset, profile, records (the files behind ours).
     """
-    return _beside_paper(results, choice, 2, TABLE2_METHODS, comparable, paper_dataset)
+    return _beside_paper(results, choice, 2, TABLE2_METHODS, comparable)
 
 
 def table3(
@@ -184,13 +181,12 @@ def table4(
     choice: Selection = ONLY,
     *,
     comparable: bool = False,
-    paper_dataset: str | None = None,
 ) -> pd.DataFrame:
     """Table 4: accuracy where the classifier's fully connected layers were trained as well.
 
     The columns are keys of `TABLE4_METHODS`; arguments and columns as in `table2`.
     """
-    return _beside_paper(results, choice, 4, TABLE4_METHODS, comparable, paper_dataset)
+    return _beside_paper(results, choice, 4, TABLE4_METHODS, comparable)
 
 
 def table5(
@@ -245,17 +241,10 @@ def _strengths(selected: pd.DataFrame) -> dict[Any, float]:
     return selected.groupby(["distortion", "level"])["strength"].first().astype(float).to_dict()
 
 
-def quality(
-    results: pd.DataFrame,
-    choice: Selection = ONLY,
-    *,
-    methods: Iterable[str] | None = None,
-) -> pd.DataFrame:
+def quality(results: pd.DataFrame, choice: Selection = ONLY) -> pd.DataFrame:
     """The data behind Figure 7: image quality and accuracy at every level of each distortion.
 
-    Args:
-        methods: keys of `FIGURE7_METHODS`, or names of restorers; default: all of that figure that
-            were run.
+    Of all methods of that figure that were run.
 
     Returns:
         Columns method, restorer, distortion, level, strength, psnr (dB), ssim, accuracy (means over
@@ -266,7 +255,7 @@ def quality(
         QrlibError: as `qrlib.records.selection.select`; a restorer, level or seed has no value of a
             metric.
     """
-    methods = list(methods or with_results(results, FIGURE7_METHODS, choice))
+    methods = list(with_results(results, FIGURE7_METHODS, choice))
     metrics = ("psnr", "ssim", "accuracy")
     needed = restorers_of(methods)
     selected = {m: select(results, choice, metric=m, restorers=needed) for m in metrics}

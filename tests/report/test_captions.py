@@ -88,9 +88,6 @@ def test_the_epoch_of_the_lowest_loss():
     assert (
         captions.lowest_validation_loss(history) == "The validation loss is lowest in epoch 2 of 3."
     )
-    two = pd.concat([history.assign(stage="clean"), history[:1].assign(stage="mixed")])
-    said = "The validation loss is lowest in clean: epoch 2 of 3 and mixed: epoch 1 of 1."
-    assert captions.lowest_validation_loss(two) == said
 
 
 def test_lowest_in_the_epoch_that_was_kept():

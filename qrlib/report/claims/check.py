@@ -30,7 +30,6 @@ def check(
     training: Sequence[Mapping[str, Any]] = (),
     unseen: str | None = None,
     ids: Iterable[str] | None = None,
-    paper_dataset: str | None = None,
     claims: Sequence[Claim] = CLAIMS,
 ) -> pd.DataFrame:
     """Every claim, judged on our results.
@@ -39,7 +38,6 @@ def check(
         results, choice, times, training, unseen: as in `qrlib.report.claims.evidence.Evidence`.
         ids: which claims, in the paper's order whatever the order here; default: all.
         claims: the paper's, or others.
-        paper_dataset: whose printed numbers to show; default as in `qrlib.report.tables.table2`.
 
     Returns:
         One claim a row: id, claim, where, how (what is compared), paper and ours (texts "left vs
@@ -53,7 +51,7 @@ def check(
             two restorers have no seed in common.
     """
     evidence = Evidence(results, choice, times=times, training=training, unseen=unseen)
-    printed_dataset = paper_dataset or paper.DATASETS.get(evidence.dataset, "Caltech101")
+    printed_dataset = paper.DATASETS.get(evidence.dataset, "Caltech101")
     known = [claim.id for claim in claims]
     wanted = known if ids is None else [choose("claim", name, known) for name in ids]
     rows = []

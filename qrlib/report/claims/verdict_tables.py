@@ -35,12 +35,7 @@ PLACES = {
 
 
 def render(
-    verdicts: pd.DataFrame,
-    file: str,
-    *,
-    label: str = "ours",
-    paper_label: str = "paper",
-    up: str = sources.OF_PROFILE,
+    verdicts: pd.DataFrame, file: str, *, label: str = "ours", up: str = sources.OF_PROFILE
 ) -> Rendered:
     """A frame of `qrlib.report.claims.check.check`, or some of its rows.
 
@@ -48,13 +43,13 @@ def render(
 
     Args:
         file, up: as in `qrlib.report.sources.line`.
-        label, paper_label: the words before our numbers and the printed ones.
+        label: the words before our numbers.
     """
     rows = [
-        [_verdict(row), _claim(row, up), _compared(row, label, paper_label)]
+        [_verdict(row), _claim(row, up), _compared(row, label)]
         for row in verdicts.to_dict("records")
     ]
-    headings = ["verdict", "claim", f"compared: {paper_label}, {label}"]
+    headings = ["verdict", "claim", f"compared: paper, {label}"]
     caption = _caption(verdicts)
     return grid(headings, rows, caption, file, data=tidy(verdicts), up=up, style="qr-claims")
 
@@ -92,13 +87,13 @@ def _claim(row: Mapping[str, Any], up: str) -> Rendered:
     return Rendered(f"{text} ({row['where']}).", f"{html.escape(text)} <span>({where})</span>.")
 
 
-def _compared(row: Mapping[str, Any], label: str, paper_label: str) -> Rendered:
+def _compared(row: Mapping[str, Any], label: str) -> Rendered:
     """The comparison that decides and its numbers; all of several unfold, a pair a line."""
-    plain = f"{row['how']}: {paper_label} {row['paper']}; {label} {row['why'] or row['ours']}"
+    plain = f"{row['how']}: paper {row['paper']}; {label} {row['why'] or row['ours']}"
     how = html.escape(_brief(row["how"]))
     if row["verdict"] == NOT_JUDGED:
         return Rendered(plain, f"{how}: <em>{html.escape(row['why'])}</em>")
-    lines = [_pair(comparison, label, paper_label) for comparison in row["comparisons"]]
+    lines = [_pair(comparison, label) for comparison in row["comparisons"]]
     shown = f"<ul>{lines[row['decides']]}</ul>"
     if len(lines) > 1:
         summary = f"decides among {len(lines)}: {how}"
@@ -111,11 +106,11 @@ def _brief(words: str) -> str:
     return words.replace("accuracy, ", "").removeprefix("accuracy: ")
 
 
-def _pair(comparison: Mapping[str, Any], label: str, paper_label: str) -> str:
+def _pair(comparison: Mapping[str, Any], label: str) -> str:
     """One comparison: what, the printed pair, ours."""
     cells = [html.escape(_brief(f"{comparison['place']}: {comparison['relation']}"))]
     for name, source, none in (
-        (paper_label, "paper", "no number"),
+        ("paper", "paper", "no number"),
         (label, "ours", "not comparable"),
     ):
         pair = minus(numbers(comparison[source], comparison["metric"], none))

@@ -6,9 +6,7 @@ Nothing is placed by hand for one network or one training: `network` takes the l
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from fractions import Fraction
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -145,9 +143,7 @@ CALLED = (
 )
 
 
-def training(
-    loss: RecoveryLoss, *, trained: Collection[str] = ("Q",), unseen: str | None = None
-) -> Figure:
+def training(loss: RecoveryLoss, *, unseen: str | None = None) -> Figure:
     """Figures 2 and 3: which networks and losses a training has, and where its gradients go.
 
     One classifier in `loss` gives Figure 2, several Figure 3, none the training of RecNet.  What is
@@ -156,16 +152,16 @@ def training(
 
     Args:
         loss: its weights name the classifiers C_i, keys of `qrlib.classifiers.ARCHITECTURES`.
-        trained: "Q", and the classifiers whose fully connected layers are trained with it: the
-            end-to-end training of Section III-B.
         unseen: a classifier that only evaluates what Q has learnt, as ResNet does in Figure 3.
 
     Raises:
-        QrlibError: an unknown classifier; `trained` without "Q", or with a name that the loss gives
-            no weight; an unseen classifier that the loss has seen.
+        QrlibError: an unknown classifier, or an unseen one that the loss has seen.
     """
-    _check(loss, trained, unseen)
     weights = loss.weights
+    for name in [*weights, *([] if unseen is None else [unseen])]:
+        choose("classifier", name, ARCHITECTURES)
+    if unseen in weights:
+        raise QrlibError(f"{unseen} is not unseen: it has a weight in the loss; choose another")
     rows = len(weights) + (unseen is not None)
     ys = [FIRST + ROW * i for i in range(max(rows, 1))]
     y = (ys[0] + ys[max(len(weights), 1) - 1]) / 2
@@ -178,27 +174,12 @@ def training(
             place = ys[number - 1]
             many = len(weights) > 1
             label = f"$C_{{{number}}}$ {name}" if many else f"$C$ {name}"
-            _classifier(ax, place, name, label, name in trained)
+            _classifier(ax, place, name, label)
             _judged(ax, place, y, name, weight, number if many else None)
         if unseen is not None:
             _evaluated(ax, ys[-1], y, unseen)
         _legend(ax, bottom, formula, frozen=bool(rows))
     return figure
-
-
-def _check(loss: RecoveryLoss, trained: Collection[str], unseen: str | None) -> None:
-    for name in [*loss.weights, *([] if unseen is None else [unseen])]:
-        choose("classifier", name, ARCHITECTURES)
-    if isinstance(trained, str):
-        raise QrlibError(f"trained must be a collection of names, such as ['Q'], not {trained!r}")
-    for name in trained:
-        choose("trained network", name, ["Q", *loss.weights])
-        if loss.weights.get(name) == 0:
-            raise QrlibError(f"{name} cannot be trained: its loss has the weight 0; raise it")
-    if "Q" not in trained:
-        raise QrlibError("trained must name 'Q', which every training of the paper trains: add it")
-    if unseen in loss.weights:
-        raise QrlibError(f"{unseen} is not unseen: it has a weight in the loss; choose another")
 
 
 def _pair(ax: Axes, start: Point, end: Point, name: str | None) -> None:
@@ -258,21 +239,12 @@ def _restorer(ax: Axes, y: float, called: str) -> None:
     arrow(ax, [(centre, y + 0.35), (centre, low), (start, low)])
 
 
-def _classifier(ax: Axes, y: float, name: str, label: str, fine_tuned: bool) -> None:
-    """A classifier: frozen, or frozen up to its fully connected layers."""
+def _classifier(ax: Axes, y: float, name: str, label: str) -> None:
     x, width = CLASSIFIER
     text(ax, x + width / 2, y - 0.58, label, weight="bold")
-    count = ARCHITECTURES[name].fully_connected
-    parts: list[tuple[float, float, str, dict[str, Any]]] = [(0, 1, "", FROZEN)]
-    if fine_tuned:
-        parts = [(0, 0.48, "conv.\n", FROZEN), (0.52, 1, f"{count} FC\n", TRAINED)]
-    for start, end, what, look in parts:
-        left, right = x + width * start, x + width * end
-        high, low = 0.42 - 0.12 * start, 0.42 - 0.12 * end
-        corners = [(left, y - high), (right, y - low), (right, y + low), (left, y + high)]
-        state = "trained" if look is TRAINED else "frozen"
-        polygon(ax, corners, look, f"{state}:{name}")
-        text(ax, (left + right) / 2, y, what + state)
+    corners = [(x, y - 0.42), (x + width, y - 0.3), (x + width, y + 0.3), (x, y + 0.42)]
+    polygon(ax, corners, FROZEN, f"frozen:{name}")
+    text(ax, x + width / 2, y, "frozen")
 
 
 def _judged(
@@ -293,7 +265,7 @@ def _judged(
 
 def _evaluated(ax: Axes, y: float, source: float, name: str) -> None:
     """A classifier that Q has not met in training: nothing comes back from it."""
-    _classifier(ax, y, name, name, fine_tuned=False)
+    _classifier(ax, y, name, name)
     arrow(ax, [_leaving(source, y, 0.28), (CLASSIFIER[0], y)])
     arrow(ax, [(CLASSIFIER[0] + CLASSIFIER[1], y), (LOSS[0], y)])
     box(ax, (LOSS[0], y), (LOSS[1], 0.44), "accuracy", DATA, f"unseen:{name}")

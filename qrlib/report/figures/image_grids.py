@@ -28,7 +28,6 @@ def image_strip(
     row_titles: Sequence[str] = (),
     captions: Sequence[str] = (),
     columns: int | None = None,
-    title: str = "",
 ) -> Figure:
     """Images in a grid, each shown with its own pixels.
 
@@ -51,7 +50,7 @@ def image_strip(
     ratio = arrays[0].shape[0] / arrays[0].shape[1]
     side = (7.0 - (0.3 if row_titles else 0)) / columns  # inches
     height = rows * ((side - 0.08) * ratio + (0.31 if captions else 0.08))
-    height += (0.3 if titles else 0) + (0.35 if title else 0)
+    height += 0.3 if titles else 0
     with style.canvas(rows, columns, (7.0, height)) as (figure, axes):
         for i, ax in enumerate(axes.flat):
             _show(ax, arrays[i] if i < len(arrays) else None)
@@ -61,8 +60,6 @@ def image_strip(
                 ax.set_ylabel(row_titles[i // columns])
             if captions and i < len(captions):
                 ax.set_xlabel(captions[i])
-        if title:
-            figure.suptitle(title)
     return figure
 
 

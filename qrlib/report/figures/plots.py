@@ -113,15 +113,9 @@ def _legend(figure: Figure, ax: Axes, *, entries: int | None = None) -> None:
         legend.remove()
 
 
-def figure4(
-    results: pd.DataFrame,
-    choice: Selection = ONLY,
-    *,
-    methods: Sequence[str] | None = None,
-    profile_label: str = "",
-) -> Figure:
+def figure4(results: pd.DataFrame, choice: Selection = ONLY, *, profile_label: str = "") -> Figure:
     """Figure 4: the restorers of Table 2 that were run, level by level; arguments of `level_curves`."""
-    methods = methods or selection.with_results(results, tables.TABLE2_METHODS, choice)
+    methods = selection.with_results(results, tables.TABLE2_METHODS, choice)
     return level_curves(results, choice, methods=methods, profile_label=profile_label)
 
 
@@ -143,23 +137,17 @@ def figure6(results: pd.DataFrame, choice: Selection, *, profile_label: str = ""
     return level_curves(results, choice, methods=tuple(tables.FIGURE6_METHODS), **options)
 
 
-def figure7(
-    results: pd.DataFrame,
-    choice: Selection = ONLY,
-    *,
-    methods: Sequence[str] | None = None,
-    profile_label: str = "",
-) -> Figure:
+def figure7(results: pd.DataFrame, choice: Selection = ONLY, *, profile_label: str = "") -> Figure:
     """Figure 7: image quality against accuracy, one line a method from level 1 to level 5.
 
     Noise is above and blur below, PSNR left and SSIM right.  The ends of a line bear the numbers of
     their levels; faint dots are single seeds.
 
     Args:
-        results, choice, methods: as in `qrlib.report.tables.quality`.
+        results, choice: as in `qrlib.report.tables.quality`.
         profile_label: title, which names the profile and its setting.
     """
-    data = tables.quality(results, choice, methods=methods)
+    data = tables.quality(results, choice)
     methods = list(dict.fromkeys(data["method"]))
     looks = looks_of(methods)
     with canvas(2, 2, (7.0, 7.6), sharey=True) as (figure, axes):
@@ -325,12 +313,11 @@ def paper_and_ours(table: pd.DataFrame, *, label: str = "ours", wide: bool = Fal
     return figure
 
 
-def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
+def learning_curves(history: pd.DataFrame) -> Figure:
     """Training and validation loss by epoch, the epoch of the lowest validation loss marked.
 
     Args:
-        history: columns epoch, train_loss, val_loss, one row an epoch; with a column stage, each
-            stage gets a panel of its own, because stages have different data and losses.
+        history: columns epoch, train_loss, val_loss, one row an epoch.
 
     Raises:
         QrlibError: a column is missing, or there is no row.
@@ -341,26 +328,20 @@ def learning_curves(history: pd.DataFrame, *, title: str = "") -> Figure:
         raise QrlibError(
             f"the history {what}: learning curves need one row an epoch with both losses"
         )
-    stages = list(dict.fromkeys(history["stage"])) if "stage" in history.columns else [None]
-    with canvas(1, len(stages), (7.0, 4.0)) as (figure, axes):
-        for ax, stage in zip(axes[0], stages, strict=True):
-            rows = history if stage is None else history[history["stage"] == stage]
-            rows = rows.sort_values("epoch")
-            # One epoch makes a point, and no line.
-            look = {"marker": "s", "markersize": 4} if len(rows) == 1 else {}
-            training = rows["epoch"], rows["train_loss"]
-            ax.plot(*training, label="training", color="#E69F00", ls="--", **look)
-            ax.plot(rows["epoch"], rows["val_loss"], label="validation", color="#0072B2", **look)
-            if len(rows) == 1:
-                ax.set_xlim(rows["epoch"].iloc[0] - 0.5, rows["epoch"].iloc[0] + 0.5)
-                ax.margins(y=0.2)
-            _mark_best(ax, rows.dropna(subset=["val_loss"]))
-            ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-            ax.set(xlabel="epoch", title="" if stage is None else str(stage))
-        axes[0, 0].set_ylabel("loss")
-        _legend(figure, axes[0, 0])
-        if title:
-            figure.suptitle(title)
+    with canvas(1, 1, (7.0, 4.0)) as (figure, ((ax,),)):
+        rows = history.sort_values("epoch")
+        # One epoch makes a point, and no line.
+        look = {"marker": "s", "markersize": 4} if len(rows) == 1 else {}
+        training = rows["epoch"], rows["train_loss"]
+        ax.plot(*training, label="training", color="#E69F00", ls="--", **look)
+        ax.plot(rows["epoch"], rows["val_loss"], label="validation", color="#0072B2", **look)
+        if len(rows) == 1:
+            ax.set_xlim(rows["epoch"].iloc[0] - 0.5, rows["epoch"].iloc[0] + 0.5)
+            ax.margins(y=0.2)
+        _mark_best(ax, rows.dropna(subset=["val_loss"]))
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        ax.set(xlabel="epoch", ylabel="loss")
+        _legend(figure, ax)
     return figure
 
 

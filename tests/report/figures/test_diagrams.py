@@ -156,33 +156,12 @@ def test_training_without_classifiers_is_recnet():
     assert {"frozen:vgg16", "unseen:vgg16"} <= set(parts(evaluated))
 
 
-def test_training_end_to_end_marks_the_fully_connected_layers():
-    figure = diagrams.training(RecoveryLoss(TWO), trained=("Q", "vgg16"))
-    named = parts(figure)
-    assert not dashed(named["trained:vgg16"])
-    assert dashed(named["frozen:vgg16"])
-    assert "trained:inception_v3" not in named
-    assert "3 FC\ntrained" in words(figure)
-    frozen, trained = (named[f"{s}:vgg16"].get_xy()[:, 0] for s in ("frozen", "trained"))
-    assert frozen.max() < trained.min()  # the convolutions come first
-
-
 @pytest.mark.parametrize(
     ("loss", "options", "message"),
     [
         ({"vgg61": 0.01}, {}, "unknown classifier 'vgg61' (did you mean 'vgg16'?)"),
         ({}, {"unseen": "resnet"}, "unknown classifier 'resnet'"),
         (TWO, {"unseen": "vgg16"}, "vgg16 is not unseen"),
-        (TWO, {"trained": ["vgg16"]}, "trained must name 'Q'"),
-        (TWO, {"trained": []}, "trained must name 'Q'"),
-        (TWO, {"trained": "Q"}, "must be a collection of names"),
-        (TWO, {"trained": ["Q", "resnet50"]}, "unknown trained network 'resnet50'"),
-        (
-            TWO,
-            {"trained": ["Q", "resnet50"], "unseen": "resnet50"},
-            "unknown trained network 'resnet50'",
-        ),
-        ({"vgg16": 0}, {"trained": ["Q", "vgg16"]}, "vgg16 cannot be trained"),
     ],
 )
 def test_training_refuses(loss, options, message):
@@ -194,10 +173,9 @@ FIGURES = {
     "network": lambda: diagrams.network(QRNet()),
     "small": lambda: diagrams.network(QRNet(convs_per_block=1)),
     "recnet": lambda: diagrams.training(RecoveryLoss(), unseen="small_inception"),
-    "one": lambda: diagrams.training(RecoveryLoss({"vgg16": 0.001}), trained=("Q", "vgg16")),
+    "one": lambda: diagrams.training(RecoveryLoss({"vgg16": 0.001})),
     "several": lambda: diagrams.training(
         RecoveryLoss({"small_inception": 0.001, "inception_v3": 0.01, "vgg16": 0.1}),
-        trained=("Q", "small_inception", "vgg16"),
         unseen="resnet50",
     ),
 }

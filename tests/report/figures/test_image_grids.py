@@ -20,7 +20,6 @@ def test_image_strip_shows_the_pixels():
         ["clean", "noise", "QRNet"],
         row_titles=["one", "two"],
         captions=list("abcdef"),
-        title="strip",
     )
     assert len(figure.axes) == 6
     for ax, image, caption in zip(figure.axes, images, "abcdef", strict=True):

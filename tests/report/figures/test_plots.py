@@ -122,12 +122,7 @@ def test_figure4_legend_is_outside_the_panels():
     assert figure.bbox.width == pytest.approx(700)
 
 
-def test_figure4_takes_other_restorers_and_refuses_missing_ones():
-    more = results((*RESTORERS, "mqrnet-multiple"))
-    figure = plots.figure4(more, methods=("none", "qrnet", "mqrnet-multiple"))
-    assert set(lines(figure.axes[0])) >= {"QRNet", "MQRNet"}
-    with pytest.raises(QrlibError, match="no accuracy results of mqrnet-multiple"):
-        plots.figure4(results(), methods=("none", "mqrnet-multiple"))
+def test_figure4_refuses_missing_levels_and_mixed_profiles():
     some = results().query("not (restorer == 'recnet-multiple' and distortion == 'blur')")
     with pytest.raises(QrlibError, match=r"recnet-multiple on blur, seed 0 have no level 1, 2, 3"):
         plots.figure4(some)
@@ -159,18 +154,15 @@ def test_paper_and_ours(comparable):
         assert seeds == pytest.approx(expected)
 
 
-def history(stages=False):
+def history():
     epochs = np.arange(1, 9)
     frame = pd.DataFrame({"epoch": epochs, "train_loss": 1 / epochs})
     frame["val_loss"] = 0.2 + 0.01 * (epochs - 5) ** 2
-    if not stages:
-        return frame
-    first = frame.assign(stage="clean", val_loss=1 / epochs + 0.1)
-    return pd.concat([first, frame.assign(stage="distorted")], ignore_index=True)
+    return frame
 
 
 def test_learning_curves():
-    figure = plots.learning_curves(history(), title="QRNet")
+    figure = plots.learning_curves(history())
     (ax,) = figure.axes
     drawn = lines(ax)
     np.testing.assert_allclose(drawn["training"].get_ydata(), history()["train_loss"])
@@ -184,16 +176,6 @@ def test_the_learning_curves_of_one_epoch_are_points():
     assert {line.get_marker() for line in axis.lines[:2]} == {"s"}
     low, high = axis.get_xlim()
     assert high - low == 1  # and no ticks at fractions of an epoch
-
-
-def test_learning_curves_of_stages_stand_apart():
-    shuffled = history(stages=True).sample(frac=1, random_state=0).sort_values("stage")
-    figure = plots.learning_curves(shuffled)
-    assert [ax.get_title() for ax in figure.axes] == ["clean", "distorted"]
-    best = [lines(ax)["best epoch"].get_xydata()[0].tolist() for ax in figure.axes]
-    assert best == [[8, pytest.approx(1 / 8 + 0.1)], [5, pytest.approx(0.2)]]
-    for ax in figure.axes:
-        assert list(lines(ax)["validation"].get_xdata()) == list(range(1, 9))
 
 
 def test_learning_curves_refuse_what_they_cannot_draw():
