@@ -166,12 +166,12 @@ TOLD = {
 def test_accuracies_in_prose_are_those_of_records(page: str, committed: None) -> None:
     known: set[str] = set()
     for name in TOLD[page]:
-        rows = store.read(name)
-        rows = rows[rows["metric"] == "accuracy"]
+        results = store.read(name)
+        rows = results[results["metric"] == "accuracy"]
         means = rows.groupby(["classifier", "restorer", "distortion"])["value"].mean()
         values = [*means, *rows[rows["level"].isin((0, 1, 5))]["value"]]
         for table in (tables.table2, tables.table3, tables.table4):
-            cells = table(store.read(name), profiles.load(name).choice)
+            cells = table(results, profiles.load(name).choice)
             values += [*cells["ours"], *cells["paper"]]
         known |= {f"{value:.3f}" for value in values}
     paragraphs = (ROOT / page).read_text("utf-8").splitlines()
