@@ -1,5 +1,6 @@
 """The first screen tells what the records say, whichever way it falls."""
 
+import functools
 import shutil
 
 import pytest
@@ -21,9 +22,15 @@ def committed(monkeypatch):
     return profiles.load(LEADING)
 
 
+@functools.cache
+def judged():
+    """Once for all tests: it takes a second."""
+    return check.check(table2_results())
+
+
 def said(profile, noise, blur):
     results = table2_results()
-    verdicts = check.check(results).set_index("id").assign(verdict=rule.CLOSE)
+    verdicts = judged().set_index("id").assign(verdict=rule.CLOSE)
     for distortion, verdict in (("noise", noise), ("blur", blur)):
         verdicts.loc[f"qrnet-beats-none-{distortion}", "verdict"] = verdict
     clean = gains.clean_accuracy(results, restorers=("none", "qrnet-multiple"))
@@ -56,9 +63,7 @@ def test_the_papers_claim_has_its_numbers():
 def test_all_runs_stand_under_the_paper():
     profile = profiles.load("quick")
     results = table2_results()
-    shown = first_page.runs(
-        [profile], {"quick": tables.table2(results)}, {"quick": check.check(results)}
-    )
+    shown = first_page.runs([profile], {"quick": tables.table2(results)}, {"quick": judged()})
     text = unpadded(shown)
     assert "| the paper | 0.642 | 0.832 | 0.259 | 0.705 |" in text
     assert f"| {profile.title} | 0.600 | 0.820 | 0.300 | 0.710 |" in text
