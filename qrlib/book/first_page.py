@@ -193,7 +193,7 @@ def answer(
     said = verdicts.set_index("id")["verdict"]
     cells = table.set_index(["row", "column"])
     gains = " ".join(
-        _gain(cells, distortion, said[f"qrnet-beats-none-{distortion}"])
+        _gain(cells, distortion, said[f"qrnet-beats-none-{distortion}"], profile.comparable)
         for distortion in DISTORTIONS
     )
     start = (
@@ -211,16 +211,19 @@ def answer(
         f"**How sure?** {_certainty(table)} "
         f"Of the paper's {len(verdicts)} claims that results can test, **{counts[rule.HOLDS]} hold, "
         f"{counts[rule.FAILS]} do not**, {counts[rule.CLOSE]} are too close to call, and "
-        f"{counts[rule.NOT_JUDGED]} this run cannot judge.",
+        f"{counts[rule.NOT_JUDGED]} cannot be judged by this run.",
     )
 
 
-def _gain(cells: pd.DataFrame, distortion: str, verdict: str) -> str:
+def _gain(cells: pd.DataFrame, distortion: str, verdict: str, comparable: bool) -> str:
+    """What QRNet gains, and where it may be compared, what it gains in print."""
     none, qrnet = (cells.loc[(distortion, method)] for method in ("none", "qrnet"))
     answers = {rule.HOLDS: "Yes", rule.FAILS: "No", rule.CLOSE: "Too close to call"}
+    gain = f"{100 * (qrnet.ours - none.ours):+.1f} points".replace("-", "−")
+    printed = f" (paper: {100 * (qrnet.paper - none.paper):+.1f})" if comparable else ""
     return (
         f"**{answers.get(verdict, 'Not judged')} under {distortion}**: VGG16 goes from "
-        f"{_percent(none.ours)} to {_percent(qrnet.ours)}."
+        f"{_percent(none.ours)} to {_percent(qrnet.ours)}, {gain}{printed}."
     )
 
 

@@ -63,7 +63,7 @@ def levels(results: pd.DataFrame, methods: Sequence[str], choice: Selection = ON
         results, methods, choice: as of `qrlib.report.figures.plots.level_curves`.
     """
     data = tables.levels(results, choice, restorers=selection.restorers_of(methods))
-    parts = []
+    parts = [_alone(methods)]
     for kind in _KINDS:
         names = {selection.restorer_of(m, kind): labels.method(m) for m in methods}
         rows = data[
@@ -73,7 +73,17 @@ def levels(results: pd.DataFrame, methods: Sequence[str], choice: Selection = ON
         counts = Counter(best.map(names)).most_common()
         winners = labels.joined(f"{name} at {n} of {len(best)} levels" for name, n in counts)
         parts.append(f"Most accurate under {kind}: {winners}.")
-    return f"{' '.join(parts)} Some leads may be small."
+    return " ".join(filter(None, [*parts, _LEADS]))
+
+
+#: What a lead is worth.
+_LEADS = "A lead that is shorter than the bars may be chance."
+
+
+def _alone(methods: Sequence[str]) -> str:
+    """A warning that a lead over doing nothing is no lead over a rival."""
+    restorers = [labels.method(m) for m in methods if m != "none"]
+    return f"No restorer but {restorers[0]} was run." if len(restorers) == 1 else ""
 
 
 def leaders(table: pd.DataFrame) -> str:
@@ -82,13 +92,14 @@ def leaders(table: pd.DataFrame) -> str:
     Args:
         table: frame of `qrlib.report.tables.table2` or `table4`.
     """
-    parts = []
+    run = table[table["ours"].notna()]["column"]
+    parts = [_alone(list(dict.fromkeys(run)))]
     for kind in _KINDS:
         cells = table[table["row"] == kind].set_index("column")
         printed, ours = (labels.method(str(cells[side].idxmax())) for side in ("paper", "ours"))
         agree = "and here" if printed == ours else f"but {ours} here"
         parts.append(f"Most accurate under {kind}: {printed} in the paper {agree}.")
-    return f"{' '.join(parts)} Some leads may be small."
+    return " ".join(filter(None, [*parts, _LEADS]))
 
 
 def quality(data: pd.DataFrame) -> str:

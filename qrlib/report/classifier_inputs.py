@@ -22,7 +22,7 @@ _WEIGHTS = {"imagenet": "torchvision's", "caffe": "Keras'"}
 _SHOWN = {
     "imagenet": "RGB, mean and deviation normalised",
     "caffe": "BGR, 0 to 255, minus the mean",
-    "rescaled": "RGB in [0, 1], as it is",
+    "rescaled": "RGB in [0, 1], without further scaling",
 }
 
 
@@ -80,15 +80,20 @@ def render(table: pd.DataFrame) -> Rendered:
         f"VGG16 without a restorer; {table['n'].iloc[0]} test images, ± one standard error. The last "
         "column is ours minus the paper's, for noise and blur."
     )
-    headings = ["", "what VGG16 is shown", *KINDS, "difference"]
+    headings = ["", "what VGG16 is given", *KINDS, "difference"]
     return grid(headings, rows, caption, "classifier-inputs", data=table, up=sources.OF_ALL)
 
 
 def conclusion(table: pd.DataFrame) -> str:
     """Which reading is nearest, in a sentence."""
     best = table.iloc[0]
+    network = f"VGG16 with {best['weights']} weights, given {best['shown']},"
+    if len(table) == 1:
+        return (
+            f"{network} differs from the printed row by {best['distance']:.3f} at most. The other readings were "
+            "tried on validation images alone."
+        )
     return (
-        f"VGG16 with {best['weights']} weights, shown {best['shown']}, is nearest to the paper: "
-        f"it differs from the printed row by {best['distance']:.3f} at most"
-        + (f", the next one by {table.iloc[1]['distance']:.3f}." if len(table) > 1 else ".")
+        f"{network} is nearest to the paper: it differs from the printed row by {best['distance']:.3f} at "
+        f"most, the next one by {table.iloc[1]['distance']:.3f}."
     )

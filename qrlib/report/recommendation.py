@@ -159,8 +159,8 @@ def render_levels(frame: pd.DataFrame, method: str, file: str) -> render.Rendere
     ]
     headings = ["", "no restoration", labels.method(method), "change", "verdict"]
     caption = (
-        f"{frame['n'].iloc[0]:,} test images; ± one standard error of the paired difference. Of differences "
-        "that are none, 5 in 100 get a verdict by luck."
+        f"{frame['n'].iloc[0]:,} test images; ± one standard error of the paired difference. Where there is no "
+        "real difference, about 5 in 100 still get a verdict by chance."
     )
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
 

@@ -17,8 +17,9 @@ def test_who_is_most_accurate_at_how_many_levels():
         record("qrnet-multiple", 0, 0.9, 0.8, [0.8, 0.7, 0.6, 0.5, 0.4]),
     )
     assert captions.levels(results, METHODS) == (
-        "Most accurate under noise: QRNet at 5 of 5 levels. Most accurate under blur: QRNet at 3 of 5 "
-        "levels and no restoration at 2 of 5 levels. Some leads may be small."
+        "No restorer but QRNet was run. Most accurate under noise: QRNet at 5 of 5 levels. Most accurate "
+        "under blur: QRNet at 3 of 5 levels and no restoration at 2 of 5 levels. A lead that is shorter than "
+        "the bars may be chance."
     )
 
 
@@ -28,7 +29,7 @@ def test_who_leads_in_the_paper_and_here():
     results.loc[noise, "value"] += 0.1
     assert captions.leaders(tables.table2(results)) == (
         "Most accurate under noise: QRNet in the paper but RecNet (single) here. Most accurate under "
-        "blur: QRNet in the paper and here. Some leads may be small."
+        "blur: QRNet in the paper and here. A lead that is shorter than the bars may be chance."
     )
 
 

@@ -25,9 +25,9 @@ def test_readings_are_in_the_order_of_their_distance(monkeypatch):
     assert list(table["clean_error"]) == pytest.approx([0.0156, 0.0109], abs=1e-4)  # of 400 images
     text = unpadded(classifier_inputs.render(table))
     assert "| the paper | | – | 0.642 | 0.259 | |" in text
-    row = "| Keras' weights | RGB in [0, 1], as it is | 0.890 ± 0.016 | 0.632 ±"
+    row = "| Keras' weights | RGB in [0, 1], without further scaling | 0.890 ± 0.016 | 0.632 ±"
     assert row in text
     assert "−0.010, −0.030 |" in text
     said = classifier_inputs.conclusion(table)
-    assert "Keras' weights, shown RGB in [0, 1]" in said
+    assert "Keras' weights, given RGB in [0, 1]" in said
     assert "by 0.030 at most, the next one by 0.200." in said

@@ -145,8 +145,8 @@
       state.picture.kind === "crop"
         ? `This is a test image of the class "${known[state.picture.answer]}". The classifier knows ${known.length} ` +
           "classes, and learned them from clean images."
-        : "EfficientNet-Lite0 knows ImageNet's 1000 classes. It says what it takes each picture for, and a sign says " +
-          "whether that is what it takes the original for.";
+        : "EfficientNet-Lite0 knows ImageNet's 1000 classes. It says what it takes each picture for. ✓ means: the same " +
+          "answer as for the original.";
   }
 
   let jobs = 0;

@@ -125,7 +125,11 @@ class Evidence:
             rows = self.rows(metric, unseen)
             if rows is None or restorer not in set(rows["restorer"]):
                 what = "" if metric == "accuracy" else f" ({labels.METRICS[metric][0]})"
-                lacking.append(restorer + what + (" under an unseen classifier" if unseen else ""))
+                lacking.append(
+                    labels.method(restorer)
+                    + what
+                    + (" under an unseen classifier" if unseen else "")
+                )
         return list(dict.fromkeys(lacking))
 
     def records(self, needs: Iterable[Need]) -> tuple[str, ...]:

@@ -91,16 +91,17 @@ def table(found: Mapping[str, pd.DataFrame], shown: list[Profile]) -> Rendered:
         f'<label><input type="radio" name="qr-verdict" value="{value}"{" checked" if not value else ""}> {text}</label>'
         for value, text in (("", "all"), *((KINDS[v], f"{SIGNS[v]} {v}") for v in VERDICTS))
     )
+    legend = f"Show claims whose verdict in {html.escape(shown[0].title)} is"
     caption = (
         f"{SIGNS[HOLDS]} holds, {SIGNS[FAILS]} does not hold, {SIGNS[CLOSE]} too close to call, {SIGNS[NOT_JUDGED]} not "
-        f"judged; {DEPENDS} our choice of setting decides. “Could see”: the smallest difference that would get a verdict "
-        f"in {shown[0].title}, with its {int(first['n'].iloc[0]):,} test images; in accuracy, unless a unit is named."
+        f"judged; {DEPENDS} our choice of setting decides. “Smallest visible”: the smallest difference that would "
+        f"get a verdict in {shown[0].title}, with its {int(first['n'].iloc[0]):,} test images."
     )
     markup = (
-        f'<fieldset class="qr-filter"><legend>Show claims whose verdict in the first run is</legend>{chosen}</fieldset>'
+        f'<fieldset class="qr-filter"><legend>{legend}</legend>{chosen}</fieldset>'
         f'<div class="qr-scroll" tabindex="0" role="group" aria-label="Claims and runs"><table class="qr-table qr-matrix">'
         f'<caption>{html.escape(caption)}</caption><thead><tr><th scope="col">claim</th>'
-        f'<th scope="col">could see</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+        f'<th scope="col">smallest visible</th>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
     )
     return Rendered("\n".join(plain), markup)
 

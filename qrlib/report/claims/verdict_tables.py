@@ -39,12 +39,19 @@ def render(
 ) -> Rendered:
     """A frame of `qrlib.report.claims.check.check`, or some of its rows.
 
-    If a claim is not judged, the reason replaces our numbers.
+    If a claim is not judged, the reason replaces our numbers.  Such claims are folded up behind the others.
 
     Args:
         file, up: as in `qrlib.report.sources.line`.
         label: the words before our numbers.
     """
+    judged = verdicts["verdict"] != NOT_JUDGED
+    if judged.any() and not judged.all():
+        first = render(verdicts[judged], file, label=label, up=up)
+        rest = render(verdicts[~judged], f"{file}-not-judged", label=label, up=up)
+        summary = f"Claims that this run cannot judge: {(~judged).sum()}"
+        folded = f"<details><summary>{summary}</summary>{rest.html}</details>"
+        return Rendered(f"{first.markdown}\n{rest.markdown}", first.html + folded)
     rows = [
         [_verdict(row), _claim(row, up), _compared(row, label)]
         for row in verdicts.to_dict("records")

@@ -209,19 +209,19 @@ def test_epochs_are_judged_by_their_spread_on_one_machine():
 def test_what_was_not_run_is_named():
     found = check.check(results()).set_index("id")
     silent = found[found["verdict"] == NOT_JUDGED]
-    assert silent.loc["small-qrnet-less-accurate", "why"] == "needs small_qrnet-multiple"
+    assert silent.loc["small-qrnet-less-accurate", "why"] == "needs small QRNet"
     assert silent.loc["end-to-end-beats-finetuned-noise", "why"] == (
-        "needs end_to_end-multiple, finetuned-noise, finetuned-multiple"
+        "needs QRNet (end-to-end), fine-tuned (noise), fine-tuned (multiple)"
     )
     assert silent.loc["mqrnet-beats-qrnet-unseen-noise", "why"] == (
-        "needs mqrnet-multiple under an unseen classifier, qrnet-multiple under an unseen classifier"
+        "needs MQRNet under an unseen classifier, QRNet under an unseen classifier"
     )
     assert silent.loc["qrnet-improves-quality-noise", "why"] == (
-        "needs qrnet-multiple (PSNR), none (PSNR), qrnet-multiple (SSIM), none (SSIM)"
+        "needs QRNet (PSNR), no restoration (PSNR), QRNet (SSIM), no restoration (SSIM)"
     )
     assert silent.loc["caltech256-end-to-end-on-blur", "why"] == "needs results on Caltech256"
     assert silent.loc["qrnet-takes-longer", "why"] == (
-        "needs qrnet-multiple (ms an image), none (ms an image)"
+        "needs QRNet (ms an image), no restoration (ms an image)"
     )
     assert "s an epoch" in silent.loc["end-to-end-trains-as-fast", "why"]
     assert set(silent["ours"]) == {"not judged"}

@@ -49,11 +49,11 @@ def test_what_lacks_is_said_once():
         ("seconds_per_epoch", False, "qrnet-multiple"),
     ]
     assert evidence.lacks(needs) == [
-        "recnet-noise",
-        "qrnet-multiple under an unseen classifier",
-        "none (PSNR)",
-        "none (ms an image)",
-        "qrnet-multiple (s an epoch)",
+        "RecNet (noise)",
+        "QRNet under an unseen classifier",
+        "no restoration (PSNR)",
+        "no restoration (ms an image)",
+        "QRNet (s an epoch)",
     ]
 
 

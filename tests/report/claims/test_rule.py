@@ -143,4 +143,4 @@ def test_a_claim_says_what_is_compared():
     assert claim.lacks(Evidence(ROWS)) == ["results on Caltech256"]
     assert claim.check(Evidence(ROWS))["verdict"] == NOT_JUDGED
     other = Evidence(ROWS.assign(dataset="caltech256"))
-    assert claim.lacks(other) == ["recnet-blur"]
+    assert claim.lacks(other) == ["RecNet (blur)"]
