@@ -31,7 +31,7 @@ def profile(folder: Path, precision: str, seed: int) -> str:
     """Write the profile of a seed in a precision; returns its name."""
     settings = yaml.safe_load((folder / f"{PROFILE}.yaml").read_text("utf-8"))
     settings["classifier"]["seed"] = seed
-    settings |= {"precision": PRECISIONS[precision], "seeds": [seed], "parts": ["table2"]}
+    settings |= {"precision": PRECISIONS[precision], "seeds": [seed], "parts": ["main"]}
     name = f"{precision}-{seed}"
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     return name

@@ -29,6 +29,11 @@ CORE: dict[Part, tuple[tuple[str, str], ...]] = {
 }
 
 
+def plans(profile: profiles.Profile, part: Part) -> bool:
+    """Whether a profile makes a part of the paper; `main` is enough of Table 2 to be shown."""
+    return part in profile.parts or (part == "table2" and "main" in profile.parts)
+
+
 def missing(profile: profiles.Profile, part: Part) -> list[str]:
     """Names of the records without which a part of the paper is not shown and the profile does not have.
 
@@ -36,7 +41,7 @@ def missing(profile: profiles.Profile, part: Part) -> list[str]:
     """
     choose("part", part, PARTS)
     shown_from = CORE.get(part, PARTS[part])
-    if part not in profile.parts:
+    if not plans(profile, part):
         return [f"{part} of profile {profile.name}"]
     role = "unseen_classifier" if part == "figure6" else "classifier"
     needed = []
@@ -57,7 +62,7 @@ def pages(profile: profiles.Profile, *, there: bool) -> list[str]:
     """Results notebooks of a profile: those whose records are all there, or all that it plans."""
     if there:
         return [page for page, part in PAGES.items() if not missing(profile, part)]
-    return [page for page, part in PAGES.items() if part in profile.parts]
+    return [page for page, part in PAGES.items() if plans(profile, part)]
 
 
 def with_records(

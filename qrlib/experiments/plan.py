@@ -257,7 +257,7 @@ def experiments_of(profile: profiles.Profile) -> list[Experiment]:
     for role in roles_of(profile):
         runs.append(Experiment(profile, "none", "clean", getattr(profile, role).seed, role))
     for part in profile.parts:
-        for seed in profile.seeds if part == "table2" else profile.other_seeds:
+        for seed in profile.seeds if part in ("main", "table2") else profile.other_seeds:
             for variant, distortions in PARTS[part]:
                 for x in _with_needs(Experiment(profile, variant, distortions, seed)):
                     if x not in runs:

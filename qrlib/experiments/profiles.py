@@ -130,8 +130,8 @@ class Recovery(Settings):
 
 
 def _with_table2(parts: list[Part]) -> list[Part]:
-    if "table2" not in parts and not set(parts) <= set(APART):
-        raise ValueError("should hold table2, which the others are compared with")
+    if not {"main", "table2"} & set(parts) and not set(parts) <= set(APART):
+        raise ValueError("should hold table2 or main, which the others are compared with")
     return parts
 
 

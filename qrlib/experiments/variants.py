@@ -9,6 +9,7 @@ from typing import Literal
 #: What of the paper a profile makes.
 Part = Literal[
     "inputs",
+    "main",
     "table2",
     "table3",
     "table4",
@@ -170,6 +171,7 @@ VARIANTS = {
 #: comes along.
 PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     "inputs": (),  # what the classifier is shown: the row without a restorer alone
+    "main": (("recnet", "multiple"), ("qrnet", "multiple")),  # of Table 2, both distortions
     "table2": (
         ("recnet", "noise"), ("recnet", "blur"), ("recnet", "multiple"), ("qrnet", "multiple"),
     ),
@@ -191,4 +193,4 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
 #: Parts that are compared with no others.
 APART: tuple[Part, ...] = ("inputs", "sampling")
 #: Parts that only those profiles make that name them.
-NAMED: tuple[Part, ...] = (*APART, "classical", "heads", "crossed")
+NAMED: tuple[Part, ...] = (*APART, "main", "classical", "heads", "crossed")

@@ -65,7 +65,7 @@ def test_networks_are_listed(folders: Path) -> None:
     found = [n.entry for n in try_it.networks("quick")]
     assert [n["key"] for n in found] == [
         "qrnet-caltech101", "mqrnet-caltech101", "qrnet-caltech101-cpu", "qrnet-caltech256",
-        "qrnet-quick", "mqrnet-quick", "recnet-quick",
+        "qrnet-quick", "recnet-quick",
     ]  # fmt: skip
     assert found[0]["record"] == "records/caltech101/record-of-qrnet-seed1.json"
     assert found[0]["side"] == 224
@@ -76,7 +76,7 @@ def test_networks_are_listed(folders: Path) -> None:
 
 def test_the_runs_of_a_profile_that_the_page_needs() -> None:
     runs = try_it.experiments_shown(profiles.load("quick"))
-    assert [x.variant_name for x in runs] == ["none", "qrnet", "mqrnet", "recnet"]
+    assert [x.variant_name for x in runs] == ["none", "qrnet", "recnet"]
     assert runs[0].classifier.name == profiles.load("quick").classifier.name
     assert all(x in plan.experiments_of(profiles.load("quick")) for x in runs)
 

@@ -248,7 +248,7 @@ def test_each_network_restores_as_pytorch_does(
     demo: Demo, manifest: dict[str, Any], root: Path
 ) -> None:
     keys = [n["key"] for n in manifest["networks"]]
-    assert {"qrnet-quick", "mqrnet-quick", "recnet-quick"} <= set(keys)
+    assert {"qrnet-quick", "recnet-quick"} <= set(keys)
     before = demo.settle()
     for key in keys:
         demo.page.select_option("#qr-network", key)
@@ -480,11 +480,11 @@ def test_nothing_heavy_comes_before_the_start(visit: Callable, manifest: dict[st
     total = sum(part["bytes"] for part in parts) + manifest["samples"]
     assert f"the examples {total / 1e6:.1f} MB" in cost
     # The other networks come when they are chosen.
-    demo.page.select_option("#qr-network", "mqrnet-quick")
-    assert demo.settle()["network"] == "mqrnet-quick"
+    demo.page.select_option("#qr-network", "recnet-quick")
+    assert demo.settle()["network"] == "recnet-quick"
     more = [url for url in asked if "/live/" in url][len(loaded) :]
-    assert len(more) == manifest["payloads"]["mqrnet-quick"]["parts"]
-    assert all("/live/mqrnet-quick-" in url for url in more)
+    assert len(more) == manifest["payloads"]["recnet-quick"]["parts"]
+    assert all("/live/recnet-quick-" in url for url in more)
 
 
 def test_networks_and_classifier_are_linked_to_their_records(

@@ -101,6 +101,16 @@ def test_a_plan_leaves_out_what_the_profile_does(monkeypatch):
     assert coverage.pages(profile, there=True) == []  # nothing has run
     assert coverage.missing(profile, "figure6")
     assert "evaluation-none-small_vgg" in coverage.missing(profile, "table4")
+    main = profiles.load("smoke", overrides="parts=[main] seeds=[0,1]")
+    made = {(x.restorer, x.seed) for x in plan.experiments_of(main) if x.judges}
+    both = {(f"{name}-multiple", seed) for name in ("recnet", "qrnet") for seed in (0, 1)}
+    assert made == {("none", 0), *both}
+    assert coverage.pages(main, there=False) == ["recovery", "image_quality"]
+    assert coverage.missing(main, "table2") == [
+        "evaluation-none-small_vgg", "evaluation-qrnet-multiple-small_vgg-seed0",
+        "evaluation-qrnet-multiple-small_vgg-seed1",
+    ]  # fmt: skip
+    assert coverage.missing(main, "table4") == [f"table4 of profile {main.name}"]
 
 
 def test_lambda_of_each_variant():
@@ -168,13 +178,12 @@ def test_a_schedule_reaches_the_training_and_the_config(monkeypatch):
 
 
 def test_what_is_timed_beside_qrnet():
-    qrnet = plan.timed(profiles.load("quick"))
+    qrnet = plan.timed(profiles.load("smoke"))
     beside = plan.timed_beside(qrnet)
-    assert beside.recovery_run == "end_to_end-multiple-efficientnet_lite0-seed0"
-    assert beside in plan.experiments_of(profiles.load("quick"))
+    assert beside.recovery_run == "end_to_end-multiple-small_vgg-seed0"
+    assert beside in plan.experiments_of(profiles.load("smoke"))
     assert plan.timed_beside(dataclasses.replace(qrnet, seed=1)) is None
-    some = profiles.load("quick", overrides="parts=[table2,table3]")
-    assert plan.timed_beside(plan.timed(some)) is None
+    assert plan.timed_beside(plan.timed(profiles.load("quick"))) is None
 
 
 def test_planning_imports_no_torch():

@@ -99,8 +99,8 @@ REFUSED = {
     "seeds=[0,true]": ("seeds.1 must be a valid integer, not True",),
     "seeds=[-1]": ("seeds.0 must be greater than or equal to 0, not -1",),
     "seeds=[0, 1]": ("override 'seeds=[0,' has no readable value", "without spaces"),
-    "parts=[table2,table9]": ("unknown parts.1 in overrides 'table9'", "table2, table3"),
-    "parts=[table4]": ("overrides: parts must hold table2, which",),
+    "parts=[table2,table9]": ("unknown parts.1 in overrides 'table9'", "main, table2, table3"),
+    "parts=[table4]": ("overrides: parts must hold table2 or main, which",),
     "recovery.epochs": ("override 'recovery.epochs' is not of the form setting=value",),
 }
 

@@ -175,3 +175,14 @@ def test_notebooks_run_alone_and_their_cells_in_order_however_many_processes_the
     )
     assert done.returncode == 0, done.stdout[-4000:]
     assert " passed" in done.stdout
+
+
+def test_a_notebook_by_itself_trains_what_its_profile_leaves_out(project):
+    records, executed = project.records(), project.root / "finetuned.ipynb"
+    done = project.python(
+        "papermill", "notebooks/train_recovery.ipynb", str(executed),
+        "-p", "variant", "finetuned", "-p", "overrides", "data.per_class=8",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "recovery record complete" in executed.read_text()
+    assert project.records() == records  # changed settings have records of their own
