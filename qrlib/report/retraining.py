@@ -91,7 +91,7 @@ def render_table(frame: pd.DataFrame, classifier: str, file: str) -> render.Rend
         line = [f"{words}{by if words == 'restored' else ''}" for words in (trained, tested)]
         for cell in cells.to_dict("records"):
             known = not math.isnan(cell["ours"])
-            text = f"{cell['ours']:.3f} ± {cell['standard_error']:.3f}"
+            text = f"{cell['ours']:.3f}\u00a0±\u00a0{cell['standard_error']:.3f}"  # in one line
             line.append(text if known else render.NOT_RUN)
         peer = cells["fg_nic"].max()
         rows.append([*line, "–" if math.isnan(peer) else f"{peer:.3f}"])

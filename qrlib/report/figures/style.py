@@ -63,6 +63,8 @@ OTHER_LOOKS: dict[str, dict[str, Any]] = {
     "qrnet_unpretrained-multiple": {"color": "#009E73", "marker": ">", "linestyle": "--"},
     "qrnet_lambda_0.1-multiple": {"color": "#E69F00", "marker": "d", "linestyle": "-"},
     "qrnet_lambda_0.001-multiple": {"color": "#CC79A7", "marker": "h", "linestyle": "-"},
+    "recnet_finetuned-multiple": {"color": "#E69F00", "marker": "v", "linestyle": "-"},
+    "qrnet_finetuned-multiple": {"color": "#D55E00", "marker": "^", "linestyle": "-"},
     "pretrained-clean": {"color": "#0072B2", "marker": "D", "linestyle": "-"},
     "small_pretrained-clean": {"color": "#56B4E9", "marker": "P", "linestyle": "-."},
     **{
