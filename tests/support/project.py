@@ -20,6 +20,8 @@ PARTS = (
 ).split()
 #: A committed run that another one is like: its pages would be made and looked at for nothing new.
 LEFT_OUT = "caltech101-cpu-20"
+IGNORED = "__pycache__ _executed index.ipynb node_modules packed quick smoke".split()
+IGNORED += [LEFT_OUT, f"{LEFT_OUT}.md"]
 
 
 class Project:
@@ -43,18 +45,7 @@ class Project:
         for part in PARTS:
             source = ROOT / part
             if source.is_dir():
-                ignore = shutil.ignore_patterns(
-                    "__pycache__",
-                    "_executed",
-                    "index.ipynb",
-                    "node_modules",
-                    "packed",
-                    "quick",
-                    "smoke",
-                    LEFT_OUT,
-                    f"{LEFT_OUT}.md",
-                )
-                shutil.copytree(source, root / part, ignore=ignore)
+                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns(*IGNORED))
             else:
                 shutil.copyfile(source, root / part)
         images = embedded.folder()
