@@ -1,6 +1,6 @@
 """Whether training in bfloat16 costs accuracy: the quick profile's QRNet in both precisions, by seeds.
 
-    .venv/bin/python drills/precision.py --seeds 5 --out ...      (5 minutes a seed)
+    .venv/bin/python drills/precision.py --seeds 5 --out ...
 
 A seed is a classifier, a pretrained network and a QRNet of its own, all trained in one precision and
 then in the other.  Evaluation computes in float32 either way.  Whether bfloat16 changes accuracy is then
