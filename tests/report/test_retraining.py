@@ -40,7 +40,7 @@ def test_it_must_beat_fine_tuning_on_both_distortions():
     }
     without = RESULTS[RESULTS["restorer"] != "finetuned-multiple"]
     why = check.check(without, claims=retraining.CLAIMS)["why"]
-    assert set(why) == {"needs finetuned-multiple"}
+    assert set(why) == {"needs fine-tuned (multiple)"}
 
 
 def test_it_is_an_option_that_needs_training_images():
