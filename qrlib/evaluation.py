@@ -39,7 +39,8 @@ def evaluate(
     one batch, whatever the number of images.
 
     Args:
-        restorer: images -> images; None classifies them as they are.
+        restorer: images -> images; None classifies them as they are.  One that has a method `told` is
+            asked by it, for each distortion, for what restores its images.
         classifiers: name -> images to logits (B, K); at least one.
         distortions: those to apply; clean images are always evaluated as well.
         precision: "32-true", or "bf16-mixed" for classifiers that compute in bfloat16, close calls
@@ -47,10 +48,10 @@ def evaluate(
 
     Returns:
         One dict for each classifier, distortion and metric: classifier, distortion, level, strength,
-        metric ("accuracy", "psnr" in dB, "ssim"), value (mean over images), n (images); with an
-        accuracy, right: which images were recognised, (n,) booleans.  PSNR and SSIM do not
-        depend on the classifier and stand with each.  The PSNR of clean images without a restorer
-        means nothing and is left out.
+        metric ("accuracy", "psnr" in dB, "ssim"), value (mean over images), n (images), each (the values
+        of the images, (n,); of an accuracy, booleans); with an accuracy, confidence: the probability
+        of the class that was answered, (n,).  PSNR and SSIM do not depend on the classifier and come
+        with each.  The PSNR of clean images without a restorer means nothing and is left out.
 
     Raises:
         QrlibError: no classifier, or too little memory for a batch.
@@ -86,11 +87,13 @@ def evaluate(
                 if key not in batches:
                     continue
                 total = sum(values.double().sum() for values in batches[key])
+                each = torch.cat(batches[key]).cpu().numpy()
                 row = {"classifier": classifier, "distortion": case.kind, "level": case.level}
                 row |= {"strength": case.sigma, "metric": metric}
-                row |= {"value": float(total) / len(split), "n": len(split)}
+                row |= {"value": float(total) / len(split), "n": len(split), "each": each}
                 if metric == "accuracy":
-                    row["right"] = torch.cat(batches[key]).cpu().numpy()
+                    sure = batches[case, f"confidence {classifier}"]
+                    row["confidence"] = torch.cat(sure).cpu().numpy()
                 rows.append(row)
     return rows
 
@@ -126,10 +129,10 @@ def check_precision(
         clean = pixels.to(device).float() / 255
         for case in cases:
             shown = distort_for_evaluation(clean, ids, case)
-            restored = _restore(restorer, shown)
+            restored = _restore(restorer, shown, case)
             for classifier in classifiers.values():
-                exact = _classify(classifier, restored, "32-true")
-                equal.append((_classify(classifier, restored, precision) == exact).float())
+                exact, _ = _classify(classifier, restored, "32-true")
+                equal.append((_classify(classifier, restored, precision)[0] == exact).float())
     agreement = torch.cat(equal).mean().item()
     if agreement < LEAST_AGREEMENT:
         raise QrlibError(
@@ -151,13 +154,17 @@ def _prepare(restorer: nn.Module | None, classifiers: Mapping[str, nn.Module]) -
     return device
 
 
-def _restore(restorer: nn.Module | None, images: Tensor) -> Tensor:
+def _restore(restorer: nn.Module | None, images: Tensor, case: Distortion) -> Tensor:
     images = images.contiguous(memory_format=torch.channels_last)
-    return images if restorer is None else restorer(images).float()
+    if restorer is None:
+        return images
+    if told := getattr(restorer, "told", None):
+        return told(case)(images)
+    return restorer(images).float()
 
 
-def _classify(classifier: nn.Module, images: Tensor, precision: str) -> Tensor:
-    """The classes, (B,), of (B, 3, H, W)."""
+def _classify(classifier: nn.Module, images: Tensor, precision: str) -> tuple[Tensor, Tensor]:
+    """The classes of (B, 3, H, W), and their probabilities: (B,) and (B,)."""
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
         logits = classifier(images)  # (B, K)
     if precision == "bf16-mixed":
@@ -166,7 +173,7 @@ def _classify(classifier: nn.Module, images: Tensor, precision: str) -> Tensor:
         if close.any():
             logits = logits.float()
             logits[close] = classifier(images[close]).float()
-    return logits.argmax(1)
+    return logits.argmax(1), logits.float().softmax(1).amax(1)
 
 
 def _measure(
@@ -183,9 +190,12 @@ def _measure(
     labels = labels.to(device)
     values = {}
     for case in cases:
-        restored = _restore(restorer, distort_for_evaluation(clean, ids, case))
+        distorted = distort_for_evaluation(clean, ids, case)
+        restored = _restore(restorer, distorted, case)
         for name, classifier in classifiers.items():
-            values[case, f"accuracy {name}"] = _classify(classifier, restored, precision) == labels
+            answers, confidence = _classify(classifier, restored, precision)
+            values[case, f"accuracy {name}"] = answers == labels
+            values[case, f"confidence {name}"] = confidence
         if restorer is not None or case.kind != "clean":
             values[case, "psnr"] = psnr(restored, clean)
         values[case, "ssim"] = ssim(restored, clean)

@@ -15,8 +15,7 @@ import torch
 from qrlib import classifiers, data, distortions, evaluation, weights
 from qrlib.experiments import conventions, latency, plan, samples, train
 from qrlib.experiments.plan import Experiment
-from qrlib.models import QRNet
-from qrlib.records import bitmask, store, uncertainty
+from qrlib.records import per_image, store, uncertainty
 from qrlib.training.device import device_name
 from qrlib.utils import paths
 
@@ -24,8 +23,9 @@ from qrlib.utils import paths
 def evaluate(
     experiment: Experiment,
     splits: data.Splits,
-    restorer: QRNet | None,
+    restorer: torch.nn.Module | None,
     judges: Mapping[str, classifiers.Classifier],
+    training: dict[str, Any] | None = None,
 ) -> tuple[list[dict[str, Any]], list[Path]]:
     """Results of one restorer with its classifiers on the test images, and their records' paths.
 
@@ -42,7 +42,7 @@ def evaluate(
     cases = [case for group in levels.values() for case in group]
     networks = {role: judges[role] for role in experiment.judges}
     started = time.monotonic()
-    precision_check = None
+    precision_check = None  # first: a refusal costs minutes, an evaluation hours
     if profile.evaluation_precision != "32-true":
         precision_check = evaluation.check_precision(
             restorer,
@@ -62,8 +62,7 @@ def evaluate(
     )
     seconds = time.monotonic() - started
     for row in measured:
-        if "right" in row:
-            row["right"] = bitmask.pack(row["right"])
+        row |= per_image.pack(row.pop("each"), row.pop("confidence", None), row["metric"])
     results, written = [], []
     for role in experiment.judges:
         by = experiment.judged_by(role)
@@ -90,6 +89,7 @@ def evaluate(
             by.config("evaluation"),
             train.provenance_of("evaluation", splits, hashes, seconds, device_name()),
             results=rows,
+            training=training,
             samples=sheet,
             precision_check=precision_check,
         )

@@ -30,7 +30,10 @@ _RESULT = {
         "value": {"type": "number"},
         "n": {"type": "integer", "minimum": 1},
         "error": {"type": "number", "minimum": 0},
+        # `qrlib.records.per_image`; older records have no confidence and no images.
         "right": {"type": "string", "pattern": r"^([0-9a-f]{2})+(?![\s\S])"},
+        "confidence": {"type": "string", "contentEncoding": "base64"},
+        "images": {"type": "string", "contentEncoding": "base64"},
     },
 }
 _TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}

@@ -10,6 +10,7 @@ from typing import Any
 import jsonschema
 import pandas as pd
 
+from qrlib.records import per_image
 from qrlib.records.schema import KINDS, METRICS, RECORD, SCHEMA
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError, choose
@@ -106,8 +107,8 @@ def read(profile: str, kind: str = "evaluation", *, images: bool = False) -> pd.
     Args:
         kind: "evaluation" (accuracy, PSNR in dB, SSIM) or "timing" (milliseconds an image, the median
             of repeats; seconds an epoch).  The two never share a frame.
-        images: of accuracies, the column right as well: which images were recognised, as
-            `qrlib.records.bitmask.unpack` takes it; missing in records from before it was kept.
+        images: the columns right, confidence and images as well: what is known of each image, as
+            `qrlib.records.per_image` takes it; missing in records from before it was kept.
 
     Columns: profile, dataset, restorer, classifier, distortion, level, strength, seed, metric, value,
     n, record (its file's name), device (the machine's, in words; of the seconds of an epoch that of the
@@ -133,8 +134,8 @@ def read(profile: str, kind: str = "evaluation", *, images: bool = False) -> pd.
         )
     frame = pd.DataFrame(rows)
     if not images:
-        return frame.drop(columns="right", errors="ignore")
-    return frame if "right" in frame else frame.assign(right=None)
+        return frame.drop(columns=[*per_image.COLUMNS], errors="ignore")
+    return frame.assign(**{column: None for column in per_image.COLUMNS if column not in frame})
 
 
 def _measured_on(provenance: dict[str, Any], metric: str) -> Any:

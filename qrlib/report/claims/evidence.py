@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from qrlib import paper
-from qrlib.records import bitmask, selection
+from qrlib.records import per_image, selection
 from qrlib.records.selection import LEVELS, ONLY, Selection
 from qrlib.records.uncertainty import standard_error_of_mean
 from qrlib.report import labels, timings
@@ -248,7 +248,7 @@ class Side:
                     own = own[own["seed"].isin(seeds)]
                 if own["right"].isna().any():
                     return None
-                images = [bitmask.unpack(text, len(total)) for text in own["right"]]
+                images = [per_image.unpack_truth(text, len(total)) for text in own["right"]]
                 total += sign * np.mean(images, axis=0) / len(self.kinds)
         return total
 

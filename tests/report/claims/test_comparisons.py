@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from support.frames import run, runs, timing
 
-from qrlib.records import bitmask
+from qrlib.records import per_image
 from qrlib.records.uncertainty import standard_error_of_difference
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import AtEqualQuality, Bend, Comparison, beats
@@ -118,7 +118,7 @@ def test_a_margin_of_a_time_is_a_share(ms, judged):
 
 def seen(rows, images):
     """The rows with the images that each level recognises: (5, n) truth values."""
-    texts = {level: bitmask.pack(np.array(row)) for level, row in enumerate(images, start=1)}
+    texts = {level: per_image.pack_truth(np.array(row)) for level, row in enumerate(images, start=1)}
     return rows.assign(right=rows["level"].map(texts), n=len(images[0]))
 
 
