@@ -75,7 +75,8 @@ def test_a_page_shows_its_explorers_within_its_width(
     page = opened.page
     page.locator(".qx").nth(count - 1).wait_for()
     assert page.locator(VIEWS).count() == page.locator(".qx").count() == count
-    assert not page.locator(".qx-missing").count()
+    # Quick trains RecNet and QRNet alone, and its explorer says so.
+    assert bool(page.locator(".qx-missing").count()) == ("/quick/" in path)
     assert opened.too_wide() == 0
     widen(page)
     assert opened.too_wide() == 0
