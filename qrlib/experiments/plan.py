@@ -26,7 +26,7 @@ CODE = {
     "classifier": ("training.classifier", "classifiers", "data"),
     "recovery": ("training.recovery", "models", "classifiers", "data"),
     "evaluation": ("evaluation", "experiments.samples", "models", "classifiers", "data"),
-    "heads": ("training.recovery", "restored", "models", "classifiers", "data"),
+    "heads": ("training.recovery", "training.restored", "models", "classifiers", "data"),
     "classical": ("experiments.classical",),
     "timing": ("experiments.latency", "models", "classifiers", "data"),
     "conventions": ("experiments.conventions",),

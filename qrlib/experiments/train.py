@@ -19,10 +19,10 @@ from qrlib.experiments.plan import Experiment
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.records import behaviour, provenance, store
-from qrlib.restored import BehindRestorer
 from qrlib.training.classifier import fit_classifier
 from qrlib.training.loop import History, LoopSettings
 from qrlib.training.recovery import learning_part, train_recovery
+from qrlib.training.restored import BehindRestorer
 from qrlib.training.sampling import Sampling
 from qrlib.utils import memory, paths
 from qrlib.utils.errors import QrlibError

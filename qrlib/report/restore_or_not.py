@@ -154,7 +154,7 @@ def foretelling(results: pd.DataFrame, choice: Selection = ONLY, *, method: str)
     Returns:
         One measure and distortion a row: measure, distortion, within (mean of the AUC at each level),
         standard_error (of within), across (AUC of all levels together), n, profile, records.  Empty where
-        the records do not keep the images.
+        the records do not keep the images, or each level's answers are all right or all wrong.
     """
     restorer = {d: selection.restorer_of(method, d) for d in labels.DISTORTIONS}
     metrics = {m: selection.select(results, choice, metric=m) for m in ("accuracy", "psnr", "ssim")}
@@ -176,6 +176,8 @@ def foretelling(results: pd.DataFrame, choice: Selection = ONLY, *, method: str)
             values = [per_image.unpack_values(row[column], n, measure) for row in one[metric]]
             right = [_right(row) for row in one["accuracy"]]
             each = [auc(v, r) for v, r in zip(values, right, strict=True) if 0 < r.sum() < n]
+            if not each:  # all right or all wrong: nothing to foretell
+                continue
             rows.append(
                 {
                     "measure": measure,

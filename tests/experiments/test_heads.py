@@ -12,7 +12,7 @@ from qrlib.experiments import coverage, headless, profiles, train
 from qrlib.experiments.plan import open_experiment
 from qrlib.models import QRNet
 from qrlib.records import store
-from qrlib.restored import BehindRestorer
+from qrlib.training.restored import BehindRestorer
 from qrlib.utils import paths
 
 PROFILE = {"overrides": "parts=[table2,heads,crossed] data.classes=2"}

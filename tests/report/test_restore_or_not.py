@@ -77,6 +77,11 @@ def test_what_foretells_recognition(results):
     assert "1.000" in restore_or_not.render_foretelling(frame, "qrnet", "auc").markdown
 
 
+def test_where_all_answers_are_alike_nothing_is_foretold():
+    same = rows("qrnet-multiple", np.ones(N, bool), np.full(N, 0.9))
+    assert restore_or_not.foretelling(same, method="qrnet").empty
+
+
 def test_auc_is_the_share_of_pairs_in_order_and_has_its_error():
     values, truth = np.array([1, 2, 2, 3, 4.0]), np.array([0, 0, 1, 1, 0], bool)
     pairs = [(y > n) + 0.5 * (y == n) for y in values[truth] for n in values[~truth]]
