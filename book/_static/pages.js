@@ -49,6 +49,26 @@ document.addEventListener("DOMContentLoaded", () => {
     });
   }
 
+  // On a phone a table that is too wide becomes a card for each row, and each cell says what it is.
+  const tables = [...document.querySelectorAll(".bd-article table:has(thead)")];
+  for (const table of tables) {
+    const headings = [...table.querySelectorAll("thead th")].map((heading) => heading.textContent.trim());
+    for (const row of table.querySelectorAll("tbody tr")) {
+      [...row.children].forEach((cell, i) => headings[i] && (cell.dataset.label = `${headings[i]}: `));
+    }
+  }
+  const narrow = matchMedia("(max-width: 700px)");
+  const stack = () => {
+    for (const table of tables) {
+      table.classList.remove("qr-stack");
+      const box = table.parentElement;
+      if (narrow.matches && box.scrollWidth > box.clientWidth) table.classList.add("qr-stack");
+    }
+  };
+  stack();
+  addEventListener("resize", stack);
+  document.addEventListener("toggle", stack, true); // what was folded had no width
+
   // A figure opens large, with a click or from the keyboard.
   const large = Object.assign(document.createElement("dialog"), { className: "qr-large" });
   large.setAttribute("aria-label", "Figure, enlarged");

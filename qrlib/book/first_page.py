@@ -16,7 +16,7 @@ from qrlib import paper
 from qrlib.book import citation
 from qrlib.book.notebooks import LARGE
 from qrlib.experiments import profiles, samples
-from qrlib.report import labels, render, sample_answers, sources
+from qrlib.report import captions, labels, render, sample_answers, sources
 from qrlib.report.claims import check, rule
 from qrlib.report.data_uris import encode_image
 from qrlib.report.figures.image_grids import RIGHT, WRONG
@@ -126,15 +126,19 @@ def _chosen(images: Sheets) -> int:
     return (recovered or lost or [0])[0]
 
 
-def picture_caption(profile: profiles.Profile, images: Sheets) -> str:
-    """What `picture` shows, and of how many it is one, so that it is not taken for the rule."""
+def picture_caption(profile: profiles.Profile, images: Sheets, results: pd.DataFrame) -> str:
+    """What `picture` shows, of how many it is one, and what all test images say.
+
+    Args:
+        results: of the profile, as `qrlib.records.store.read` returns.
+    """
     lost, recovered = images.lost_and_recovered()
     judge = labels.classifier(profile.classifier.name)
     return (
         f"Noise makes {judge} misread {len(lost)} of {len(images.labels)} sample images. QRNet fixes "
         f"{len(recovered)}"
         + ("; the first of them is shown" if recovered else "; the first image is shown")
-        + f" ({profile.title})."
+        + f" ({profile.title}). {captions.on_all(results, profile.choice, (LEVEL,))}"
     )
 
 
@@ -267,7 +271,7 @@ def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFra
     """
     keys = [(d, m) for d in DISTORTIONS for m in ("none", "qrnet")]
     printed = [f"{paper.printed(2, 'Caltech101', d, m):.3f}" for d, m in keys]
-    rows: list[list[str | Rendered]] = [["the paper", *printed, "", "", ""]]
+    rows: list[list[str | Rendered]] = [["the paper", *printed, ""]]
     for profile in profiles_:
         cells = tables_[profile.name].set_index(["row", "column"])
         counts = check.counts(verdicts[profile.name])
@@ -275,14 +279,14 @@ def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFra
             [
                 render.link(profile.title, str(sources.summary(profile.name, sources.OF_BOOK))),
                 *(f"{cells.loc[key].ours:.3f}" for key in keys),
-                *(str(counts[kind]) for kind in (rule.HOLDS, rule.FAILS, rule.CLOSE)),
+                " / ".join(str(counts[kind]) for kind in (rule.HOLDS, rule.FAILS, rule.CLOSE)),
             ]
         )
-    headings = ["accuracy", "noise", "noise, QRNet", "blur", "blur, QRNet"]
-    headings += ["claims hold", "do not", "too close"]
+    headings = ["accuracy", "noise", "noise, QRNet", "blur", "blur, QRNet", "claims"]
     caption = (
-        "Accuracy of the classifier without and with QRNet, averaged over five levels, and how many of "
-        "the paper's claims hold. Only a run in the paper's setting may be compared number by number."
+        "Accuracy of the classifier without and with QRNet, averaged over five levels. Claims: how many of "
+        "the paper's hold / do not hold / are too close to call. Only a run in the paper's setting may be "
+        "compared number by number."
     )
     data = pd.concat(tables_.values()) if tables_ else None
     return render.grid(headings, rows, caption, "all-runs", data=data, up=sources.OF_BOOK)

@@ -198,6 +198,29 @@ def recognised_images(entry: Mapping[str, Any]) -> str:
     return f"Of {images} test images, the classifier recognises {labels.joined(parts)}."
 
 
+def on_all(
+    results: pd.DataFrame, choice: Selection = ONLY, levels: Sequence[int] = selection.LEVELS
+) -> str:
+    """What a few images only illustrate: without and with QRNet, on all test images.
+
+    Args:
+        results: frame of `qrlib.records.store.read`, with results of "none" and "qrnet-multiple".
+        levels: over which accuracies are averaged.
+    """
+    rows = selection.select(results, choice)
+    means = {
+        (method, kind): f"{100 * selection.seed_means(rows, method, kind, levels).mean():.1f} %"
+        for method in ("none", "qrnet")
+        for kind in _KINDS
+    }
+    parts = (f"{means['none', k]} under {k} ({means['qrnet', k]} with QRNet)" for k in _KINDS)
+    where = f" at level {levels[0]}" if len(levels) == 1 else ", averaged over the levels"
+    return (
+        f"These few images are an illustration. Of all {rows['n'].iloc[0]:,} test images the classifier "
+        f"recognises {labels.joined(parts)}{where}."
+    )
+
+
 def changed_answers(plain: Mapping[str, Any], restored: Mapping[str, Any], method: str) -> str:
     """What a restorer changes in the answers on the sheets.
 

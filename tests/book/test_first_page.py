@@ -9,6 +9,7 @@ from support.project import ROOT
 
 from qrlib.book import first_page
 from qrlib.experiments import coverage, profiles
+from qrlib.records import store
 from qrlib.report import gains, tables
 from qrlib.report.claims import check, rule
 from qrlib.utils.errors import QrlibError
@@ -77,7 +78,7 @@ def test_the_picture_shows_an_image_that_qrnet_wins_back_and_says_how_rare_that_
     sheets = first_page.load_sheets(committed)
     lost, recovered = sheets.lost_and_recovered()
     assert set(recovered) <= set(lost)
-    told = first_page.picture_caption(committed, sheets)
+    told = first_page.picture_caption(committed, sheets, store.read(LEADING))
     assert f"misread {len(lost)} of {len(sheets.labels)} sample images" in told
     assert f"fixes {len(recovered)}" in told
     shown = first_page.picture(committed, sheets).html

@@ -84,6 +84,12 @@ def test_answers_on_a_sheet_are_counted():
     )
 
 
+def test_a_few_images_are_told_beside_all():
+    told = captions.on_all(table2_results(), levels=(3,))
+    assert "under noise (82.0 % with QRNet)" in told
+    assert told.endswith(" at level 3.")
+
+
 def test_the_epoch_of_the_lowest_loss():
     history = pd.DataFrame({"epoch": [1, 2, 3], "val_loss": [3.0, 1.0, 2.0]})
     assert (
