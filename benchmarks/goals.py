@@ -19,7 +19,7 @@ EPOCH = {"size": 224, "batch": 32, "classifier": "vgg16", "corpus": "caltech101"
 _WRITTEN = {
     "s": tables.format_seconds,
     "B": tables.format_bytes,
-    "": lambda value: f"{value:.2f}" if value >= 0.01 else f"{value:.0e}",
+    "": lambda value: f"{value:.2f}" if value >= 0.01 else f"{value:.1g}",
 }
 
 
@@ -90,11 +90,16 @@ def _cpu(result: Result) -> Iterator[Goal]:
     large = next((float(m) for amount, m, _ in sizes if amount == 24 and m), math.nan)
     yield Goal("a photograph of 24 megapixels restored in at most 1.5 GB", large, 1.5e9, True, "B")
     power = growth_exponent([a for a, *_ in sizes if a], [median for *_, median in sizes])
-    what = f"time linear in pixels: it grows as their power 1 within {LINEAR}"
+    what = f"time grows with the pixels of a photograph to the power 1, within {LINEAR}"
     yield Goal(what, abs(power - 1), LINEAR, True)
     seams = result.contest("photo", "photo of").contestants
     difference = next((c.difference for c in seams if c.difference is not None), math.nan)
-    yield Goal("tiles within 1e-3 of the whole image", difference, 1e-3, True)
+    yield Goal(
+        "a photograph restored in tiles differs from the whole one by at most 0.001",
+        difference,
+        1e-3,
+        True,
+    )
 
 
 def table(results: Iterable[Result]) -> Rendered:
@@ -102,5 +107,5 @@ def table(results: Iterable[Result]) -> Rendered:
     columns = {r.machine.device: {goal.what: str(goal) for goal in goals(r)} for r in results}
     wanted = dict.fromkeys(what for column in columns.values() for what in column)
     rows = [[what, *(column.get(what, "") for column in columns.values())] for what in wanted]
-    caption = "The goals, and what was measured."
+    caption = "Our own goals, and what was measured on each machine."
     return tables.table(["goal", *columns], rows, caption, "speed-goals")

@@ -107,18 +107,32 @@ document.addEventListener("DOMContentLoaded", () => {
   // The references are a list whose entries have another role, which no list may hold any more.
   for (const entry of document.querySelectorAll(".citation-list > .citation")) entry.setAttribute("role", "listitem");
 
-  // The search shows a piece of each page: of its text, and not of its buttons and formulas.
   if (typeof Search !== "undefined") {
-    Search.htmlToText = (text) => {
+    // The search shows sentences of each page with the words: no code, table or TeX.
+    const unread = "pre, table, svg, script, style, noscript, button, .qr-data, .headerlink, details";
+    const heading = (part) => (part.previousElementSibling?.matches("h2, h3, .glossary dt") ? `${part.previousElementSibling.textContent}: ` : "");
+    Search.makeSearchSummary = (text, stems) => {
       const page = new DOMParser().parseFromString(text, "text/html").querySelector(".bd-article");
-      const unread = ".headerlink, script, style, .math, .qr-data, button, noscript";
       for (const part of page?.querySelectorAll(unread) ?? []) part.remove();
-      return page?.textContent.replace(/\s+/g, " ") ?? "";
+      for (const part of page?.querySelectorAll(".math") ?? []) part.textContent = part.textContent.replace(/\\[()[\]]|[\\{}]/g, "");
+      const parts = [...(page?.querySelectorAll("p, dd, li:not(:has(p))") ?? [])].map((part) =>
+        `${heading(part)}${part.textContent}`.replace(/\s+/g, " ").trim()).filter(Boolean);
+      const words = [...stems].map((stem) => new RegExp(`\\b${stem.replace(/\W/g, "\\$&")}`, "i"));
+      const has = (part) => words.some((word) => word.test(part));
+      const part = parts.find((part) => words.every((word) => word.test(part))) ?? parts.find(has) ?? parts[0];
+      if (!part) return null;
+      const sentences = part.split(/(?<=[.?!]) (?=\S)/);
+      const told = sentences.slice(Math.max(sentences.findIndex(has), 0)).join(" ");
+      const summary = Object.assign(document.createElement("p"), { className: "context" });
+      summary.textContent = told.length > 240 ? `${told.slice(0, 240).replace(/\s\S*$/, "")} …` : told;
+      return summary;
     };
-    // Pages come first, then executed runs, then the reference.
-    Scorer.score = ([name, , , , score]) => {
+    // A page whose title is asked for comes first; executed runs come after pages, then the reference.
+    const asked = new URLSearchParams(location.search).get("q")?.trim().toLowerCase();
+    Scorer.score = ([name, title, , , score]) => {
       if (name.startsWith("api/")) return score - 1000;
-      return name.startsWith("_executed/") && name.split("/").length === 3 ? score - 500 : score;
+      if (name.startsWith("_executed/") && name.split("/").length === 3) return score - 500;
+      return asked && title.toLowerCase().includes(asked) ? score + 100 : score;
     };
   }
 });

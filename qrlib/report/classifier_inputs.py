@@ -19,7 +19,7 @@ from qrlib.report.render import Rendered, grid, signed
 
 KINDS = ("clean", "noise", "blur")
 _WEIGHTS = {"imagenet": "torchvision's", "caffe": "Keras'"}
-_SHOWN = {
+SHOWN = {
     "imagenet": "RGB, mean and deviation normalised",
     "caffe": "BGR, 0 to 255, minus the mean",
     "rescaled": "RGB in [0, 1], without further scaling",
@@ -43,7 +43,7 @@ def table(profiles: Sequence[Profile]) -> pd.DataFrame:
         selected = selection.select(store.read(profile.name), choice, restorers=["none"])
         row: dict[str, Any] = {
             "weights": _WEIGHTS.get(str(profile.classifier.weights), "none"),
-            "shown": _SHOWN[profile.classifier.preprocessing or "imagenet"],
+            "shown": SHOWN[profile.classifier.preprocessing or "imagenet"],
             "resize": profile.data.resize,
         }
         n = int(selected["n"].iloc[0])

@@ -36,7 +36,7 @@ def link(text: str, target: str) -> Rendered:
 
 
 def grid(
-    headings: Sequence[str],
+    headings: Sequence[str | Rendered],
     rows: Iterable[Sequence[str | Rendered]],
     caption: str,
     file: str,
@@ -52,17 +52,21 @@ def grid(
         data: what the table was made from, offered for download; None offers its own cells.
         style: a further class of the table.
     """
-    cells = [[Rendered(c, html.escape(c)) if isinstance(c, str) else c for c in r] for r in rows]
-    plain = pd.DataFrame([[c.markdown for c in row] for row in cells], columns=list(headings))
+    heads, *cells = (
+        [Rendered(c, html.escape(c)) if isinstance(c, str) else c for c in row]
+        for row in (headings, *rows)
+    )
+    names = [cell.markdown for cell in heads]
+    plain = pd.DataFrame([[c.markdown for c in row] for row in cells], columns=names)
     markdown = plain.replace(r"\|", r"\\|", regex=True).to_markdown(
-        headers=[text.replace("|", "\\|") for text in headings],
+        headers=[text.replace("|", "\\|") for text in names],
         tablefmt="github",
         index=False,
         disable_numparse=True,
     )
-    head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in headings)
+    head = "".join(f'<th scope="col">{cell.html}</th>' for cell in heads)
     body = ["".join(f"<td>{cell.html}</td>" for cell in row) for row in cells]
-    label = f"Table: {', '.join(filter(None, headings))}"
+    label = f"Table: {', '.join(filter(None, names))}"
     # By hand, for pandas writes neither scope nor, without a style sheet of its own, a caption.
     # A narrow screen scrolls the table, with a finger or from the keyboard.
     markup = (

@@ -1,6 +1,7 @@
 """Paper and software are cited as in CITATION.cff."""
 
 from qrlib.book import citation
+from qrlib.book.sphinx_ext import front_matter
 
 
 def test_bibtex_of_paper_and_software():
@@ -12,3 +13,18 @@ def test_bibtex_of_paper_and_software():
     assert "@software{qrlib,\n  author = {{The contributors of the qrlib repository}},\n" in text
     assert "  year = {2026},\n}" in text
     assert text.count("{") == text.count("}")
+
+
+def test_a_reader_is_told_where_to_ask(monkeypatch):
+    """By the issues of the repository, by who is named; else that nobody is."""
+    own = citation.software()
+    assert "contact" not in own
+    assert "repository-code" not in own
+    monkeypatch.delenv("QRLIB_REPOSITORY", raising=False)
+    assert "names no person" in front_matter.FACTS["contact"]()
+    asked = {"given-names": "Ada", "family-names": "Byron", "email": "ada@example.org"}
+    monkeypatch.setattr(citation, "software", lambda: own | {"contact": [asked]})
+    monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/owner/name")
+    told = front_matter.FACTS["contact"]()
+    assert "<https://github.com/owner/name/issues>" in told
+    assert "Ada Byron (<ada@example.org>)" in told

@@ -85,6 +85,7 @@ def test_levels_are_those_of_the_records(profile):
             rows = data[(data["restorer"] == restorer) & (data["distortion"] == kind)]
             rows = rows.sort_values("level")
             assert line["values"] == pytest.approx(rows["ours"].tolist())
+            assert line["errors"] == pytest.approx(rows["standard_error"].tolist())
             assert np.transpose(line["seeds"]).tolist() == [list(v) for v in rows["values"]]
             assert line["texts"][0].startswith(f"{rows['ours'].iloc[0]:.3f}")
     assert widget.shown == list(tables.TABLE2_METHODS)
@@ -152,7 +153,8 @@ def test_seeds_of_different_length_have_a_mean_while_all_go_on():
     line = view["series"][0]["lines"]["epochs"]
     assert line["mean"] == [pytest.approx(0.3), None]
     assert line["values"] == [pytest.approx(0.3), 0.2]
-    assert line["texts"] == ["0.3000 ± 0.1414 (2)", "0.2000 (1)"]
+    assert line["errors"] == [pytest.approx(0.1), None]
+    assert line["texts"] == ["0.3000 ± 0.1000 (2)", "0.2000 (1)"]
     assert line["kept"] == [1, 0]
 
 

@@ -74,7 +74,7 @@ def rendered(monkeypatch):
     real = render.grid
 
     def grid(headings, rows, caption, *file, **more):
-        captions.extend([" | ".join(headings), caption])
+        captions.extend([" | ".join(map(str, headings)), caption])
         return real(headings, rows, caption, *file, **more)
 
     for module in (

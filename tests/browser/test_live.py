@@ -308,6 +308,29 @@ def test_work_that_takes_long_says_so(demo: Demo) -> None:
     demo.page.eval_on_selector("#qr-live", "e => e.removeAttribute('aria-busy')")
 
 
+def test_numbers_of_the_former_picture_go_while_another_is_worked_on(demo: Demo) -> None:
+    shown = demo.page.locator('[data-pane="restored"] .qr-live-measures')
+    expect(shown).to_be_visible()
+    demo.page.evaluate(
+        """() => {
+          const { engine } = qrLive, { run } = engine;
+          engine.run = async (question) => {
+            engine.run = run;
+            await new Promise((go) => { window.release = go; });
+            return run(question);
+          };
+        }"""
+    )
+    demo.page.check('[name="qr-picture"][value="chelsea"]', force=True)
+    expect(shown).to_be_hidden()
+    expect(demo.page.locator(".qr-live-announce")).to_have_text("Working on the new picture.")
+    until(demo.page, "() => window.release")
+    demo.page.evaluate("release()")
+    demo.settle()
+    expect(shown).to_be_visible()
+    expect(demo.page.locator(".qr-live-announce")).to_contain_text("The picture is restored.")
+
+
 def test_a_photo_is_turned_upright_by_its_exif_tag(demo: Demo) -> None:
     pixels = np.zeros((40, 60, 3), np.uint8)
     pixels[:, :30, 0] = 255  # red on the left, as stored

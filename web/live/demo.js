@@ -175,6 +175,7 @@
     busy(async () => {
       while (again) {
         again = false;
+        root.classList.add("qr-live-former"); // what is shown is another's, until `show`
         await round().catch((error) => say(error.message));
       }
       running = false;
@@ -242,6 +243,7 @@
 
   // Without a result only the picture itself is shown: an earlier one would stand under a new caption.
   function show(image, result, picture) {
+    root.classList.remove("qr-live-former");
     const bad = state.kind === "none"; // nothing was added, and nothing is known of how it should be
     const pictures = { clean: image.data, distorted: bad ? null : result?.distorted, restored: result?.restored };
     pictures.filtered = result?.filtered;
@@ -301,6 +303,7 @@
       }
       if (mine !== choices) return;
       state.picture = picture;
+      find(".qr-live-announce").textContent = "Working on the new picture.";
       // The crops' classifier belongs to the crops' network; for photographs the first is the best.
       if (!state.chosen) {
         const key = picture.kind === "crop" ? manifest.crops : manifest.networks[0].key;

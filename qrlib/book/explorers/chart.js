@@ -64,14 +64,16 @@ function path(xs, ys, x, y) {
 /**
  * Draw a panel.
  *
- * panel: {key, title, xlabel, xs, labels}; series: [{key, look, lines: {panel: {mean, seeds, kept}}}];
+ * panel: {key, title, xlabel, xs, labels}; series: [{key, look, lines: {panel: {mean, errors, seeds, kept}}}];
  * view: {ylabel, ylim, seeds: "dots" or "lines", level: {panel: {value, text}}}; at: index of the cursor;
  * pick: called with an index that a reader points at.
  */
 function draw(panel, view, series, at, width, pick, label) {
   const height = Math.round(Math.min(330, Math.max(230, width * 0.72)));
   const here = series.filter((one) => one.lines[panel.key]);
-  const values = here.flatMap(({ lines }) => [lines[panel.key].mean, ...lines[panel.key].seeds].flat()).filter((v) => v != null);
+  const band = ({ mean, errors }) => mean.flatMap((v, i) => (v == null || errors[i] == null ? [] : [[panel.xs[i], v - errors[i], v + errors[i]]]));
+  const values = here.flatMap(({ lines: { [panel.key]: line } }) =>
+    [...line.mean, ...line.seeds.flat(), ...band(line).flatMap(([, ...ends]) => ends)]).filter((v) => v != null);
   const [low, high] = view.ylim ?? spread(values);
   const ys = ticks(low, high, 5);
   const texts = decimals(ys);
@@ -107,6 +109,9 @@ function draw(panel, view, series, at, width, pick, label) {
   for (const { key, look, lines } of here) {
     const { mean, seeds, kept } = lines[panel.key];
     const group = coloured(look, { "data-series": key });
+    const around = band(lines[panel.key]);
+    const edge = [...around.map(([at, low]) => [at, low]), ...[...around].reverse().map(([at, , high]) => [at, high])];
+    if (edge.length) group.append(s("path", { d: `M${edge.map(([at, v]) => `${x(at).toFixed(1)} ${y(v).toFixed(1)}`).join("L")}Z`, class: "qx-band" }));
     if (seeds.length > 1) {
       for (const one of seeds) {
         if (view.seeds === "lines") group.append(s("path", { d: path(panel.xs, one, x, y), class: "qx-seed-line" }));

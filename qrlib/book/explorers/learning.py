@@ -89,7 +89,10 @@ class Learning(Curves):
         self.frame = _frame([*recovery, *classifiers], judge)
         self.finding = captions.learning(self.frame)
         if (self.frame.groupby("variant")["seed"].nunique() > 1).any():
-            self.note = "Bold lines are means over seeds, faint ones single seeds."
+            self.note = (
+                "Bold lines are means over seeds, faint ones single seeds. Bands and ± are one standard "
+                "error over seeds."
+            )
         elif len(self.frame):
             self.note = captions.errors_of_losses([1])
 
@@ -187,19 +190,21 @@ def _name(variant: str) -> str:
 
 
 def _line(runs: Sequence[Run], column: str, length: int) -> dict[str, Any]:
-    """Mean, single seeds and text at every epoch; None where a training had ended."""
+    """Mean, its standard error over seeds, single seeds, text at every epoch; None where one had ended."""
     digits = 3 if column.endswith("accuracy") else 4
     seeds: list[list[float | None]] = []
     for run in runs:
         own: list[float | None] = [epoch[column] for epoch in run["training"]["epochs"]]
         seeds.append(own + [None] * (length - len(own)))
-    mean, values, texts = [], [], []
+    mean, errors, values, texts = [], [], [], []
     for epoch in zip(*seeds, strict=True):
         there = [value for value in epoch if value is not None]
         values.append(float(np.mean(there)) if there else None)
         mean.append(values[-1] if len(there) == len(runs) else None)
-        spread = float(np.std(there, ddof=1)) if len(there) > 1 else math.nan
-        ours = render.format_ours(values[-1] or 0.0, spread, len(there), digits)
+        error = float(np.std(there, ddof=1) / math.sqrt(len(there))) if len(there) > 1 else math.nan
+        errors.append(None if math.isnan(error) else error)
+        ours = render.format_ours(values[-1] or 0.0, error, len(there), digits)
         texts.append(ours if there else None)
     kept = [run["training"]["best_epoch"] - 1 for run in runs]
-    return {"mean": mean, "values": values, "seeds": seeds, "texts": texts, "kept": kept}
+    line = {"mean": mean, "errors": errors, "values": values, "texts": texts}
+    return line | {"seeds": seeds, "kept": kept}

@@ -62,19 +62,21 @@ class Levels(Curves):
         content = {"views": [view], "cursor": "Level", "missing": lacking}
         on = [method for method in shown if method in there]
         super().__init__(data=content, shown=on, view=view["key"], at=3)
-        self.frame, self.note = data, captions.dots(data["seeds"])
-        if self.note:
-            self.note += " Values are means ± standard deviations over seeds (their number)."
+        self.frame = data
+        dots = captions.dots(data["seeds"])
+        note = "Bands and ± are one standard error; in brackets is the number of seeds."
+        self.note = f"{note} {dots}".strip()
         self.finding = captions.levels(results, there, choice)
 
 
 def _line(rows: pd.DataFrame) -> dict[str, Any]:
-    """One method in one panel: mean, single seeds, and the values as text."""
+    """One method in one panel: mean, its standard error, single seeds, and the values as text."""
     seeds = list(zip(*rows["values"], strict=True))
     ours = rows.to_dict("records")
-    texts = [render.format_ours(r["ours"], r["spread"], r["seeds"]) for r in ours]
-    values = [r["ours"] for r in ours]
-    return {"mean": values, "values": values, "seeds": [list(s) for s in seeds], "texts": texts}
+    texts = [render.format_ours(r["ours"], r["standard_error"], r["seeds"]) for r in ours]
+    values, errors = ([r[column] for r in ours] for column in ("ours", "standard_error"))
+    line = {"mean": values, "errors": errors, "values": values, "texts": texts}
+    return line | {"seeds": [list(s) for s in seeds]}
 
 
 def _panel(data: pd.DataFrame, kind: str) -> dict[str, Any]:

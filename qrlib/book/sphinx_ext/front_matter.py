@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import re
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,12 @@ def edition() -> str:
 
 def authors() -> str:
     """Who made this book, as CITATION.cff says."""
-    return labels.joined(
-        a["name"] if "name" in a else f"{a['given-names']} {a['family-names']}"
-        for a in citation.software()["authors"]
-    )
+    return labels.joined(map(_name, citation.software()["authors"]))
+
+
+def _name(entity: Mapping[str, str]) -> str:
+    """A person's or an organisation's."""
+    return entity.get("name") or f"{entity['given-names']} {entity['family-names']}"
 
 
 def _code() -> str:
@@ -72,10 +75,21 @@ def _code() -> str:
 
 
 def _contact() -> str:
+    """Where to ask: the project's issues, and whom CITATION.cff names under `contact`."""
     address = launch_buttons.repository()
-    if address:
-        return f"Open an issue at <{address}/issues>."
-    return "This copy was built without an address of its code. Ask whoever sent it to you."
+    ways = [f"open an issue at <{address}/issues>"] if address else []
+    for person in citation.software().get("contact", ()):
+        ways.append(f"write to {_name(person)}" + f" (<{person['email']}>)" * ("email" in person))
+    if ways:
+        where = f"To ask a question or to report a mistake, {', or '.join(ways)}."
+    else:
+        where = (
+            "This copy names no person and no public address, because its `CITATION.cff` has neither "
+            "`contact` nor `repository-code`. Report a mistake to whoever gave you the copy; if it lies in an "
+            "archive, through the contact that the archive lists beside it. If you publish the book, set "
+            "one of the two and build it again; this section then says where to write."
+        )
+    return f"{where} Please name the page, and the version and commit at its foot."
 
 
 def _doi() -> str:

@@ -5,10 +5,12 @@ What the theme and Sphinx put into every page, wanted or not, is three quarters 
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import Any
 
+from qrlib.experiments import coverage
 from qrlib.utils import files
 
 #: How a page asks for a font before its style sheet does.
@@ -65,10 +67,21 @@ def finish(app: Any, exception: Exception | None) -> None:
                 temporary.write_bytes(trimmed.encode())
 
 
+@functools.cache
+def _results() -> frozenset[str]:
+    """The results pages of the strongest run."""
+    first = coverage.with_records()[:1]
+    return frozenset(f"_executed/{run.name}/{page}" for run in first for page in coverage.PAGES)
+
+
 def hide_from_search(app: Any, doctree: Any) -> None:
-    """Leave the texts of executed runs and of the reference out of the search; their titles stay in."""
+    """Leave the texts of executed runs and of the reference out of the search; their titles stay in.
+
+    The results of the strongest run are found, those of others lie beside them.
+    """
     page = app.env.docname
-    if page.startswith("api/") or (page.startswith("_executed/") and page.count("/") == 2):
+    executed = page.startswith("_executed/") and page.count("/") == 2
+    if page.startswith("api/") or (executed and page not in _results()):
         app.env.metadata[page]["nosearch"] = True
 
 
