@@ -132,7 +132,7 @@ def title(page: str, own: str) -> str:
 
 
 def source(page: str) -> str:
-    """For the page of a run: its numbers and its records (`qrlib.report.sources`); "" for other pages."""
+    """For the page of a run: its age, numbers and records (`qrlib.report.sources`); "" for other pages."""
     parts = Path(page).parts
     if len(parts) != 3 or parts[0] != "_executed" or parts[1] not in profiles.names():
         return ""
@@ -145,7 +145,14 @@ def source(page: str) -> str:
     epochs = (record["training"] or {}).get("epochs")
     data = pd.DataFrame(epochs or record.get("conventions") or record["results"])
     data = data.assign(profile=profile, records=[tuple(names)] * len(data))
-    return sources.line(data, f"{run}-{profile}", notebooks=False) if len(data) else ""
+    if data.empty:
+        return ""
+    commit = (record["provenance"]["git_commit"] or "")[:10]
+    age = (
+        f'<p class="qr-data">Shown as it ran{f", at commit {commit}" if commit else ""}: its words and code '
+        "may be older than the rest of this book.</p>"
+    )
+    return age + sources.line(data, f"{run}-{profile}", notebooks=False)
 
 
 def add_source(app: Any, doctree: Any, docname: str) -> None:
