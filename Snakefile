@@ -43,6 +43,8 @@ CLASSICAL = {x.recovery_run: x for x in PLAN if x.variant.classical}
 RESTORERS = {x.recovery_run: x for x in PLAN if x.variant.learns or x.variant.head}
 TIMED = plan.timed(PROFILE)
 TIMINGS = [TIMED.timing_run] if TIMED in PLAN else []
+NONE, *CORRUPTED = plan.corrupted(PROFILE)
+CORRUPTIONS = [plan.CORRUPTIONS_RUN] if "corruptions" in PROFILE.parts else []
 
 RUNS = paths.below_root(paths.runs(NAME))
 BOOK_LOGS = paths.below_root(paths.runs("book") / "logs")
@@ -52,7 +54,7 @@ EXECUTE_RUN = ENVIRONMENT + "{PY} -m qrlib execute-run {input.notebook:q} {log.n
 EXECUTE_PAGE = ENVIRONMENT + "{PY} -m qrlib execute-page {input.notebook:q} {log.notebook:q} {output:q} "
 
 # Pages on all profiles.
-STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "left_open", "commands"]
+STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "unseen_corruptions", "left_open", "commands"]
 
 # Runs come before pages, which fill the processors that the last of them leave idle.
 FIRST = 1
@@ -84,6 +86,7 @@ SETTINGS = {
     **{run: settings("recovery", x, x.code, "evaluation") for run, x in RESTORERS.items()},
     **{run: settings("evaluation", x, "classical") for run, x in CLASSICAL.items()},
     TIMED.timing_run: settings("recovery", TIMED, "timing"),
+    plan.CORRUPTIONS_RUN: settings("corruptions", CORRUPTED[-1], "corruptions"),
 }
 
 
@@ -117,7 +120,7 @@ def result_pages(profile):
 
 rule all:
     input:
-        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS, *CLASSICAL, *TIMINGS)],
+        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS, *CLASSICAL, *TIMINGS, *CORRUPTIONS)],
         result_pages(NAME),
 
 
@@ -234,13 +237,28 @@ rule timing:
         EXECUTE_RUN.replace("{threads}", str(THREADS)) + "{TIMED.timing_run}"
 
 
+rule corruptions:
+    """What RecNet and QRNet do to images that they never learned from."""
+    input:
+        [STAMP(run) for run in (NONE.classifier_run, *(x.recovery_run for x in CORRUPTED)) if CORRUPTIONS],
+        notebook="notebooks/corruptions.ipynb",
+    output:
+        STAMP(plan.CORRUPTIONS_RUN),
+    log:
+        notebook=f"{RUNS}/logs/{plan.CORRUPTIONS_RUN}.ipynb",
+    priority: FIRST
+    threads: THREADS
+    shell:
+        EXECUTE_RUN + plan.CORRUPTIONS_RUN
+
+
 # The modules behind tables, figures and verdicts, with all that they import.
 EXPLORERS = [f"book.explorers.{p.stem}" for p in files.visible(Path("qrlib/book/explorers"), "[a-z]*.py")]
 READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check",
            "report.claims.matrix", "report.claims.verdict_tables",
            "report.figures.plots", "report.lambda_sweep", "report.recommendation", "report.records_table", "report.retraining",
            "report.sample_answers",
-           "report.restore_or_not", "report.sampling",
+           "report.restore_or_not", "report.sampling", "report.unseen_corruptions", "report.figures.changes",
            "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.
 SCRIPTS = [p for kind in ("js", "css") for p in found(paths.root() / "qrlib/book/explorers", f"*.{kind}")]
@@ -267,7 +285,7 @@ rule results:
 # All that pages on all profiles tell of.
 TOLD = [
     *(page for profile in [*COMMITTED, NAME] for page in result_pages(profile)),
-    *(STAMP(run) for run in TIMINGS),
+    *(STAMP(run) for run in (*TIMINGS, *CORRUPTIONS)),
     *(record for profile in RECORDED for record in found(paths.results(profile), "records/*.json")),
     *found(paths.results(NAME), "records/conventions.json"),
 ]

@@ -83,6 +83,8 @@ def _runs(profile: profiles.Profile) -> list[dict[str, str]]:
             method = labels.method(f"{x.variant_name}-{x.distortions}")
             titles[x.recovery_run] = f"{method}, seed {x.seed}"
     titles[plan.timed(profile).timing_run] = "Timings"
+    if "corruptions" in profile.parts:
+        titles[plan.CORRUPTIONS_RUN] = "Corrupted images"
     if profile.name != RUN_HERE:
         titles["conventions"] = "Conventions of distorting and measuring"
         folder = paths.results(profile.name) / "notebooks"

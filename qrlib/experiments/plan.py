@@ -20,6 +20,8 @@ ROLES = ("classifier", "second_classifier", "unseen_classifier")
 FIGURE6 = ("qrnet-multiple", "mqrnet-multiple")
 #: Restorers of which a sheet of test images is kept, for Figures 1 and 8.
 SAMPLED = ("none", "recnet-multiple", "qrnet-multiple")
+#: The run on unseen corruptions, of several restorers; its record is called so too.
+CORRUPTIONS_RUN = "corruptions"
 
 #: The modules whose code decides a result, with all that they import.
 CODE = {
@@ -30,6 +32,7 @@ CODE = {
     "classical": ("experiments.classical",),
     "timing": ("experiments.latency", "models", "classifiers", "data"),
     "conventions": ("experiments.conventions",),
+    "corruptions": ("experiments.corruptions",),
 }
 
 
@@ -154,10 +157,12 @@ class Experiment:
             "recovery": self.recovery.model_dump(),
         }
         config |= {role: settings[role] for role in self.variant.losses}
-        if kind == "evaluation":
+        if kind in ("evaluation", "corruptions"):
             config["judge"] = self.classifier.model_dump()
             if self.profile.evaluation_precision != "32-true":
                 config["evaluation_precision"] = self.profile.evaluation_precision
+        if kind == "corruptions":
+            config["corruption_images"] = self.profile.corruption_images
         recovery = config["recovery"]
         if not self.variant.losses or "restorer" not in self.variant.learns:
             del recovery["classification_weight"]
@@ -267,6 +272,13 @@ def experiments_of(profile: profiles.Profile) -> list[Experiment]:
 
 def _with_needs(experiment: Experiment) -> list[Experiment]:
     return [*(x for need in experiment.needs for x in _with_needs(need)), experiment]
+
+
+def corrupted(profile: profiles.Profile) -> tuple[Experiment, ...]:
+    """No restorer, and those whose images are shown unseen corruptions."""
+    none = Experiment(profile, "none", "clean", profile.classifier.seed)
+    names = ("recnet", "qrnet")
+    return none, *(Experiment(profile, name, "multiple", profile.seeds[0]) for name in names)
 
 
 def timed(profile: profiles.Profile) -> Experiment:

@@ -20,6 +20,7 @@ Part = Literal[
     "sampling",
     "heads",
     "crossed",
+    "corruptions",
 ]
 
 
@@ -189,8 +190,9 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     "sampling": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].share),
     "heads": (("recnet_finetuned", "multiple"), ("qrnet_finetuned", "multiple")),
     "crossed": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].head),
+    "corruptions": (),  # of `main` or `table2`, on images that they never learned from
 }  # fmt: skip
 #: Parts that are compared with no others.
 APART: tuple[Part, ...] = ("inputs", "sampling")
 #: Parts that only those profiles make that name them.
-NAMED: tuple[Part, ...] = (*APART, "main", "classical", "heads", "crossed")
+NAMED: tuple[Part, ...] = (*APART, "main", "classical", "heads", "crossed", "corruptions")

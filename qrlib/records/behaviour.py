@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 #: Kind of record -> today's version.  Version 0 is all from before Adam took one fused step.
-VERSIONS = {"classifier": 1, "recovery": 1, "evaluation": 1, "timing": 1, "conventions": 1}
+VERSIONS = {
+    "classifier": 1, "recovery": 1, "evaluation": 1, "timing": 1, "conventions": 1, "corruptions": 1,
+}  # fmt: skip
 
 
 def is_current(record: Mapping[str, Any]) -> bool:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 SCHEMA = 1
-KINDS = ("classifier", "recovery", "evaluation", "timing", "conventions")
+KINDS = ("classifier", "recovery", "evaluation", "timing", "conventions", "corruptions")
 #: Kind of record -> the metrics of its results.
 METRICS = {
     "evaluation": ("accuracy", "psnr", "ssim"),
     "timing": ("milliseconds_per_image", "seconds_per_epoch"),
+    "corruptions": ("accuracy",),
 }
 
 #: Names of runs and profiles are parts of paths: letters, digits and ``. _ + -``, nothing behind them.
 _NAME = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._+-]*(?![\s\S])"}
+_DISTORTION = {"enum": ["clean", "noise", "blur"]}
 _RESULT = {
     "type": "object",
     "required": "dataset restorer classifier distortion level strength seed metric value n".split(),
@@ -22,11 +24,11 @@ _RESULT = {
         "dataset": {"type": "string"},
         "restorer": {"type": "string"},
         "classifier": {"type": "string"},
-        "distortion": {"enum": ["clean", "noise", "blur"]},
+        "distortion": {"type": "string", "pattern": r"^[a-z_]+(?![\s\S])"},
         "level": {"type": "integer", "minimum": 0},
         "strength": {"type": "number", "minimum": 0},
         "seed": {"type": "integer"},
-        "metric": {"enum": [metric for metrics in METRICS.values() for metric in metrics]},
+        "metric": {"enum": sorted({metric for metrics in METRICS.values() for metric in metrics})},
         "value": {"type": "number"},
         "n": {"type": "integer", "minimum": 1},
         "error": {"type": "number", "minimum": 0},
@@ -58,8 +60,9 @@ _SAMPLES = {
                 "required": ["distortion", "level", "strength"],
                 "additionalProperties": False,
                 "properties": {
-                    name: _RESULT["properties"][name]  # type: ignore[index]
-                    for name in ("distortion", "level", "strength")
+                    "distortion": _DISTORTION,
+                    "level": _RESULT["properties"]["level"],  # type: ignore[index]
+                    "strength": _RESULT["properties"]["strength"],  # type: ignore[index]
                 },
             },
         },
@@ -166,6 +169,12 @@ RECORD: dict[str, Any] = {
             otherwise={"properties": {"results": {"items": {"properties": {"error": False}}}}},
         ),
         _of("evaluation", otherwise={"properties": {"samples": False}}),
+        _of(
+            "corruptions",
+            otherwise={
+                "properties": {"results": {"items": {"properties": {"distortion": _DISTORTION}}}}
+            },
+        ),
         _of(
             "conventions",
             then={"required": ["conventions"]},

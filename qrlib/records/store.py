@@ -105,8 +105,9 @@ def read(profile: str, kind: str = "evaluation", *, images: bool = False) -> pd.
     """All results of a profile as a tidy table: one row a number.
 
     Args:
-        kind: "evaluation" (accuracy, PSNR in dB, SSIM) or "timing" (milliseconds an image, the median
-            of repeats; seconds an epoch).  The two never share a frame.
+        kind: "evaluation" (accuracy, PSNR in dB, SSIM), "timing" (milliseconds an image, the median
+            of repeats; seconds an epoch) or "corruptions" (accuracy on unseen ones; strength and level
+            are the severity).  They never share a frame.
         images: the columns right, confidence and images as well: what is known of each image, as
             `qrlib.records.per_image` takes it; missing in records from before it was kept.
 

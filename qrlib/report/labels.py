@@ -60,6 +60,14 @@ METRICS = {
     "milliseconds_per_image": ("ms an image", 2),
     "seconds_per_epoch": ("s an epoch", 1),
 }
+#: Corruptions that their names do not tell in words.
+_CORRUPTIONS = {
+    "clean": "clean images",
+    "contrast": "low contrast",
+    "gaussian_noise": "Gaussian noise",
+    "jpeg_compression": "JPEG compression",
+    "pixelate": "pixelation",
+}
 #: Classes of Caltech101 that are plurals, of images that show one.
 _SINGULAR = {"faces": "face", "leopards": "leopard"}
 
@@ -80,6 +88,15 @@ def classifier(name: str) -> str:
     ('small VGG', 'ResNet-50', 'another net')
     """
     return CLASSIFIERS.get(name, name.replace("_", " "))
+
+
+def corruption(name: str) -> str:
+    """A corruption's name in running text.
+
+    >>> corruption("clean"), corruption("jpeg_compression"), corruption("noise_upon_blur")
+    ('clean images', 'JPEG compression', 'noise upon blur')
+    """
+    return _CORRUPTIONS.get(name, name.replace("_", " "))
 
 
 def sigma_axis(distortion: str) -> str:

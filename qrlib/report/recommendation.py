@@ -78,7 +78,7 @@ def options(evidence: Evidence, unseen: bool = False) -> pd.DataFrame:
             if lacks or (option.told and place == "clean"):
                 continue  # two networks, one a distortion, have no one accuracy on clean images
             row = {"method": option.method, "learns": option.learns, "told": option.told}
-            rows.append(row | {"distortion": place} | _against_none(evidence, side))
+            rows.append(row | {"distortion": place} | against_none(evidence, side))
     return pd.DataFrame(rows)
 
 
@@ -95,18 +95,24 @@ def by_level(evidence: Evidence, method: str) -> pd.DataFrame:
     for kind, level in levels:
         side = Side(method, kind, (level,) if level else selection.LEVELS)
         row = {"distortion": kind, "level": level, "strength": float(strengths[kind, level])}
-        rows.append(row | _against_none(evidence, side))
+        rows.append(row | against_none(evidence, side))
     return pd.DataFrame(rows)
 
 
-def _against_none(evidence: Evidence, side: Side) -> dict[str, Any]:
+def against_none(evidence: Evidence, side: Side, comparisons: int = 1) -> dict[str, Any]:
+    """One number against doing nothing: ours, gain, standard_error, verdict, n, profile, records.
+
+    Args:
+        comparisons: how many verdicts could each come by chance (`qrlib.report.claims.rule`).
+    """
     base = Side("none", side.distortion, side.levels, unseen=side.unseen)
     source = {"n": evidence.n, "profile": evidence.profile}
     source["records"] = evidence.records([*side.needs(), *base.needs()])
     if side == base:
         own = base.measured(evidence).mean()
         return {"ours": own, "gain": 0.0, "standard_error": 0.0, "verdict": ""} | source
-    judged = rule.judge(Comparison(side, base), evidence)
+    chances = {"to_hold": comparisons, "to_fail": comparisons}
+    judged = rule.judge(Comparison(side, base), evidence, **chances)
     return {
         "ours": judged["pair"][0],
         "gain": judged["difference"],

@@ -22,7 +22,13 @@ STORY = (
     "index",
     *(
         f"_executed/{name}"
-        for name in ("does_it_hold", "what_to_use", "restore_or_not", "left_open")
+        for name in (
+            "does_it_hold",
+            "what_to_use",
+            "restore_or_not",
+            "unseen_corruptions",
+            "left_open",
+        )
     ),
 )
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from qrlib import classifiers, distortions, evaluation
+from qrlib import classifiers, corruptions, distortions, evaluation, metrics
 from qrlib.experiments import conventions, plan, train
 from qrlib.models import QRNet
 from qrlib.records import behaviour
@@ -101,11 +101,22 @@ def trace_conventions():
     }
 
 
+def trace_corruptions():
+    splits = train.load_data(plan.open_experiment("smoke"))
+    images = splits.test[range(2)][0].float() / 255
+    cases = [corruptions.corruption(k, s) for k in corruptions.CORRUPTIONS for s in range(1, 6)]
+    return {
+        f"{case.kind} {case.level} psnr": float(metrics.psnr(case(images), images).mean())
+        for case in cases
+    }
+
+
 TRACERS = {
     "classifier": trace_classifier,
     "recovery": trace_recovery,
     "evaluation": trace_evaluation,
     "conventions": trace_conventions,
+    "corruptions": trace_corruptions,
 }
 
 

@@ -177,6 +177,18 @@ BREAKS = {
         "results/0/metric",
     ),
     "unknown kind": (lambda r: r.update(kind="table"), "kind: 'table' is not one of"),
+    "corruption in an evaluation": (
+        lambda r: r["results"][0].update(distortion="fog"),
+        "results/0/distortion: 'fog' is not one of",
+    ),
+    "other kind's metric, of corruptions": (
+        lambda r: (r.update(kind="corruptions"), r["results"][0].update(metric="psnr")),
+        "results/0/metric",
+    ),
+    "no name of a corruption": (
+        lambda r: (r.update(kind="corruptions"), r["results"][0].update(distortion="../fog")),
+        "results/0/distortion",
+    ),
     "no image": (lambda r: r["results"][0].update(n=0), "results/0/n"),
     "a sheet of times": (lambda r: r.update(samples=samples(), kind="timing"), ""),
     "other schema": (lambda r: r.update(schema=99), "schema"),

@@ -127,7 +127,8 @@ def title(page: str, own: str) -> str:
     parts = Path(page).parts
     if parts[0] != "_executed" or len(parts) < 3:
         return own
-    run = "" if parts[-1] in coverage.PAGES or parts[-1] == "conventions" else f": {parts[-1]}"
+    alone = (*coverage.PAGES, "conventions", "corruptions")
+    run = "" if parts[-1] in alone else f": {parts[-1]}"
     return f"{own}{run} ({profiles.load(parts[1]).title})"
 
 

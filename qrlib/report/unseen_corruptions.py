@@ -1,0 +1,88 @@
+"""Where a restorer harms: images that it never learned from, restored or left as they are.
+
+Not in the paper.  Differences are judged as claims are (`qrlib.report.claims.rule`), image by image.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qrlib.experiments.profiles import Profile
+from qrlib.records import store
+from qrlib.report import labels, recommendation, render, restore_or_not, sources
+from qrlib.report.claims import rule
+from qrlib.report.claims.evidence import Evidence, Side
+
+#: The restorers, as far as they were run.
+RESTORERS = ("recnet-multiple", "qrnet-multiple", restore_or_not.GATED)
+
+
+def evidence_of(profile: Profile) -> Evidence:
+    """The accuracies of a profile on unseen corruptions, image by image, those of the gate among them."""
+    results = store.read(profile.name, kind="corruptions", images=True)
+    return Evidence(restore_or_not.with_gate(results), profile.choice)
+
+
+def table(evidence: Evidence) -> pd.DataFrame:
+    """Every restorer against doing nothing on every corruption; where QRNet does most harm comes first.
+
+    Verdicts are Šidák-corrected: for each restorer all corruptions together come to 5 in 100.
+
+    Returns:
+        One corruption ("clean" is none) and restorer a row: corruption, restorer, ours (accuracy, mean over
+        severities), gain, standard_error (of the gain, paired), verdict (one of
+        `qrlib.report.recommendation.WORDS`), n, profile, records.
+    """
+    accuracies = evidence.present("accuracy")
+    levels = accuracies.groupby("distortion", sort=False)["level"].agg(lambda x: (*sorted({*x}),))
+    there = [name for name in RESTORERS if name in set(accuracies["restorer"])]
+    rows = [
+        {"corruption": kind, "restorer": restorer}
+        | recommendation.against_none(
+            evidence, Side(restorer, kind, severities), comparisons=len(levels)
+        )
+        for kind, severities in levels.items()
+        for restorer in there
+    ]
+    frame = pd.DataFrame(rows)
+    order = frame[frame["restorer"] == "qrnet-multiple"].set_index("corruption")["gain"].rank()
+    return frame.sort_values(
+        "corruption", key=lambda kinds: kinds.map(order), kind="stable", ignore_index=True
+    )
+
+
+def in_words(frame: pd.DataFrame, restorer: str) -> str:
+    """What a restorer does, as one sentence: the worst harm and the best help first."""
+    rows = frame[frame["restorer"] == restorer].sort_values("gain")
+    places = {
+        verdict: [labels.corruption(kind) for kind in rows[rows["verdict"] == word]["corruption"]]
+        for verdict, word in recommendation.WORDS.items()
+    }
+    harm, help, idle = (places[verdict] for verdict in (rule.FAILS, rule.HOLDS, rule.CLOSE))
+    said = [
+        f"does harm on {labels.joined(harm)}" if harm else "does no clear harm",
+        f"helps on {labels.joined(help[::-1])}" if help else "is no clear help",
+        *([f"makes no clear difference on {len(idle)} of {len(rows)}"] if idle else []),
+    ]
+    return f"{labels.method(restorer)} {', '.join(said[:-1])}, and {said[-1]}."
+
+
+def render_table(frame: pd.DataFrame, file: str) -> render.Rendered:
+    """A frame of `table` for reading; `file` as in `qrlib.report.sources.line`."""
+    restorers = list(dict.fromkeys(frame["restorer"]))
+    rows = []
+    for kind, cells in frame.groupby("corruption", sort=False):
+        each = cells.to_dict("records")
+        line = [labels.corruption(str(kind)), f"{each[0]['ours'] - each[0]['gain']:.3f}"]
+        for cell in each:
+            verdict = "" if cell["verdict"] == recommendation.WORDS[rule.CLOSE] else cell["verdict"]
+            change = f"{render.signed(cell['gain'])}\u00a0±\u00a0{cell['standard_error']:.3f}"
+            line.append(f"{change} {verdict}".strip())
+        rows.append(line)
+    caption = (
+        f"Accuracy on {frame['n'].iloc[0]:,} test images without a restorer, averaged over the severities, and "
+        "its change; ± one standard error of the paired difference. “Better” and “worse”: more than "
+        "chance, with all lines of a column taken together."
+    )
+    headings = ["", labels.method("none"), *map(labels.method, restorers)]
+    return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
