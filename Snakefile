@@ -258,7 +258,8 @@ READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.cl
            "report.claims.matrix", "report.claims.verdict_tables",
            "report.figures.plots", "report.lambda_sweep", "report.recommendation", "report.records_table", "report.retraining",
            "report.sample_answers",
-           "report.restore_or_not", "report.sampling", "report.unseen_corruptions", "report.figures.changes",
+           "report.restore_or_not", "report.run_settings", "report.sampling", "report.unseen_corruptions",
+           "report.figures.changes",
            "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.
 SCRIPTS = [p for kind in ("js", "css") for p in found(paths.root() / "qrlib/book/explorers", f"*.{kind}")]
