@@ -54,7 +54,9 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const table of tables) {
     const headings = [...table.querySelectorAll("thead th")].map((heading) => heading.textContent.trim());
     for (const row of table.querySelectorAll("tbody tr")) {
-      [...row.children].forEach((cell, i) => headings[i] && (cell.dataset.label = `${headings[i]}: `));
+      [...row.children].forEach((cell, i) => {
+        if (headings[i] && cell.textContent.trim()) cell.dataset.label = `${headings[i]}: `;
+      });
     }
   }
   const narrow = matchMedia("(max-width: 700px)");
