@@ -77,6 +77,8 @@ def rendered(monkeypatch):
         captions.extend([" | ".join(map(str, headings)), caption])
         return real(headings, rows, caption, *file, **more)
 
+    # Made from settings, not from records.
+    monkeypatch.setattr("qrlib.report.run_settings.grid", real)
     for module in (
         "render",
         "claims.verdict_tables",
