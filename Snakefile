@@ -43,8 +43,7 @@ CLASSICAL = {x.recovery_run: x for x in PLAN if x.variant.classical}
 RESTORERS = {x.recovery_run: x for x in PLAN if x.variant.learns or x.variant.head}
 TIMED = plan.timed(PROFILE)
 TIMINGS = [TIMED.timing_run] if TIMED in PLAN else []
-NONE, *CORRUPTED = plan.corrupted(PROFILE)
-CORRUPTIONS = [plan.CORRUPTIONS_RUN] if "corruptions" in PROFILE.parts else []
+STANDALONE = {part: plan.standalone(PROFILE, part) for part in plan.standalone_runs(PROFILE)}
 
 RUNS = paths.below_root(paths.runs(NAME))
 BOOK_LOGS = paths.below_root(paths.runs("book") / "logs")
@@ -54,7 +53,8 @@ EXECUTE_RUN = ENVIRONMENT + "{PY} -m qrlib execute-run {input.notebook:q} {log.n
 EXECUTE_PAGE = ENVIRONMENT + "{PY} -m qrlib execute-page {input.notebook:q} {log.notebook:q} {output:q} "
 
 # Pages on all profiles.
-STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "unseen_corruptions", "left_open", "commands"]
+STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "unseen_corruptions",
+           "adapt_or_restore", "left_open", "commands"]
 
 # Runs come before pages, which fill the processors that the last of them leave idle.
 FIRST = 1
@@ -64,6 +64,7 @@ wildcard_constraints:
     classifier="|".join(CLASSIFIERS),
     run="|".join(map(re.escape, RESTORERS)),
     filter="|".join(map(re.escape, CLASSICAL)) or "none",
+    part="|".join(STANDALONE) or "none",
     settings="[0-9a-f]{16}",
     results="|".join(coverage.PAGES),
     story="|".join(STORIES),
@@ -86,7 +87,7 @@ SETTINGS = {
     **{run: settings("recovery", x, x.code, "evaluation") for run, x in RESTORERS.items()},
     **{run: settings("evaluation", x, "classical") for run, x in CLASSICAL.items()},
     TIMED.timing_run: settings("recovery", TIMED, "timing"),
-    plan.CORRUPTIONS_RUN: settings("corruptions", CORRUPTED[-1], "corruptions"),
+    **{part: settings(part, runs[-1], part) for part, runs in STANDALONE.items()},
 }
 
 
@@ -120,7 +121,7 @@ def result_pages(profile):
 
 rule all:
     input:
-        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS, *CLASSICAL, *TIMINGS, *CORRUPTIONS)],
+        [STAMP(run) for run in (*CLASSIFIERS, *RESTORERS, *CLASSICAL, *TIMINGS, *STANDALONE)],
         result_pages(NAME),
 
 
@@ -237,19 +238,19 @@ rule timing:
         EXECUTE_RUN.replace("{threads}", str(THREADS)) + "{TIMED.timing_run}"
 
 
-rule corruptions:
-    """What RecNet and QRNet do to images that they never learned from."""
+rule standalone:
+    """Unseen corruptions, or adaptation: several restorers on the same images."""
     input:
-        [STAMP(run) for run in (NONE.classifier_run, *(x.recovery_run for x in CORRUPTED)) if CORRUPTIONS],
-        notebook="notebooks/corruptions.ipynb",
+        lambda w: [STAMP(x.training_run) for x in STANDALONE[w.part]],
+        notebook="notebooks/{part}.ipynb",
     output:
-        STAMP(plan.CORRUPTIONS_RUN),
+        RUNS + "/stamps/{part}@{settings}.json",
     log:
-        notebook=f"{RUNS}/logs/{plan.CORRUPTIONS_RUN}.ipynb",
+        notebook=RUNS + "/logs/{part}@{settings}.ipynb",
     priority: FIRST
     threads: THREADS
     shell:
-        EXECUTE_RUN + plan.CORRUPTIONS_RUN
+        EXECUTE_RUN + "{wildcards.part}"
 
 
 # The modules behind tables, figures and verdicts, with all that they import.
@@ -259,7 +260,7 @@ READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.cl
            "report.figures.plots", "report.lambda_sweep", "report.recommendation", "report.records_table", "report.retraining",
            "report.sample_answers",
            "report.restore_or_not", "report.run_settings", "report.sampling", "report.unseen_corruptions",
-           "report.figures.changes",
+           "report.figures.changes", "report.adaptation",
            "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.
 SCRIPTS = [p for kind in ("js", "css") for p in found(paths.root() / "qrlib/book/explorers", f"*.{kind}")]
@@ -286,7 +287,7 @@ rule results:
 # All that pages on all profiles tell of.
 TOLD = [
     *(page for profile in [*COMMITTED, NAME] for page in result_pages(profile)),
-    *(STAMP(run) for run in (*TIMINGS, *CORRUPTIONS)),
+    *(STAMP(run) for run in (*TIMINGS, *STANDALONE)),
     *(record for profile in RECORDED for record in found(paths.results(profile), "records/*.json")),
     *found(paths.results(NAME), "records/conventions.json"),
 ]

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from qrlib.experiments import coverage, plan, profiles
+from qrlib.experiments.variants import Part
 from qrlib.report import labels
 from qrlib.utils import files, paths, strict_yaml
 
@@ -22,6 +23,11 @@ RESULTS = {
     "end_to_end": "Table 4 and Figure 5",
     "classifier_change": "Figure 6",
     "image_quality": "Table 5, Figures 1, 7 and 8",
+}
+#: The same of `qrlib.experiments.plan.STANDALONE`.
+STANDALONE: dict[Part, str] = {
+    "corruptions": "Corrupted images",
+    "adaptation": "An adapted classifier",
 }
 
 
@@ -83,8 +89,7 @@ def _runs(profile: profiles.Profile) -> list[dict[str, str]]:
             method = labels.method(f"{x.variant_name}-{x.distortions}")
             titles[x.recovery_run] = f"{method}, seed {x.seed}"
     titles[plan.timed(profile).timing_run] = "Timings"
-    if "corruptions" in profile.parts:
-        titles[plan.CORRUPTIONS_RUN] = "Corrupted images"
+    titles |= {part: STANDALONE[part] for part in plan.standalone_runs(profile)}
     if profile.name != RUN_HERE:
         titles["conventions"] = "Conventions of distorting and measuring"
         folder = paths.results(profile.name) / "notebooks"

@@ -55,7 +55,13 @@ class Split:
         if count is None or count >= len(self):
             return self
         by_class = np.argsort(self.labels.numpy(), kind="stable")
-        positions = np.sort(by_class[np.arange(count) * len(self) // count])
+        return self._part(np.sort(by_class[np.arange(count) * len(self) // count]))
+
+    def shuffled(self, seed: int) -> Split:
+        """The same images in an order that the seed decides."""
+        return self._part(np.random.default_rng(seed).permutation(len(self)))
+
+    def _part(self, positions: np.ndarray) -> Split:
         ids = [self.ids[i] for i in positions]
         return Split(
             self.images, self.rows[positions].tolist(), self.labels[positions].tolist(), ids

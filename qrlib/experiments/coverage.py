@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qrlib.experiments import profiles
-from qrlib.experiments.plan import CORRUPTIONS_RUN, experiments_of, timed
+from qrlib.experiments.plan import STANDALONE, experiments_of, timed
 from qrlib.experiments.variants import PARTS, Part
 from qrlib.records import store
 from qrlib.utils import files, paths
@@ -55,8 +55,8 @@ def missing(profile: profiles.Profile, part: Part) -> list[str]:
             needed.append(x.judged_by(role).evaluation_run)
         elif x.variant.share and part == "sampling":  # judged on validation images, in training
             needed.append(x.recovery_run)
-    if part == "corruptions":
-        needed = [CORRUPTIONS_RUN]
+    if part in STANDALONE:
+        needed = [part]
     return [name for name in needed if not store.path(profile.name, name).is_file()]
 
 
@@ -96,7 +96,7 @@ def notebooks(profile: profiles.Profile) -> dict[str, str]:
     for x in experiments_of(profile):
         notebook_of[x.training_run] = x.training_run
         notebook_of |= {x.judged_by(role).evaluation_run: x.training_run for role in x.judges}
-    alone = (timed(profile).timing_run, "conventions", CORRUPTIONS_RUN)
+    alone = (timed(profile).timing_run, "conventions", *STANDALONE)
     return notebook_of | {run: run for run in alone}
 
 

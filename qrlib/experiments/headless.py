@@ -11,7 +11,7 @@ from statistics import fmean
 
 import torch
 
-from qrlib.experiments import classical, corruptions, evaluate, plan, profiles, train
+from qrlib.experiments import classical, evaluate, plan, profiles, standalone, train
 from qrlib.experiments.plan import Experiment
 from qrlib.records import store
 from qrlib.utils.errors import choose
@@ -20,9 +20,8 @@ from qrlib.utils.errors import choose
 def runs_by_name(profile: profiles.Profile) -> dict[str, Experiment]:
     """The runs of a profile by name, each after what it needs."""
     runs = {x.training_run: x for x in plan.experiments_of(profile)}
-    if "corruptions" in profile.parts:
-        runs[plan.CORRUPTIONS_RUN] = plan.corrupted(profile)[-1]
-    return runs
+    alone = {part: plan.standalone(profile, part)[-1] for part in plan.standalone_runs(profile)}
+    return runs | alone
 
 
 def run(profile: str, wanted: Sequence[str] = ()) -> list[str]:
@@ -52,8 +51,8 @@ def run(profile: str, wanted: Sequence[str] = ()) -> list[str]:
 
 
 def _run_one(name: str, experiment: Experiment) -> list[str]:
-    if name == plan.CORRUPTIONS_RUN:
-        return [corruptions.evaluate_corruptions(experiment.profile).stem]
+    if name in standalone.RUNS:
+        return [standalone.RUNS[name](experiment.profile).stem]
     splits = train.load_data(experiment)
     judges = train.obtain_classifiers(experiment, splits)
     restorer, written = None, [name]

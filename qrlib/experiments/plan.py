@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qrlib.experiments import profiles
-from qrlib.experiments.variants import PARTS, VARIANTS, Variant
+from qrlib.experiments.variants import PARTS, VARIANTS, Part, Variant
 from qrlib.records import provenance
 from qrlib.utils.errors import QrlibError, choose
 
@@ -20,8 +20,13 @@ ROLES = ("classifier", "second_classifier", "unseen_classifier")
 FIGURE6 = ("qrnet-multiple", "mqrnet-multiple")
 #: Restorers of which a sheet of test images is kept, for Figures 1 and 8.
 SAMPLED = ("none", "recnet-multiple", "qrnet-multiple")
-#: The run on unseen corruptions, of several restorers; its record is called so too.
-CORRUPTIONS_RUN = "corruptions"
+#: Parts that are one run of several restorers at once -> which; run, notebook and record are called so too.
+STANDALONE: dict[Part, tuple[str, ...]] = {
+    "corruptions": ("recnet", "qrnet"),
+    "adaptation": ("qrnet",),
+}
+#: Classifiers that have no batch normalisation.
+WITHOUT_BATCH_STATISTICS = ("vgg16",)
 
 #: The modules whose code decides a result, with all that they import.
 CODE = {
@@ -32,7 +37,8 @@ CODE = {
     "classical": ("experiments.classical",),
     "timing": ("experiments.latency", "models", "classifiers", "data"),
     "conventions": ("experiments.conventions",),
-    "corruptions": ("experiments.corruptions",),
+    "corruptions": ("experiments.standalone",),
+    "adaptation": ("experiments.standalone",),
 }
 
 
@@ -157,12 +163,12 @@ class Experiment:
             "recovery": self.recovery.model_dump(),
         }
         config |= {role: settings[role] for role in self.variant.losses}
-        if kind in ("evaluation", "corruptions"):
+        if kind in ("evaluation", *STANDALONE):
             config["judge"] = self.classifier.model_dump()
             if self.profile.evaluation_precision != "32-true":
                 config["evaluation_precision"] = self.profile.evaluation_precision
-        if kind == "corruptions":
-            config["corruption_images"] = self.profile.corruption_images
+        if kind in STANDALONE:
+            config["standalone_images"] = self.profile.standalone_images
         recovery = config["recovery"]
         if not self.variant.losses or "restorer" not in self.variant.learns:
             del recovery["classification_weight"]
@@ -274,11 +280,44 @@ def _with_needs(experiment: Experiment) -> list[Experiment]:
     return [*(x for need in experiment.needs for x in _with_needs(need)), experiment]
 
 
-def corrupted(profile: profiles.Profile) -> tuple[Experiment, ...]:
-    """No restorer, and those whose images are shown unseen corruptions."""
-    none = Experiment(profile, "none", "clean", profile.classifier.seed)
-    names = ("recnet", "qrnet")
-    return none, *(Experiment(profile, name, "multiple", profile.seeds[0]) for name in names)
+def standalone_runs(profile: profiles.Profile) -> list[Part]:
+    """Those of `STANDALONE` that a profile makes."""
+    return [part for part in STANDALONE if part in profile.parts]
+
+
+def standalone(profile: profiles.Profile, part: Part) -> tuple[Experiment, ...]:
+    """No restorer, and the restorers of one of `STANDALONE`, with the classifier that judges all.
+
+    Raises:
+        QrlibError: the profile trains no classifier that has what the part needs.
+    """
+    role = "classifier"
+    if part == "adaptation":
+        able = [
+            role
+            for role in ("classifier", "unseen_classifier", "second_classifier")
+            if role in roles_of(profile)
+            and getattr(profile, role).name not in WITHOUT_BATCH_STATISTICS
+        ]
+        if not able:
+            raise QrlibError(
+                f"the part adaptation needs a classifier with batch normalisation, and "
+                f"{profile.classifier.name} has none: set classifier.name to another, or add the part "
+                "figure6, which has more classifiers"
+            )
+        role = able[0]
+    none = Experiment(profile, "none", "clean", getattr(profile, role).seed, role)
+    seed = profile.seeds[0]
+    return none, *(Experiment(profile, x, "multiple", seed, role) for x in STANDALONE[part])
+
+
+def adapted(restorer: str, images: int) -> str:
+    """The name in records of a restorer before a classifier adapted to so many images at once.
+
+    >>> adapted("none", 8), adapted("qrnet-multiple", 32)
+    ('none+adapted_8', 'qrnet-multiple+adapted_32')
+    """
+    return f"{restorer}+adapted_{images}"
 
 
 def timed(profile: profiles.Profile) -> Experiment:

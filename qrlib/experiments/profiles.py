@@ -147,13 +147,13 @@ class Profile(Settings):
         seeds: one restorer of each method of Table 2 is trained for each.
         other_seeds: the same for what is trained beyond Table 2.
         parts: what of the paper is made, names of `PARTS`.
-        corruption_images: how many test images each unseen corruption takes; None: all.
+        standalone_images: how many test images unseen corruptions and adaptation take; None: all.
         evaluation_precision: "32-true", or "bf16-mixed", which is then held against float32.
         ship_weights: whether weights of RecNet (multiple), QRNet and MQRNet are kept beside the records, for
             `qrlib.load_qrnet`.
     """
 
-    LATER = frozenset({"evaluation_precision", "corruption_images"})
+    LATER = frozenset({"evaluation_precision", "standalone_images"})
 
     name: str
     title: str
@@ -169,7 +169,7 @@ class Profile(Settings):
     parts: Annotated[list[Part], AfterValidator(_with_table2)] = [
         part for part in PARTS if part not in NAMED
     ]
-    corruption_images: Count | None = None
+    standalone_images: Count | None = None
     evaluation_batch: Count = 32
     evaluation_precision: Literal["32-true", "bf16-mixed"] = "32-true"
     precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"

@@ -21,6 +21,7 @@ Part = Literal[
     "heads",
     "crossed",
     "corruptions",
+    "adaptation",
 ]
 
 
@@ -191,8 +192,17 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     "heads": (("recnet_finetuned", "multiple"), ("qrnet_finetuned", "multiple")),
     "crossed": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].head),
     "corruptions": (),  # of `main` or `table2`, on images that they never learned from
+    "adaptation": (),  # of `main` or `table2`, before a classifier that estimates its batch statistics anew
 }  # fmt: skip
 #: Parts that are compared with no others.
 APART: tuple[Part, ...] = ("inputs", "sampling")
 #: Parts that only those profiles make that name them.
-NAMED: tuple[Part, ...] = (*APART, "main", "classical", "heads", "crossed", "corruptions")
+NAMED: tuple[Part, ...] = (
+    *APART,
+    "main",
+    "classical",
+    "heads",
+    "crossed",
+    "corruptions",
+    "adaptation",
+)

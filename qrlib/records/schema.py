@@ -5,12 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 SCHEMA = 1
-KINDS = ("classifier", "recovery", "evaluation", "timing", "conventions", "corruptions")
+KINDS = (
+    "classifier",
+    "recovery",
+    "evaluation",
+    "timing",
+    "conventions",
+    "corruptions",
+    "adaptation",
+)
 #: Kind of record -> the metrics of its results.
 METRICS = {
     "evaluation": ("accuracy", "psnr", "ssim"),
     "timing": ("milliseconds_per_image", "seconds_per_epoch"),
     "corruptions": ("accuracy",),
+    "adaptation": ("accuracy",),
 }
 
 #: Names of runs and profiles are parts of paths: letters, digits and ``. _ + -``, nothing behind them.

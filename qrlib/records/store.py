@@ -106,8 +106,8 @@ def read(profile: str, kind: str = "evaluation", *, images: bool = False) -> pd.
 
     Args:
         kind: "evaluation" (accuracy, PSNR in dB, SSIM), "timing" (milliseconds an image, the median
-            of repeats; seconds an epoch) or "corruptions" (accuracy on unseen ones; strength and level
-            are the severity).  They never share a frame.
+            of repeats; seconds an epoch), "corruptions" (accuracy on unseen ones; strength and level
+            are the severity) or "adaptation" (accuracy).  They never share a frame.
         images: the columns right, confidence and images as well: what is known of each image, as
             `qrlib.records.per_image` takes it; missing in records from before it was kept.
 

@@ -24,4 +24,4 @@ def choose(what: str, given: object, valid: Iterable[str]) -> str:
         return str(given)
     near = difflib.get_close_matches(str(given), valid, n=1)
     hint = f" (did you mean {near[0]!r}?)" if near else ""
-    raise QrlibError(f"unknown {what} {given!r}{hint}; valid: {', '.join(valid)}")
+    raise QrlibError(f"unknown {what} {given!r}{hint}; valid: {', '.join(valid) or 'none'}")

@@ -147,7 +147,7 @@ def _check_records(profile: profiles.Profile, log: Path) -> None:
         for x in runs
         for name in (x.training_run, *(x.judged_by(r).evaluation_run for r in x.judges))
     ]
-    names += [plan.CORRUPTIONS_RUN] * ("corruptions" in profile.parts)
+    names += plan.standalone_runs(profile)
     folder = paths.results(profile.name) / "records"
     if missing := [name for name in names if not (folder / f"{name}.json").is_file()]:
         raise QrlibError(

@@ -6,21 +6,21 @@ import pytest
 
 from qrlib import corruptions, evaluation, weights
 from qrlib.experiments import coverage, headless, plan, profiles, train
-from qrlib.experiments.corruptions import choose_images
+from qrlib.experiments.standalone import choose_images
 from qrlib.records import per_image, store
 from qrlib.report import unseen_corruptions
 from qrlib.report.figures import changes
 from qrlib.utils.errors import QrlibError
 
-FEW = "parts=[main,corruptions] data.classes=2 corruption_images=4 evaluation_precision=bf16-mixed"
+FEW = "parts=[main,corruptions] data.classes=2 standalone_images=4 evaluation_precision=bf16-mixed"
 
 
 def test_more_images_than_there_are_are_refused():
-    profile = profiles.load("smoke", overrides="corruption_images=13")
-    test = train.load_data(plan.corrupted(profile)[0]).test
-    with pytest.raises(QrlibError, match="corruption_images is 13, but there are 12 test images"):
+    profile = profiles.load("smoke", overrides="standalone_images=13")
+    test = train.load_data(plan.standalone(profile, "corruptions")[0]).test
+    with pytest.raises(QrlibError, match="standalone_images is 13, but there are 12 test images"):
         choose_images(profile, test)
-    each = choose_images(profile.model_copy(update={"corruption_images": 8}), test)
+    each = choose_images(profile.model_copy(update={"standalone_images": 8}), test)
     assert each[range(8)][1].bincount().tolist() == [2, 2, 2, 2]  # of every class
     assert len(choose_images(profiles.load("smoke"), test)) == 12
 
@@ -31,7 +31,7 @@ def test_only_a_profile_that_names_it_runs_it():
     assert coverage.missing(profile, "corruptions") == ["corruptions"]
     assert coverage.notebooks(profile)["corruptions"] == "corruptions"
     assert "corruptions" not in headless.runs_by_name(profiles.load("smoke"))
-    assert "corruption_images" not in profiles.load("smoke").config()  # as in older records
+    assert "standalone_images" not in profiles.load("smoke").config()  # as in older records
 
 
 @pytest.mark.slow
@@ -41,10 +41,10 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
         corruptions, "CORRUPTIONS", {kind: corruptions.CORRUPTIONS[kind] for kind in kinds}
     )
     profile = profiles.load("smoke", overrides=FEW)
-    x = plan.corrupted(profile)[-1]
+    x = plan.standalone(profile, "corruptions")[-1]
     assert headless._run_one("corruptions", x) == ["corruptions"]
     record = store.read_record(profile.name, "corruptions")
-    assert record["config"]["corruption_images"] == 4
+    assert record["config"]["standalone_images"] == 4
     assert record["config"] == x.config("corruptions")
     assert record["precision_check"]["agreement"] > 0.995
     results = store.read(profile.name, kind="corruptions", images=True)

@@ -20,6 +20,7 @@ import torch
 
 from qrlib import classifiers, corruptions, distortions, evaluation, metrics
 from qrlib.experiments import conventions, plan, train
+from qrlib.inference.adaptation import adapt
 from qrlib.models import QRNet
 from qrlib.records import behaviour
 
@@ -111,12 +112,21 @@ def trace_corruptions():
     }
 
 
+def trace_adaptation():
+    torch.manual_seed(0)
+    net = classifiers.build("small_resnet", 3, weights=None, image_size=32).eval()
+    with torch.no_grad():
+        logits = adapt(net, [torch.rand(8, 3, 32, 32)])(torch.rand(4, 3, 32, 32) / 2)
+    return {f"logit {i}": float(x) for i, x in enumerate(logits.flatten())}
+
+
 TRACERS = {
     "classifier": trace_classifier,
     "recovery": trace_recovery,
     "evaluation": trace_evaluation,
     "conventions": trace_conventions,
     "corruptions": trace_corruptions,
+    "adaptation": trace_adaptation,
 }
 
 

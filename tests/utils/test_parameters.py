@@ -20,6 +20,8 @@ def test_every_notebook_asks(path):
     assert "parameters" in cells[0].metadata.tags
     names = parameters._assigned(declared)
     parameters.check(["", declared, asking.source])
-    parameters.check(["", declared, f"# Parameters\n{names[0]} = 1\n", asking.source])
-    with pytest.raises(QrlibError, match=rf"unknown parameter 'varient'.*valid: {names[0]}"):
+    for name in names:
+        parameters.check(["", declared, f"# Parameters\n{name} = 1\n", asking.source])
+    valid = ", ".join(names) or "none"
+    with pytest.raises(QrlibError, match=rf"unknown parameter 'varient'.*valid: {valid}"):
         parameters.check(["", declared, "# Parameters\nvarient = 'recnet'\n", asking.source])

@@ -141,7 +141,15 @@ def test_a_failing_run_keeps_its_notebook_and_the_earlier_records(project):
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 #: Those that no build runs, and a page and a training that are run once more.
-ALONE = ("benchmarks", "classical", "colab", "conventions", "corruptions", "train_recovery")
+ALONE = (
+    "adaptation",
+    "benchmarks",
+    "classical",
+    "colab",
+    "conventions",
+    "corruptions",
+    "train_recovery",
+)
 #: Where the build leaves a notebook that it ran, if not under its own name.
 RAN = {
     "overview": "book/index.ipynb",

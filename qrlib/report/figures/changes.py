@@ -1,4 +1,4 @@
-"""What restorers change on unseen corruptions, as dots beside a line of no change."""
+"""What restorers change on unseen corruptions, and what adaptation changes."""
 
 from __future__ import annotations
 
@@ -35,4 +35,34 @@ def by_corruption(frame: pd.DataFrame, *, profile_label: str = "") -> Figure:
         figure.legend(loc="outside lower center", ncols=3, handlelength=1.2, columnspacing=1.2)
         if profile_label:
             figure.suptitle(profile_label)
+    return figure
+
+
+def by_images(frame: pd.DataFrame) -> Figure:
+    """Accuracy against how many images batch statistics are estimated from, one panel a distortion.
+
+    Bars are one standard error of the change against doing nothing; dashes are the statistics as learned.
+
+    Args:
+        frame: of `qrlib.report.adaptation.table`.
+    """
+    looks = {False: looks_of(["none"])["none"], True: looks_of(["qrnet"])["qrnet"]}
+    names = {False: "the image as it is", True: "restored by QRNet"}
+    kinds = list(dict.fromkeys(frame["distortion"]))
+    with canvas(1, len(kinds), (7.0, 3.6), sharey=True) as (figure, (axes,)):
+        for ax, kind in zip(axes, kinds, strict=True):
+            for restored, look in looks.items():
+                rows = frame[(frame["distortion"] == kind) & (frame["restored"] == restored)]
+                learned, adapted = rows[rows["images"] == 0], rows[rows["images"] > 0]
+                ax.axhline(
+                    learned["ours"].iloc[0], color=look["color"], linestyle="--", linewidth=1.2
+                )
+                x, y, error = adapted["images"], adapted["ours"], adapted["standard_error"]
+                ax.errorbar(x, y, yerr=error, label=names[restored], **look, elinewidth=1.5)
+            ax.set_xscale("log", base=2)
+            ax.set_xticks(adapted["images"], adapted["images"])
+            ax.set_title({"clean": "clean images"}.get(kind, labels.DISTORTIONS.get(kind)))
+        axes[0].set_ylabel("accuracy")
+        figure.supxlabel("images at once", fontsize=13)
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

@@ -1,0 +1,185 @@
+"""Runs that hold several ways to recognise an image against each other, on the same images.
+
+Unseen corruptions: what restorers do to images that they never learned from.  Adaptation: a classifier that
+estimates its batch statistics anew, in place of a restorer and behind one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from qrlib import corruptions, data, distortions, evaluation, weights
+from qrlib.experiments import plan, train
+from qrlib.experiments.profiles import Part, Profile
+from qrlib.inference.adaptation import adapt
+from qrlib.records import per_image, store
+from qrlib.training.device import device_name
+from qrlib.utils.errors import QrlibError
+
+#: From how many images at once batch statistics are estimated.
+BATCHES = (1, 8, 32, 256)
+#: Clean training images whose statistics those of distorted ones are brought to.
+CLEAN_IMAGES = 512
+
+
+class _Restored(nn.Module):
+    """A restorer before a classifier; it computes in float32, whatever the classifier does."""
+
+    def __init__(self, restorer: nn.Module, classifier: nn.Module) -> None:
+        super().__init__()
+        self.restorer, self.classifier = restorer, classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.autocast(images.device.type, enabled=False):
+            restored = self.restorer(images)
+        logits: Tensor = self.classifier(restored)
+        return logits
+
+
+def choose_images(profile: Profile, test: data.Split) -> data.Split:
+    """The profile's `standalone_images` of the test images, each class with its share of them.
+
+    Raises:
+        QrlibError: there are not so many.
+    """
+    count = profile.standalone_images
+    if count is not None and count > len(test):
+        raise QrlibError(
+            f"standalone_images is {count}, but there are {len(test)} test images: take fewer, or leave the "
+            "setting out for all"
+        )
+    return test.spread(count)
+
+
+def evaluate_corruptions(profile: Profile) -> Path:
+    """Accuracy without a restorer and behind RecNet and QRNet on every corruption; the record's path.
+
+    An image is corrupted once, for all of them.  Networks that are missing are trained first.
+
+    Raises:
+        QrlibError: as `choose_images`, and as `qrlib.evaluation.evaluate`.
+    """
+    run = _Run(profile, "corruptions")
+    cases = [
+        corruptions.corruption(kind, severity)
+        for kind in corruptions.CORRUPTIONS
+        for severity in corruptions.SEVERITIES
+    ]
+    precision, check = profile.evaluation_precision, None
+    if precision != "32-true":
+        check = evaluation.check_precision(
+            None, run.networks, run.images, cases, precision=precision
+        )
+    rows = run.evaluate(run.networks, cases, profile.evaluation_batch, precision)
+    return run.write(rows, check)
+
+
+def evaluate_adaptation(profile: Profile) -> Path:
+    """Accuracy with batch statistics estimated anew from 1, 8, 32 and 256 images; the record's path.
+
+    Of images that QRNet restored and of images as they are, at each level of each distortion.  All
+    computes in float32, for an answer depends on the other images of its batch.  Networks that are missing
+    are trained first.
+
+    Raises:
+        QrlibError: the classifier has no batch normalisation; as `choose_images`, and as
+            `qrlib.evaluation.evaluate`.
+    """
+    run = _Run(profile, "adaptation")
+    run.images = run.images.shuffled(0)  # a batch of one class would have its statistics
+    adapted = adapt(run.classifier, clean_batches(run.splits, profile.evaluation_batch))
+    scale = profile.data.blur_scale
+    cases = [
+        x for group in distortions.levels("multiple", blur_scale=scale).values() for x in group
+    ]
+    rows = run.evaluate(run.networks, cases, profile.evaluation_batch)
+    for count in sorted({min(count, len(run.images)) for count in BATCHES}):
+        networks = {
+            plan.adapted(name, count): _Restored(network.restorer, adapted)
+            if isinstance(network, _Restored)
+            else adapted
+            for name, network in run.networks.items()
+        }
+        rows += run.evaluate(networks, cases, count)
+    return run.write(rows, None)
+
+
+def clean_batches(splits: data.Splits, batch_size: int) -> Iterator[Tensor]:
+    """The training images by which a classifier is adapted: `CLEAN_IMAGES`, each class with its share."""
+    images = splits.train.spread(CLEAN_IMAGES).shuffled(0)
+    for start in range(0, len(images), batch_size):
+        yield images[range(start, min(start + batch_size, len(images)))][0].float() / 255
+
+
+class _Run:
+    """One of `plan.STANDALONE`: its images, its networks by restorer, and its record.
+
+    Attributes:
+        networks: name of a restorer -> what classifies images with it before the classifier.
+    """
+
+    def __init__(self, profile: Profile, part: Part) -> None:
+        self.part = part
+        none, *restored = self.experiments = plan.standalone(profile, part)
+        self.splits = train.load_data(none)
+        self.images = choose_images(profile, self.splits.test)
+        self.classifier = train.obtain_classifier(none, self.splits)[0]
+        self.networks: dict[str, nn.Module] = {none.restorer: self.classifier}
+        self.hashes = {none.classifier.name: weights.state_hash(self.classifier)}
+        for x in restored:
+            # It may have learned from the same classifier, which need not be loaded twice.
+            judges = {"classifier": self.classifier} if x.role == "classifier" else None
+            restorer = train.obtain_restorer(x, self.splits, judges)[0]
+            assert restorer is not None
+            self.networks[x.restorer] = _Restored(restorer, self.classifier)
+            self.hashes[x.restorer] = weights.state_hash(restorer)
+        self.started = time.monotonic()
+
+    def evaluate(
+        self,
+        networks: Mapping[str, nn.Module],
+        cases: Sequence[distortions.Distortion],
+        batch_size: int,
+        precision: str = "32-true",
+    ) -> list[dict[str, Any]]:
+        """The accuracies, as the record's results."""
+        rows = []
+        for row in evaluation.evaluate(
+            None,
+            networks,
+            self.images,
+            cases,
+            batch_size=batch_size,
+            precision=precision,
+            name=self.part,
+        ):
+            if row["metric"] == "accuracy":  # the others are of the image before a restorer
+                kept = per_image.pack(row.pop("each"), row.pop("confidence"), "accuracy")
+                who = {"dataset": self.splits.dataset, "restorer": row["classifier"]}
+                seed = next(x.seed for x in self.experiments if x.restorer in row["classifier"])
+                who |= {"classifier": self.classifier.name, "seed": seed}
+                rows.append({**row, **kept, **who})
+        return rows
+
+    def write(self, rows: list[dict[str, Any]], check: dict[str, Any] | None) -> Path:
+        profile = self.experiments[0].profile
+        seconds = time.monotonic() - self.started
+        record = store.new_record(
+            self.part,
+            self.part,
+            profile.name,
+            self.experiments[-1].config(self.part),
+            train.provenance_of(self.part, self.splits, self.hashes, seconds, device_name()),
+            results=rows,
+            precision_check=check,
+        )
+        return store.write(record)
+
+
+RUNS = {"corruptions": evaluate_corruptions, "adaptation": evaluate_adaptation}

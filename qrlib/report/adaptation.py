@@ -1,0 +1,89 @@
+"""Adapt the classifier or restore the image?  Batch statistics estimated anew, with QRNet and without it.
+
+Not in the paper.  Differences are judged as claims are (`qrlib.report.claims.rule`), image by image.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qrlib.experiments.profiles import Profile
+from qrlib.records import store
+from qrlib.records.selection import Selection
+from qrlib.report import labels, recommendation, render, sources
+from qrlib.report.claims import rule
+from qrlib.report.claims.comparisons import Comparison
+from qrlib.report.claims.evidence import Evidence, Side
+
+
+def evidence_of(profile: Profile) -> Evidence:
+    """The accuracies of every way, image by image."""
+    results = store.read(profile.name, kind="adaptation", images=True)
+    first = results.iloc[0]
+    return Evidence(results, Selection(profile.name, first["dataset"], first["classifier"]))
+
+
+def table(evidence: Evidence) -> pd.DataFrame:
+    """Every way against doing nothing, on clean, noisy and blurred images.
+
+    Returns:
+        One way and place a row: way (its restorer in records), restored (whether by QRNet first), images (from
+        how many at once the statistics are estimated; 0: they stay as learned), distortion, ours (accuracy,
+        mean over levels), gain, standard_error (of the gain, paired), verdict (one of
+        `qrlib.report.recommendation.WORDS`), n, profile, records.
+    """
+    rows = []
+    for name in evidence.present("accuracy")["restorer"].unique():
+        restorer, _, images = name.partition("+adapted_")
+        way = {"way": name, "restored": restorer != "none", "images": int(images or 0)}
+        for place in recommendation.PLACES:
+            told = recommendation.against_none(evidence, Side(name, place))
+            rows.append({**way, "distortion": place, **told})
+    return pd.DataFrame(rows).sort_values(["restored", "images"], kind="stable", ignore_index=True)
+
+
+def in_words(evidence: Evidence, frame: pd.DataFrame) -> list[str]:
+    """Adapting against restoring, and both, as sentences in Markdown; the most images at once."""
+    most = frame["images"].max()
+    names = {
+        (restored, images): name
+        for restored, images, name in zip(
+            frame["restored"], frame["images"], frame["way"], strict=True
+        )
+    }
+    ways = {
+        f"Adapting to {most} images at once": (names[False, most], names[True, 0], "restoring"),
+        "Doing both": (names[True, most], names[True, 0], "restoring alone"),
+    }
+    said = []
+    for words, (way, rival, than) in ways.items():
+        parts = []
+        for place, kind in recommendation.PLACES.items():
+            judged = rule.judge(Comparison(Side(way, place), Side(rival, place)), evidence)
+            ours, theirs = judged["pair"]
+            verdict = recommendation.WORDS[judged["verdict"]]
+            parts.append(f"{ours:.3f} of {kind} images, {than} {theirs:.3f} ({verdict})")
+        said.append(f"{words} recognises {labels.joined(parts)}.")
+    return said
+
+
+def render_table(frame: pd.DataFrame, classifier: str, file: str) -> render.Rendered:
+    """A frame of `table` for reading; `file` as in `qrlib.report.sources.line`."""
+    rows = []
+    for way, cells in frame.groupby("way", sort=False):
+        first = cells.iloc[0]
+        line = [
+            labels.method("qrnet" if first["restored"] else "none"),
+            f"{first['images']}" if first["images"] else "as learned",
+        ]
+        for cell in cells.to_dict("records"):
+            change = f" ({render.signed(cell['gain'])}\u00a0±\u00a0{cell['standard_error']:.3f})"
+            line.append(f"{cell['ours']:.3f}{'' if way == 'none' else change}")
+        rows.append(line)
+    caption = (
+        f"Accuracy of {labels.classifier(classifier)} on {frame['n'].iloc[0]:,} test images, averaged over the five "
+        "levels of a distortion. In brackets: the change against doing nothing, ± one standard error of the "
+        "paired difference."
+    )
+    headings = ["", "statistics of how many images", *recommendation.PLACES.values()]
+    return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)

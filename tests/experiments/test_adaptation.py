@@ -1,0 +1,68 @@
+"""Adaptation as a run: its record, and what the page makes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from qrlib import evaluation
+from qrlib.distortions import levels
+from qrlib.experiments import headless, plan, profiles, standalone, train
+from qrlib.inference.adaptation import adapt
+from qrlib.records import per_image, store
+from qrlib.report import adaptation
+from qrlib.report.figures import changes
+from qrlib.utils.errors import QrlibError
+
+FEW = "parts=[main,adaptation] data.classes=2"
+
+
+def test_the_classifier_is_one_with_batch_normalisation():
+    profile = profiles.load("caltech101-day", overrides="parts=[table2,figure6,adaptation]")
+    judges = {x.classifier.name for x in plan.standalone(profile, "adaptation")}
+    assert judges == {"resnet50"}
+    profile = profiles.load("caltech101-day", overrides="parts=[table2,adaptation]")
+    with pytest.raises(QrlibError, match="needs a classifier with batch normalisation, and vgg16"):
+        headless.runs_by_name(profile)
+
+
+@pytest.mark.slow
+def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
+    monkeypatch.setattr(standalone, "BATCHES", (1, 4, 32))
+    profile = profiles.load("smoke", overrides=FEW)
+    none, qrnet = plan.standalone(profile, "adaptation")
+    assert headless._run_one("adaptation", qrnet) == ["adaptation"]
+    results = store.read(profile.name, kind="adaptation", images=True)
+    splits = train.load_data(none)
+    n = len(splits.test)
+    ways = {"none", *(plan.adapted("none", count) for count in (1, 4, n))}
+    ways |= {way.replace("none", "qrnet-multiple") for way in ways}
+    assert results.groupby("restorer").size().to_dict() == dict.fromkeys(ways, 11)
+    assert set(results["n"]) == {n}
+
+    # A batch is adapted by itself: the same images in the same order give the same answers.
+    judges = train.obtain_classifiers(none, splits)
+    case = levels("multiple", blur_scale=profile.data.blur_scale)["blur"][4]
+    clean = standalone.clean_batches(splits, profile.evaluation_batch)
+    networks = {"adapted": adapt(judges[none.role], clean)}
+    images = splits.test.shuffled(0)
+    rows = evaluation.evaluate(None, networks, images, [case], batch_size=4)
+    (alone,) = (r for r in rows if r["metric"] == "accuracy" and r["distortion"] == "blur")
+    there = (results["restorer"] == plan.adapted("none", 4)) & (results["distortion"] == "blur")
+    (row,) = results[there & (results["level"] == 5)].to_dict("records")
+    assert per_image.unpack_truth(row["right"], n).tolist() == alone["each"].tolist()
+
+    evidence = adaptation.evidence_of(profile)
+    frame = adaptation.table(evidence)
+    assert set(frame["way"]) == ways
+    assert sorted(set(frame["images"])) == [0, 1, 4, n]
+    both = adaptation.in_words(evidence, frame)[1]
+    blurred = frame[(frame["distortion"] == "blur") & frame["restored"]].set_index("images")["ours"]
+    assert f"{blurred[n]:.3f} of blurred images, restoring alone {blurred[0]:.3f} (" in both
+    figure = changes.by_images(frame)
+    assert [ax.get_title() for ax in figure.axes] == [
+        "clean images",
+        "Gaussian noise",
+        "Gaussian blur",
+    ]
+    shown = adaptation.render_table(frame, "small_vgg", "adaptation-smoke")._repr_html_()
+    assert shown.count("<tr") == 1 + 2 * 4
