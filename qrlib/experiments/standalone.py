@@ -42,6 +42,17 @@ class _Restored(nn.Module):
         return logits
 
 
+class _InBatches(nn.Module):
+    """A network that is given so many images at once, whatever comes."""
+
+    def __init__(self, network: nn.Module, count: int) -> None:
+        super().__init__()
+        self.network, self.count = network, count
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([self.network(part) for part in images.split(self.count)])
+
+
 def choose_images(profile: Profile, test: data.Split) -> data.Split:
     """The profile's `standalone_images` of the test images, each class with its share of them.
 
@@ -71,12 +82,14 @@ def evaluate_corruptions(profile: Profile) -> Path:
         for kind in corruptions.CORRUPTIONS
         for severity in corruptions.SEVERITIES
     ]
+    networks: dict[str, nn.Module] = {
+        name: run.classifier if restorer is None else _Restored(restorer, run.classifier)
+        for name, restorer in run.restorers.items()
+    }
     precision, check = profile.evaluation_precision, None
     if precision != "32-true":
-        check = evaluation.check_precision(
-            None, run.networks, run.images, cases, precision=precision
-        )
-    rows = run.evaluate(run.networks, cases, profile.evaluation_batch, precision)
+        check = evaluation.check_precision(None, networks, run.images, cases, precision=precision)
+    rows = run.evaluate(None, networks, cases, profile.evaluation_batch, precision)
     return run.write(rows, check)
 
 
@@ -98,15 +111,14 @@ def evaluate_adaptation(profile: Profile) -> Path:
     cases = [
         x for group in distortions.levels("multiple", blur_scale=scale).values() for x in group
     ]
-    rows = run.evaluate(run.networks, cases, profile.evaluation_batch)
-    for count in sorted({min(count, len(run.images)) for count in BATCHES}):
-        networks = {
-            plan.adapted(name, count): _Restored(network.restorer, adapted)
-            if isinstance(network, _Restored)
-            else adapted
-            for name, network in run.networks.items()
-        }
-        rows += run.evaluate(networks, cases, count)
+    batch, most = profile.evaluation_batch, min(max(BATCHES), len(run.images))
+    rows = []
+    for name, restorer in run.restorers.items():
+        networks = {name: _InBatches(run.classifier, batch)}
+        for count in sorted({min(count, most) for count in BATCHES}):
+            networks[plan.adapted(name, count)] = _InBatches(adapted, count)
+        before = None if restorer is None else _InBatches(restorer, batch)
+        rows += run.evaluate(before, networks, cases, most)
     return run.write(rows, None)
 
 
@@ -118,11 +130,7 @@ def clean_batches(splits: data.Splits, batch_size: int) -> Iterator[Tensor]:
 
 
 class _Run:
-    """One of `plan.STANDALONE`: its images, its networks by restorer, and its record.
-
-    Attributes:
-        networks: name of a restorer -> what classifies images with it before the classifier.
-    """
+    """One of `plan.STANDALONE`: its images, its classifier, its restorers by name, and its record."""
 
     def __init__(self, profile: Profile, part: Part) -> None:
         self.part = part
@@ -130,28 +138,29 @@ class _Run:
         self.splits = train.load_data(none)
         self.images = choose_images(profile, self.splits.test)
         self.classifier = train.obtain_classifier(none, self.splits)[0]
-        self.networks: dict[str, nn.Module] = {none.restorer: self.classifier}
+        self.restorers: dict[str, nn.Module | None] = {none.restorer: None}
         self.hashes = {none.classifier.name: weights.state_hash(self.classifier)}
         for x in restored:
             # It may have learned from the same classifier, which need not be loaded twice.
             judges = {"classifier": self.classifier} if x.role == "classifier" else None
             restorer = train.obtain_restorer(x, self.splits, judges)[0]
             assert restorer is not None
-            self.networks[x.restorer] = _Restored(restorer, self.classifier)
+            self.restorers[x.restorer] = restorer
             self.hashes[x.restorer] = weights.state_hash(restorer)
         self.started = time.monotonic()
 
     def evaluate(
         self,
+        restorer: nn.Module | None,
         networks: Mapping[str, nn.Module],
         cases: Sequence[distortions.Distortion],
         batch_size: int,
         precision: str = "32-true",
     ) -> list[dict[str, Any]]:
-        """The accuracies, as the record's results."""
+        """The accuracies, as the record's results; `networks` go by the restorer's name in records."""
         rows = []
         for row in evaluation.evaluate(
-            None,
+            restorer,
             networks,
             self.images,
             cases,
@@ -159,7 +168,7 @@ class _Run:
             precision=precision,
             name=self.part,
         ):
-            if row["metric"] == "accuracy":  # the others are of the image before a restorer
+            if row["metric"] == "accuracy":
                 kept = per_image.pack(row.pop("each"), row.pop("confidence"), "accuracy")
                 who = {"dataset": self.splits.dataset, "restorer": row["classifier"]}
                 seed = next(x.seed for x in self.experiments if x.restorer in row["classifier"])

@@ -63,6 +63,6 @@ def by_images(frame: pd.DataFrame) -> Figure:
             ax.set_xticks(adapted["images"], adapted["images"])
             ax.set_title({"clean": "clean images"}.get(kind, labels.DISTORTIONS.get(kind)))
         axes[0].set_ylabel("accuracy")
-        figure.supxlabel("images at once", fontsize=13)
+        axes[len(axes) // 2].set_xlabel("images at once; dashes: not adapted")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
