@@ -40,15 +40,23 @@ class _AlignedNorm(nn.Module):
         if self.learning:
             new = torch.stack([torch.ones_like(mean), mean, variance + mean**2])
             self.sums += count * new
-            return self.norm(x)
+            normalised: Tensor = self.norm(x)
+            return normalised
         images, means, squares = self.sums
         clean_mean = means / images
         clean_variance = squares / images - clean_mean**2
         clean = CLEAN_COUNT_FOR / (CLEAN_COUNT_FOR + count)
-        scale = (clean_variance + self.norm.eps).sqrt()
-        scale = scale * (variance.lerp(clean_variance, clean) + self.norm.eps).rsqrt()
-        shift = clean_mean - mean.lerp(clean_mean, clean) * scale
-        return self.norm(torch.addcmul(shift[:, None, None], x, scale[:, None, None]))
+        norm = self.norm
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        aligned = (clean_variance + norm.eps).sqrt()
+        aligned = aligned * (variance.lerp(clean_variance, clean) + norm.eps).rsqrt()
+        learned = norm.weight * (norm.running_var + norm.eps).rsqrt()
+        # Both steps at once: a second pass over the features would take as long again.
+        scale = aligned * learned
+        shift = (clean_mean - norm.running_mean) * learned + norm.bias
+        shift = shift - mean.lerp(clean_mean, clean) * scale
+        return torch.addcmul(shift[:, None, None], x, scale[:, None, None])
 
 
 @torch.no_grad()

@@ -221,7 +221,7 @@ def accuracy(method: str, level: int) -> list[str]:
     data = all_levels()
     data = data[data["level"] == level].set_index(["distortion", "restorer"])
     rows = [data.loc[kind, selection.restorer_of(method, kind)] for kind in ("noise", "blur")]
-    return [f"{row['ours']:.3f} ({row['seeds']})" for row in rows]
+    return [f"{row['ours']:.3f} ± {row['standard_error']:.3f} ({row['seeds']})" for row in rows]
 
 
 def test_accuracy_by_level_follows_slider_and_switches(visit: Callable) -> None:

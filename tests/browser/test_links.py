@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
@@ -98,8 +99,9 @@ RUNS = [name for name in PAGES if re.search(r"-seed\d+$", name)]
 @pytest.mark.parametrize("name", RESULTS)
 def test_every_table_and_figure_leads_to_its_data(read: Callable[[str], Source], name: str) -> None:
     shown = read(name)
-    assert "line" in shown.order
-    for what, after in zip(shown.order, [*shown.order[1:], ""], strict=True):
+    not_run = "Not run yet: " in shown.path.read_text("utf-8")  # by any profile
+    assert ("line" in shown.order) != not_run
+    for what, after in itertools.pairwise([*shown.order, ""]):
         assert what == "line" or after == "line", f"{what} has no line under it"
     assert shown.raw == 0, "a frame of pandas as it is"
 
