@@ -76,7 +76,8 @@ def test_only_checked_names_reach_a_shell() -> None:
                 fields |= {field for _, field, _, _ in string.Formatter().parse(literal) if field}
     ours = {"PY", "PYTHON", "BIN", "RECORDED", "threads"}
     ours |= {"output", "input.notebook", "log.notebook"}
-    named = {"NAME", "params.name", "params.parameters", "params.records", "wildcards.profile"}
+    named = {"NAME", "params.name", "params.parameters", "params.records"}
+    named |= {"wildcards.part", "wildcards.profile"}
     named |= {
         "CLASSICAL[w.filter].variant_name",
         "TIMED.timing_run",
