@@ -23,6 +23,17 @@ def test_who_is_most_accurate_at_how_many_levels():
     )
 
 
+def test_a_method_of_which_one_network_is_missing_is_told_of_where_it_is_there():
+    results = runs(
+        record("none", 0, 0.9, 0.6, [0.9, 0.8, 0.2, 0.2, 0.2]),
+        record("recnet-noise", 0, 0.9, 0.8, [0.8, 0.7, 0.6, 0.5, 0.4]),
+    )
+    results = results[(results["restorer"] == "none") | (results["distortion"] != "blur")]
+    said = captions.levels(results, ("none", "recnet-single"))
+    assert "under noise: RecNet (single) at 5 of 5 levels." in said
+    assert "under blur: no restoration at 5 of 5 levels." in said
+
+
 def test_who_leads_in_the_paper_and_here():
     results = table2_results()
     noise = (results["restorer"] == "recnet-noise") & (results["distortion"] == "noise")
