@@ -320,6 +320,16 @@ def adapted(restorer: str, images: int) -> str:
     return f"{restorer}+adapted_{images}"
 
 
+def way(name: str) -> tuple[str, int]:
+    """What `adapted` was given; no images for a classifier that is not adapted.
+
+    >>> way("qrnet-multiple+adapted_32"), way("none")
+    (('qrnet-multiple', 32), ('none', 0))
+    """
+    restorer, _, images = name.partition("+adapted_")
+    return restorer, int(images or 0)
+
+
 def timed(profile: profiles.Profile) -> Experiment:
     """The QRNet whose training and use are timed (Section IV-B1)."""
     return Experiment(profile, "qrnet", "multiple", profile.seeds[0])

@@ -158,6 +158,7 @@ class _Run:
         precision: str = "32-true",
     ) -> list[dict[str, Any]]:
         """The accuracies, as the record's results; `networks` go by the restorer's name in records."""
+        seeds = {x.restorer: x.seed for x in self.experiments}
         rows = []
         for row in evaluation.evaluate(
             restorer,
@@ -170,9 +171,9 @@ class _Run:
         ):
             if row["metric"] == "accuracy":
                 kept = per_image.pack(row.pop("each"), row.pop("confidence"), "accuracy")
-                who = {"dataset": self.splits.dataset, "restorer": row["classifier"]}
-                seed = next(x.seed for x in self.experiments if x.restorer in row["classifier"])
-                who |= {"classifier": self.classifier.name, "seed": seed}
+                way = row["classifier"]
+                who = {"dataset": self.splits.dataset, "restorer": way}
+                who |= {"classifier": self.classifier.name, "seed": seeds[plan.way(way)[0]]}
                 rows.append({**row, **kept, **who})
         return rows
 

@@ -116,16 +116,24 @@ def select(
     return rows
 
 
-def with_results(
+def restorers_run(
     results: pd.DataFrame,
     methods: Iterable[str],
     choice: Selection = ONLY,
     *,
     metric: str = "accuracy",
 ) -> tuple[str, ...]:
-    """Those of some methods that have results, on noise and on blur; a table calls the others "not run"."""
+    """Those of `restorers_of` that have results; of a method for one distortion each, one may be missing."""
     there = set(select(results, choice, metric=metric)["restorer"])
-    return tuple(method for method in methods if there.issuperset(restorers_of([method])))
+    return tuple(name for name in restorers_of(methods) if name in there)
+
+
+def with_results(
+    results: pd.DataFrame, methods: Iterable[str], choice: Selection = ONLY
+) -> tuple[str, ...]:
+    """Those of some methods that have results, on noise or on blur; a table calls the others "not run"."""
+    there = {*restorers_run(results, methods := tuple(methods), choice)}
+    return tuple(method for method in methods if there & {*restorers_of([method])})
 
 
 def how_to_make(rows: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from qrlib.experiments import plan
 from qrlib.experiments.profiles import Profile
 from qrlib.records import store
 from qrlib.records.selection import Selection
@@ -34,8 +35,8 @@ def table(evidence: Evidence) -> pd.DataFrame:
     """
     rows = []
     for name in evidence.present("accuracy")["restorer"].unique():
-        restorer, _, images = name.partition("+adapted_")
-        way = {"way": name, "restored": restorer != "none", "images": int(images or 0)}
+        restorer, images = plan.way(name)
+        way = {"way": name, "restored": restorer != "none", "images": images}
         for place in recommendation.PLACES:
             told = recommendation.against_none(evidence, Side(name, place))
             rows.append({**way, "distortion": place, **told})

@@ -62,7 +62,7 @@ def levels(results: pd.DataFrame, methods: Sequence[str], choice: Selection = ON
     Args:
         results, methods, choice: as of `qrlib.report.figures.plots.level_curves`.
     """
-    data = tables.levels(results, choice)  # of a method for one distortion each, one may be missing
+    data = tables.levels(results, choice)
     parts = [_alone(methods)]
     for kind in _KINDS:
         names = {selection.restorer_of(m, kind): labels.method(m) for m in methods}

@@ -23,6 +23,7 @@ from qrlib.records.selection import (
     mean_and_spread,
     restorer_of,
     restorers_of,
+    restorers_run,
     seed_means,
     select,
     source_columns,
@@ -82,8 +83,8 @@ def _beside_paper(
 ) -> pd.DataFrame:
     """The cells of one printed table beside ours; see `table2` for the columns."""
     methods = list(methods)
-    there = with_results(results, methods, choice, metric=metric)
-    selected = select(results, choice, metric=metric, restorers=restorers_of(["none", *there]))
+    there = restorers_run(results, methods, choice, metric=metric)
+    selected = select(results, choice, metric=metric, restorers=["none", *there])
     dataset = str(selected["dataset"].iloc[0])
     beside = paper_dataset or paper.DATASETS.get(dataset, "Caltech101")
     if comparable and beside != paper.DATASETS.get(dataset):
@@ -100,7 +101,7 @@ def _beside_paper(
             )
             printed = paper.printed(table, beside, row, method, metric)
             ours, error, behind = mean_and_spread(pd.Series(dtype=float)), math.nan, selected[:0]
-            if method in there:
+            if {*pairs["restorer"]} <= {*there}:
                 behind = selected.merge(pairs)
                 means = seed_means(selected, method, row)
                 ours = mean_and_spread(means)

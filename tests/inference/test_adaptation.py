@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from qrlib.classifiers import build
+from qrlib.classifiers import ARCHITECTURES, build
+from qrlib.experiments import plan
 from qrlib.inference import adaptation
 from qrlib.inference.adaptation import adapt
 from qrlib.utils.errors import QrlibError
@@ -60,7 +61,14 @@ def test_the_classifier_itself_stays_as_it_is(classifier, clean):
     assert torch.equal(classifier(clean[:4]), expected)
 
 
-def test_one_without_batch_normalisation_is_refused(clean):
-    vgg16 = build("vgg16", 3, weights=None, image_size=32, head_width=8)
-    with pytest.raises(QrlibError, match="vgg16 has no batch normalisation to adapt; take one"):
-        adapt(vgg16, [clean])
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_one_without_batch_normalisation_is_refused(name):
+    """And the plan knows which have none, without building them."""
+    side = ARCHITECTURES[name].smallest
+    classifier = build(name, 3, weights=None, image_size=side, head_width=8).eval()
+    clean = [torch.rand(2, 3, side, side)]
+    if name not in plan.WITHOUT_BATCH_STATISTICS:
+        assert adapt(classifier, clean)(clean[0]).shape == (2, 3)
+        return
+    with pytest.raises(QrlibError, match=f"{name} has no batch normalisation to adapt; take one"):
+        adapt(classifier, clean)

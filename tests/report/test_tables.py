@@ -14,6 +14,7 @@ from qrlib import paper
 from qrlib.records import selection
 from qrlib.records.selection import Selection
 from qrlib.report import gains, render, tables
+from qrlib.report.figures import plots
 from qrlib.utils.errors import QrlibError
 
 
@@ -192,7 +193,8 @@ def test_table4():
 
 def test_a_method_that_was_not_run_has_its_printed_numbers_alone():
     some = results()
-    table = tables.table2(some[some["restorer"] != "recnet-blur"], comparable=True)
+    run = some[~some["restorer"].isin(("recnet-noise", "recnet-blur"))]
+    table = tables.table2(run, comparable=True)
     lacking = table[table["column"] == "recnet-single"]
     assert lacking[["ours", "spread", "standard_error", "difference"]].isna().all(axis=None)
     assert lacking["paper"].notna().all()
@@ -204,6 +206,22 @@ def test_a_method_that_was_not_run_has_its_printed_numbers_alone():
     shown = unpadded(render.beside_paper(table, "table-2", label="A run"))
     line, _ = [line for line in shown.splitlines() if "Gaussian noise, ours |" in line]
     assert line.split(" | ")[2] == "not run"
+
+
+def test_a_method_of_two_networks_shows_the_one_that_was_run():
+    half = results()
+    half = half[half["restorer"] != "recnet-blur"]
+    cells = tables.table2(half).set_index(["column", "row"])["ours"]
+    whole = tables.table2(results()).set_index(["column", "row"])["ours"]
+    assert cells["recnet-single", "noise"] == whole["recnet-single", "noise"]
+    assert cells["recnet-single"][["blur", "average"]].isna().all()
+    assert cells.drop("recnet-single").equals(whole.drop("recnet-single"))
+    assert "recnet-single" in selection.with_results(half, tables.TABLE2_METHODS)
+    noise, blur = plots.figure4(half).axes
+    names = [
+        [line.get_label() for line in ax.lines if len(line.get_xdata())] for ax in (noise, blur)
+    ]
+    assert ["RecNet (single)" in each for each in names] == [True, False]
 
 
 def test_tables_show_one_classifier_of_several():

@@ -45,15 +45,18 @@ def level_curves(
         profile_label: title, which names the profile and its setting.
 
     Raises:
-        QrlibError: as `qrlib.records.selection.select`; a method has no value for a level.
+        QrlibError: as `qrlib.records.selection.select`; a method has no results, or no value for a level.
     """
-    restorers = dict.fromkeys(["none", *selection.restorers_of(methods)])
+    restorers = {"none": None}
+    for method in methods:
+        there = selection.restorers_run(results, [method], choice)
+        restorers |= dict.fromkeys(there or selection.restorers_of([method]))
     selected = selection.select(results, choice, restorers=restorers)
     for method in methods:
-        for (
-            distortion
-        ) in labels.DISTORTIONS:  # a line that lacks a point is refused, not drawn shorter
-            selection.by_seed(selected, method, distortion, (0, *selection.LEVELS))
+        for distortion in labels.DISTORTIONS:
+            if selection.restorer_of(method, distortion) in restorers:
+                # A line that lacks a point is refused, not drawn shorter.
+                selection.by_seed(selected, method, distortion, (0, *selection.LEVELS))
     data = tables.levels(results, choice, restorers=restorers)
     looks = looks_of(methods)
     with canvas(1, 2, (7.0, 4.8), sharey=True) as (figure, axes):
