@@ -99,7 +99,7 @@ RUNS = [name for name in PAGES if re.search(r"-seed\d+$", name)]
 @pytest.mark.parametrize("name", RESULTS)
 def test_every_table_and_figure_leads_to_its_data(read: Callable[[str], Source], name: str) -> None:
     shown = read(name)
-    not_run = "Not run yet: " in shown.path.read_text("utf-8")  # by any profile
+    not_run = "Not measured yet: " in shown.path.read_text("utf-8")  # by any profile
     assert ("line" in shown.order) != not_run
     for what, after in itertools.pairwise([*shown.order, ""]):
         assert what == "line" or after == "line", f"{what} has no line under it"
