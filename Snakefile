@@ -54,7 +54,7 @@ EXECUTE_PAGE = ENVIRONMENT + "{PY} -m qrlib execute-page {input.notebook:q} {log
 
 # Pages on all profiles.
 STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "unseen_corruptions",
-           "adapt_or_restore", "left_open", "commands"]
+           "adversarial_images", "adapt_or_restore", "left_open", "commands"]
 
 # Runs come before pages, which fill the processors that the last of them leave idle.
 FIRST = 1
@@ -239,7 +239,7 @@ rule timing:
 
 
 rule standalone:
-    """Unseen corruptions, or adaptation: several restorers on the same images."""
+    """Unseen corruptions, attacks, or adaptation: several restorers on the same images."""
     input:
         lambda w: [STAMP(x.training_run) for x in STANDALONE[w.part]],
         notebook="notebooks/{part}.ipynb",

@@ -27,6 +27,7 @@ RESULTS = {
 #: The same of `qrlib.experiments.plan.STANDALONE`.
 STANDALONE: dict[Part, str] = {
     "corruptions": "Corrupted images",
+    "attacks": "Attacked images",
     "adaptation": "An adapted classifier",
 }
 

@@ -23,6 +23,7 @@ SAMPLED = ("none", "recnet-multiple", "qrnet-multiple")
 #: Parts that are one run of several restorers at once -> which; run, notebook and record are called so too.
 STANDALONE: dict[Part, tuple[str, ...]] = {
     "corruptions": ("recnet", "qrnet"),
+    "attacks": ("recnet", "qrnet"),
     "adaptation": ("qrnet",),
 }
 #: Classifiers that have no batch normalisation.
@@ -38,6 +39,7 @@ CODE = {
     "timing": ("experiments.latency", "models", "classifiers", "data"),
     "conventions": ("experiments.conventions",),
     "corruptions": ("experiments.standalone",),
+    "attacks": ("experiments.standalone",),
     "adaptation": ("experiments.standalone",),
 }
 

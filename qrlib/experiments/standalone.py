@@ -1,7 +1,8 @@
 """Runs that hold several ways to recognise an image against each other, on the same images.
 
-Unseen corruptions: what restorers do to images that they never learned from.  Adaptation: a classifier that
-estimates its batch statistics anew, in place of a restorer and behind one.
+Unseen corruptions: what restorers do to images that they never learned from.  Attacks: whether they undo
+adversarial images.  Adaptation: a classifier that estimates its batch statistics anew, in place of a restorer
+and behind one.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from qrlib import corruptions, data, distortions, evaluation, weights
+from qrlib import attacks, corruptions, data, distortions, evaluation, weights
 from qrlib.experiments import plan, train
 from qrlib.experiments.profiles import Part, Profile
 from qrlib.inference.adaptation import adapt
@@ -82,14 +83,35 @@ def evaluate_corruptions(profile: Profile) -> Path:
         for kind in corruptions.CORRUPTIONS
         for severity in corruptions.SEVERITIES
     ]
-    networks: dict[str, nn.Module] = {
-        name: run.classifier if restorer is None else _Restored(restorer, run.classifier)
-        for name, restorer in run.restorers.items()
-    }
-    precision, check = profile.evaluation_precision, None
-    if precision != "32-true":
-        check = evaluation.check_precision(None, networks, run.images, cases, precision=precision)
-    rows = run.evaluate(None, networks, cases, profile.evaluation_batch, precision)
+    check = run.check(cases)
+    return run.write(run.evaluate(None, run.networks, cases), check)
+
+
+def evaluate_attacks(profile: Profile) -> Path:
+    """Accuracy without a restorer and behind RecNet and QRNet on adversarial images; the record's path.
+
+    An attacker who knows the classifier alone makes the same images for all; an informed one knows the
+    restorer too.  Networks that are missing are trained first.
+
+    Raises:
+        QrlibError: as `choose_images`, and as `qrlib.evaluation.evaluate`.
+    """
+    run = _Run(profile, "attacks")
+    precision = profile.evaluation_precision
+    cases = [
+        attacks.attack(kind, epsilon, run.classifier, precision)
+        for kind in ("fgsm", "pgd")
+        for epsilon in attacks.EPSILONS
+    ]
+    check = run.check(cases)
+    rows = run.evaluate(None, run.networks, cases)
+    for name, network in run.networks.items():
+        informed = [
+            attacks.attack("informed_pgd", epsilon, network, precision)
+            for epsilon in attacks.EPSILONS
+        ]
+        attacked = run.evaluate(None, {name: network}, informed)
+        rows += [row for row in attacked if row["distortion"] != "clean"]
     return run.write(rows, check)
 
 
@@ -118,7 +140,7 @@ def evaluate_adaptation(profile: Profile) -> Path:
         for count in sorted({min(count, most) for count in BATCHES}):
             networks[plan.adapted(name, count)] = _InBatches(adapted, count)
         before = None if restorer is None else _InBatches(restorer, batch)
-        rows += run.evaluate(before, networks, cases, most)
+        rows += run.evaluate(before, networks, cases, most, "32-true")
     return run.write(rows, None)
 
 
@@ -147,6 +169,10 @@ class _Run:
             assert restorer is not None
             self.restorers[x.restorer] = restorer
             self.hashes[x.restorer] = weights.state_hash(restorer)
+        self.networks = {
+            name: self.classifier if restorer is None else _Restored(restorer, self.classifier)
+            for name, restorer in self.restorers.items()
+        }
         self.started = time.monotonic()
 
     def evaluate(
@@ -154,10 +180,14 @@ class _Run:
         restorer: nn.Module | None,
         networks: Mapping[str, nn.Module],
         cases: Sequence[distortions.Distortion],
-        batch_size: int,
-        precision: str = "32-true",
+        batch_size: int | None = None,
+        precision: str | None = None,
     ) -> list[dict[str, Any]]:
-        """The accuracies, as the record's results; `networks` go by the restorer's name in records."""
+        """The accuracies, as the record's results; `networks` go by the restorer's name in records.
+
+        What is None is the profile's.
+        """
+        profile = self.experiments[0].profile
         seeds = {x.restorer: x.seed for x in self.experiments}
         rows = []
         for row in evaluation.evaluate(
@@ -165,8 +195,8 @@ class _Run:
             networks,
             self.images,
             cases,
-            batch_size=batch_size,
-            precision=precision,
+            batch_size=batch_size or profile.evaluation_batch,
+            precision=precision or profile.evaluation_precision,
             name=self.part,
         ):
             if row["metric"] == "accuracy":
@@ -176,6 +206,15 @@ class _Run:
                 who |= {"classifier": self.classifier.name, "seed": seeds[plan.way(way)[0]]}
                 rows.append({**row, **kept, **who})
         return rows
+
+    def check(self, cases: Sequence[distortions.Distortion]) -> dict[str, Any] | None:
+        """The profile's precision held against float32; None where it is float32."""
+        precision = self.experiments[0].profile.evaluation_precision
+        if precision == "32-true":
+            return None
+        return evaluation.check_precision(
+            None, self.networks, self.images, cases, precision=precision
+        )
 
     def write(self, rows: list[dict[str, Any]], check: dict[str, Any] | None) -> Path:
         profile = self.experiments[0].profile
@@ -192,4 +231,8 @@ class _Run:
         return store.write(record)
 
 
-RUNS = {"corruptions": evaluate_corruptions, "adaptation": evaluate_adaptation}
+RUNS = {
+    "corruptions": evaluate_corruptions,
+    "attacks": evaluate_attacks,
+    "adaptation": evaluate_adaptation,
+}

@@ -21,6 +21,7 @@ Part = Literal[
     "heads",
     "crossed",
     "corruptions",
+    "attacks",
     "adaptation",
 ]
 
@@ -192,6 +193,7 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     "heads": (("recnet_finetuned", "multiple"), ("qrnet_finetuned", "multiple")),
     "crossed": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].head),
     "corruptions": (),  # of `main` or `table2`, on images that they never learned from
+    "attacks": (),  # of `main` or `table2`, on adversarial images
     "adaptation": (),  # of `main` or `table2`, before a classifier that estimates its batch statistics anew
 }  # fmt: skip
 #: Parts that are compared with no others.
@@ -204,5 +206,6 @@ NAMED: tuple[Part, ...] = (
     "heads",
     "crossed",
     "corruptions",
+    "attacks",
     "adaptation",
 )

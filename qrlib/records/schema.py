@@ -12,6 +12,7 @@ KINDS = (
     "timing",
     "conventions",
     "corruptions",
+    "attacks",
     "adaptation",
 )
 #: Kind of record -> the metrics of its results.
@@ -19,6 +20,7 @@ METRICS = {
     "evaluation": ("accuracy", "psnr", "ssim"),
     "timing": ("milliseconds_per_image", "seconds_per_epoch"),
     "corruptions": ("accuracy",),
+    "attacks": ("accuracy",),
     "adaptation": ("accuracy",),
 }
 
@@ -178,11 +180,17 @@ RECORD: dict[str, Any] = {
             otherwise={"properties": {"results": {"items": {"properties": {"error": False}}}}},
         ),
         _of("evaluation", otherwise={"properties": {"samples": False}}),
-        _of(
-            "corruptions",
-            otherwise={
-                "properties": {"results": {"items": {"properties": {"distortion": _DISTORTION}}}}
-            },
+        *(
+            _of(
+                kind,
+                then={
+                    "properties": {
+                        "results": {"items": {"properties": {"distortion": _DISTORTION}}}
+                    }
+                },
+            )
+            for kind in KINDS
+            if kind not in ("corruptions", "attacks")
         ),
         _of(
             "conventions",

@@ -107,7 +107,8 @@ def read(profile: str, kind: str = "evaluation", *, images: bool = False) -> pd.
     Args:
         kind: "evaluation" (accuracy, PSNR in dB, SSIM), "timing" (milliseconds an image, the median
             of repeats; seconds an epoch), "corruptions" (accuracy on unseen ones; strength and level
-            are the severity) or "adaptation" (accuracy).  They never share a frame.
+            are the severity), "attacks" (accuracy; both are epsilon) or "adaptation" (accuracy).  They
+            never share a frame.
         images: the columns right, confidence and images as well: what is known of each image, as
             `qrlib.records.per_image` takes it; missing in records from before it was kept.
 

@@ -60,12 +60,18 @@ METRICS = {
     "milliseconds_per_image": ("ms an image", 2),
     "seconds_per_epoch": ("s an epoch", 1),
 }
-#: Corruptions that their names do not tell in words.
+#: Corruptions and attacks that their names do not tell in words.
 _CORRUPTIONS = {
     "clean": "clean images",
     "contrast": "low contrast",
+    "fgsm_2": "FGSM (ε 2)",
+    "fgsm_8": "FGSM (ε 8)",
     "gaussian_noise": "Gaussian noise",
     "jpeg_compression": "JPEG compression",
+    "informed_pgd_2": "informed PGD (ε 2)",
+    "informed_pgd_8": "informed PGD (ε 8)",
+    "pgd_2": "PGD (ε 2)",
+    "pgd_8": "PGD (ε 8)",
     "pixelate": "pixelation",
 }
 #: Classes of Caltech101 that are plurals, of images that show one.
@@ -91,7 +97,7 @@ def classifier(name: str) -> str:
 
 
 def corruption(name: str) -> str:
-    """A corruption's name in running text.
+    """The name of a corruption, or of an attack, in running text.
 
     >>> corruption("clean"), corruption("jpeg_compression"), corruption("noise_upon_blur")
     ('clean images', 'JPEG compression', 'noise upon blur')

@@ -1,4 +1,4 @@
-"""Where a restorer harms: images that it never learned from, restored or left as they are.
+"""Where a restorer harms: images that it never learned from, corrupted or attacked, restored or left as they are.
 
 Not in the paper.  Differences are judged as claims are (`qrlib.report.claims.rule`), image by image.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments.profiles import Part, Profile
 from qrlib.records import store
 from qrlib.report import labels, recommendation, render, restore_or_not, sources
 from qrlib.report.claims import rule
@@ -17,10 +17,18 @@ from qrlib.report.claims.evidence import Evidence, Side
 RESTORERS = ("recnet-multiple", "qrnet-multiple", restore_or_not.GATED)
 
 
-def evidence_of(profile: Profile) -> Evidence:
-    """The accuracies of a profile on unseen corruptions, image by image, those of the gate among them."""
-    results = store.read(profile.name, kind="corruptions", images=True)
-    return Evidence(restore_or_not.with_gate(results), profile.choice)
+def evidence_of(profile: Profile, part: Part = "corruptions") -> Evidence:
+    """The accuracies of a profile on unseen corruptions, or attacks, image by image.
+
+    Those on corruptions have the gate among them.  An attack of another epsilon is another corruption, such as
+    "pgd_8": a strong one would hide a weak one in their mean.
+    """
+    results = store.read(profile.name, kind=part, images=True)
+    if part == "corruptions":
+        return Evidence(restore_or_not.with_gate(results), profile.choice)
+    attacked = results["level"] > 0
+    results.loc[attacked, "distortion"] += "_" + results["level"].astype(str)
+    return Evidence(results, profile.choice)
 
 
 def table(evidence: Evidence) -> pd.DataFrame:

@@ -27,6 +27,7 @@ STORY = (
             "what_to_use",
             "restore_or_not",
             "unseen_corruptions",
+            "adversarial_images",
             "adapt_or_restore",
             "left_open",
         )

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from qrlib import classifiers, corruptions, distortions, evaluation, metrics
+from qrlib import attacks, classifiers, corruptions, distortions, evaluation, metrics
 from qrlib.experiments import conventions, plan, train
 from qrlib.inference.adaptation import adapt
 from qrlib.models import QRNet
@@ -112,6 +113,20 @@ def trace_corruptions():
     }
 
 
+def trace_attacks():
+    torch.manual_seed(0)
+    net = classifiers.build("small_resnet", 3, weights=None, image_size=32).eval()
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        answers = net(images).argmax(1)
+        return {
+            f"{kind} loss": float(
+                F.cross_entropy(net(attacks.attack(kind, 8, net)(images)), answers)
+            )
+            for kind in ("fgsm", "pgd")
+        }
+
+
 def trace_adaptation():
     torch.manual_seed(0)
     net = classifiers.build("small_resnet", 3, weights=None, image_size=32).eval()
@@ -126,6 +141,7 @@ TRACERS = {
     "evaluation": trace_evaluation,
     "conventions": trace_conventions,
     "corruptions": trace_corruptions,
+    "attacks": trace_attacks,
     "adaptation": trace_adaptation,
 }
 

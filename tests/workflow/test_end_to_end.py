@@ -143,6 +143,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 #: Those that no build runs, and a page and a training that are run once more.
 ALONE = (
     "adaptation",
+    "attacks",
     "benchmarks",
     "classical",
     "colab",
