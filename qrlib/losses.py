@@ -28,12 +28,14 @@ def classification_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
     Args:
         logits: (B, K), before the softmax.
-        labels: (B,), integers in [0, K); equation 3's one-hot t is their one-hot form.
+        labels: (B,), integers in [0, K); equation 3's one-hot t is their one-hot form.  Or (B, K), floats in
+            [0, 1]: a probability for each class, where there are no labels.
     """
-    if logits.ndim != 2 or labels.shape != logits.shape[:1]:
+    shape = logits.shape if labels.is_floating_point() else logits.shape[:1]
+    if logits.ndim != 2 or labels.shape != shape:
         raise QrlibError(
-            f"logits must be (B, K) and labels (B,), not {tuple(logits.shape)} and "
-            f"{tuple(labels.shape)}"
+            "logits must be (B, K), and labels integers (B,) or probabilities (B, K), not "
+            f"{tuple(logits.shape)} and {tuple(labels.shape)} of {labels.dtype}"
         )
     return F.cross_entropy(logits.float(), labels)
 
@@ -83,7 +85,7 @@ class RecoveryLoss(nn.Module):
         Args:
             restored, target: (B, 3, H, W) in [0, 1].
             logits: classifier's name -> (B, K); exactly the names in `weights`.
-            labels: (B,); needed when there are classifiers.
+            labels: (B,), or (B, K) as in `classification_loss`; needed when there are classifiers.
         """
         logits = logits or {}
         if set(logits) != set(self.weights):

@@ -95,6 +95,8 @@ def test_shapes_are_checked():
     for logits, labels in (((2, 3), (3,)), ((2, 3, 4), (2,)), ((2, 3), (2, 3))):
         with pytest.raises(QrlibError, match="logits must be"):
             classification_loss(torch.zeros(logits), torch.zeros(labels, dtype=torch.long))
+    with pytest.raises(QrlibError, match=r"probabilities \(B, K\), not \(2, 3\) and \(2,\)"):
+        classification_loss(torch.zeros(2, 3), torch.zeros(2))  # labels as floats
 
 
 def test_gradient_passes_through_a_frozen_classifier():

@@ -147,6 +147,7 @@ def obtain_restorer(
         fingerprint=_fingerprint(experiment.code, config, splits, parts),
         sampling=Sampling(settings.classifier_share, settings.crop),
         micro_batches=settings.micro_batches,
+        labelled=variant.labelled,
         keep_features=settings.keep_features,
         validation_images=settings.validation_images,
         **tuning,
@@ -165,7 +166,10 @@ def loss(experiment: Experiment) -> RecoveryLoss:
     if "restorer" not in experiment.variant.learns:
         return RecoveryLoss({experiment.classifier.name: 1.0}, quality_weight=0.0)
     names = [experiment.judged_by(role).classifier.name for role in experiment.variant.losses]
-    return RecoveryLoss(dict.fromkeys(names, experiment.recovery.classification_weight))
+    return RecoveryLoss(
+        dict.fromkeys(names, experiment.recovery.classification_weight),
+        quality_weight=experiment.variant.quality_weight,
+    )
 
 
 def _is_shipped(experiment: Experiment) -> bool:

@@ -16,6 +16,7 @@ Part = Literal[
     "figure6",
     "lambda",
     "pretraining",
+    "losses",
     "classical",
     "sampling",
     "heads",
@@ -41,6 +42,8 @@ class Variant:
         head: the variant whose head judges, where nothing learns; None: the classifier's own.
         convs_per_block: 2 is QRNet, 1 small QRNet.
         classification_weight: lambda, in place of the profile's.
+        quality_weight: of the L1 loss.
+        labelled: whether it learns from labels, or else from the classifier's answers to clean images.
         share: `classifier_share`, in place of the profile's; such a network is only compared on
             validation images, after as much arithmetic as the profile's epochs with all of it take.
         tiles: whether the images that the classifier does not see become tiles of half their side.
@@ -55,6 +58,8 @@ class Variant:
     head: str | None = None
     convs_per_block: int = 2
     classification_weight: float | None = None
+    quality_weight: float = 1.0
+    labelled: bool = True
     share: float | None = None
     tiles: bool = False
     classical: bool = False
@@ -138,11 +143,19 @@ VARIANTS = {
     **{
         f"qrnet_lambda_{weight:g}": dataclasses.replace(
             _QRNET,
-            meaning=f"QRNet with lambda = {weight:g} (Section IV-A)",
+            meaning=f"QRNet with lambda = {weight:g}",
             classification_weight=weight,
         )
-        for weight in (0.1, 0.001)
+        for weight in (1, 0.1, 0.001)
     },
+    "qrnet_classification_only": dataclasses.replace(
+        _QRNET, meaning="QRNet with the classification loss alone", quality_weight=0.0
+    ),
+    "qrnet_unlabelled": dataclasses.replace(
+        _QRNET,
+        meaning="QRNet without labels: the classifier is to answer as it does for the clean image",
+        labelled=False,
+    ),
     "qrnet_unpretrained": dataclasses.replace(
         _QRNET, meaning="QRNet without the pretraining on clean images", start=None
     ),
@@ -186,6 +199,10 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     "figure6": (("mqrnet", "multiple"),),
     "lambda": (("qrnet_lambda_0.1", "multiple"), ("qrnet_lambda_0.001", "multiple")),
     "pretraining": (("qrnet_unpretrained", "multiple"),),
+    "losses": (
+        ("qrnet_lambda_1", "multiple"), ("qrnet_classification_only", "multiple"),
+        ("qrnet_unlabelled", "multiple"),
+    ),
     "classical": tuple(
         (name, variant.distortions[0]) for name, variant in VARIANTS.items() if variant.classical
     ),
@@ -202,6 +219,7 @@ APART: tuple[Part, ...] = ("inputs", "sampling")
 NAMED: tuple[Part, ...] = (
     *APART,
     "main",
+    "losses",
     "classical",
     "heads",
     "crossed",

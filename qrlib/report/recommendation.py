@@ -41,6 +41,8 @@ OPTIONS = (
     Option("qrnet"),
     Option(restore_or_not.GATED),
     Option("mqrnet-multiple"),
+    Option("qrnet_classification_only-multiple"),
+    Option("qrnet_unlabelled-multiple"),
     Option("finetuned-single", learns=True, told=True),
     Option("finetuned-multiple", learns=True),
     Option("recnet_finetuned-multiple", learns=True),

@@ -62,6 +62,8 @@ class RecoveryTask(Task):
         tuning_rate: their learning rate.
         sampling: how much of a batch enters the losses.
         micro_batches: parts in which a batch goes through the device.
+        labelled: whether labels are used; else restored images are to get the answers, as probabilities, that
+            the classifier gives to clean ones.
         keep_features: without a restorer, go through the frozen backbone once, not once an epoch, with
             the images that are the same in each: clean ones, and all for validation.
     """
@@ -81,6 +83,7 @@ class RecoveryTask(Task):
         tuning_rate: float = 1e-3,
         sampling: Sampling | None = None,
         micro_batches: int = 1,
+        labelled: bool = True,
         keep_features: bool = False,
     ) -> None:
         super().__init__()
@@ -95,6 +98,7 @@ class RecoveryTask(Task):
         self.seed = seed
         self.sampling = sampling or Sampling()
         self.micro_batches = micro_batches
+        self.labelled = labelled
         self.networks = Networks(
             None if restorer is None else memory.channels_last(restorer),
             {
@@ -192,11 +196,19 @@ class RecoveryTask(Task):
         self, restored: Tensor, targets: Tensor, logits: dict[str, Tensor], labels: Tensor
     ) -> dict[str, Tensor]:
         """The losses, and for validation the accuracies."""
-        means = self.loss(restored, targets, logits, labels)
+        aims = labels if self.labelled else self._answers(targets)
+        means = self.loss(restored, targets, logits, aims)
         if not self.training:
             for name, answers in logits.items():
                 means[f"{name}_accuracy"] = (answers.argmax(1) == labels).float().mean()
         return means
+
+    @torch.no_grad()
+    def _answers(self, clean: Tensor) -> Tensor:
+        """The probabilities (B, K) that the classifier, which has to be one, gives to clean images."""
+        (classifier,) = self.networks.classifiers.values()
+        answers: Tensor = classifier(clean.contiguous(memory_format=torch.channels_last))
+        return answers.float().softmax(1)
 
     def tuning_losses(
         self, groups: list[tuple[Tensor, list[str] | None]], labels: Tensor
@@ -236,7 +248,7 @@ class RecoveryTask(Task):
         losses = in_parts(
             self.losses, self.micro_batches, inputs[seen], targets[seen], labels[seen]
         )
-        if len(unseen):
+        if len(unseen) and self.loss.quality_weight:
             pairs = self.sampling.tiles(torch.cat([inputs[unseen], targets[unseen]], 1), generator)
             quality = in_parts(self._quality, self.micro_batches, *pairs.split(3, 1))["quality"]
             share = len(seen) / len(inputs)
@@ -298,6 +310,7 @@ def train_recovery(
     tuning_rate: float = 1e-3,
     sampling: Sampling | None = None,
     micro_batches: int = 1,
+    labelled: bool = True,
     keep_features: bool = False,
     validation_images: int | None = None,
 ) -> History:
@@ -315,7 +328,8 @@ def train_recovery(
     task = RecoveryTask(
         restorer, loss, classifiers, choices,
         learning_rate=settings.learning_rate, seed=seed, tuned=tuned, tuning_rate=tuning_rate,
-        sampling=sampling, micro_batches=micro_batches, keep_features=keep_features,
+        sampling=sampling, micro_batches=micro_batches, labelled=labelled,
+        keep_features=keep_features,
     )  # fmt: skip
     validation = splits.validation.spread(validation_images)
     history = fit(

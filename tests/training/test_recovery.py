@@ -152,6 +152,24 @@ def test_both_classifiers_of_mqrnet_move_the_restorer():
     torch.testing.assert_close(both - plain, first + second - 2 * plain, atol=1e-6, rtol=1e-4)
 
 
+def test_without_labels_the_aim_is_what_the_classifier_answers_for_clean_images():
+    """The loss is that of these answers as labels, least where both images get the same answer."""
+    restorer, used, _, _ = networks("qrnet")
+    ((name, judge),) = used.items()
+    loss, rest = RecoveryLoss({name: 1.0}, quality_weight=0), {"learning_rate": 1e-3, "seed": 0}
+    task = RecoveryTask(restorer.eval(), loss, used, CHOICES, labelled=False, **rest)
+    torch.manual_seed(0)
+    images, targets = torch.rand(2, 4, 3, 32, 32)
+    answers = judge(targets).softmax(1).detach()
+    wanted = -(answers * judge(restorer(images)).log_softmax(1)).sum(1).mean()
+    for labels in (torch.tensor([0, 1, 2, 0]), torch.tensor([2, 2, 2, 2])):  # never looked at
+        torch.testing.assert_close(task.losses(images, targets, labels)["loss"], wanted)
+    entropy = -(answers * answers.log()).sum(1).mean()
+    task.restore = lambda inputs: targets
+    torch.testing.assert_close(task.losses(images, targets, labels)["loss"], entropy)
+    assert entropy < wanted
+
+
 @pytest.mark.slow
 def test_the_classifier_is_used_and_never_changed(splits, tmp_path, classifier):
     before = weights.state_hash(classifier)

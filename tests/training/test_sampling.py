@@ -60,6 +60,14 @@ def test_the_mean_of_many_samples_is_the_full_loss_and_its_gradient(batch, sampl
     assert ((draws.mean(0) - whole).abs() < 4.5 * error + 1e-6).all()
 
 
+def test_without_the_l1_loss_no_tile_is_restored(batch):
+    task = make_task(Sampling(0.25, 16))
+    task.loss = RecoveryLoss({"small_vgg": 0.5}, quality_weight=0)
+    losses = task.sampled_losses(*batch, 2, seed=0)
+    assert set(losses) == {"loss", "small_vgg"}
+    assert losses["loss"].item() == pytest.approx(0.5 * losses["small_vgg"].item())
+
+
 def test_as_many_clean_as_distorted_images_are_seen():
     seen, unseen = Sampling(0.25).seen(16, 2, torch.Generator().manual_seed(0))
     assert (seen < 8).sum() == (seen >= 8).sum() == 2
