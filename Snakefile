@@ -264,6 +264,7 @@ READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.cl
            "report.table5_conventions", "report.tables", "report.timings"]
 # What the explorers run in a page.
 SCRIPTS = [p for kind in ("js", "css") for p in found(paths.root() / "qrlib/book/explorers", f"*.{kind}")]
+DIAGRAMS = found(paths.root(), "book/diagrams/*.svg")
 
 
 rule results:
@@ -302,7 +303,7 @@ rule story:
     output:
         "book/_executed/{story}.ipynb",
     params:
-        code=provenance.code_hash([*READERS, "report.figures.diagrams", "book.command_reference", "book.first_page", "__main__"]),
+        code=provenance.code_hash([*READERS, "book.command_reference", "book.first_page", "__main__"]),
     log:
         notebook=BOOK_LOGS + "/{story}.ipynb",
     threads: THREADS
@@ -313,6 +314,7 @@ rule story:
 use rule story as first_page with:
     input:
         TOLD,
+        DIAGRAMS,
         scripts=SCRIPTS,
         notebook="notebooks/overview.ipynb",
     output:
@@ -341,6 +343,7 @@ rule benchmarks:
 rule page:
     """A page that shows the library itself: the method, the distortions."""
     input:
+        DIAGRAMS,
         scripts=SCRIPTS,
         notebook="notebooks/{page}.ipynb",
     output:
@@ -348,7 +351,7 @@ rule page:
     params:
         code=provenance.code_hash(
             ["models", "distortions", "evaluation", "losses", "training.recovery", "report.tables"]
-            + ["report.figures.plots", "report.figures.diagrams", *EXPLORERS]
+            + ["report.figures.plots", "report.layers", *EXPLORERS]
         ),
     log:
         notebook=BOOK_LOGS + "/{page}.ipynb",

@@ -53,7 +53,7 @@ def table1(layers: Sequence[paper.Layer]) -> pd.DataFrame:
     """Table 1: the printed layers beside those read off a model.
 
     Args:
-        layers: ``[layer.printed for layer in qrlib.report.figures.layers.layers(model)]``.
+        layers: those of `qrlib.report.layers.layers`.
 
     Returns:
         One layer a row: "#", then layer, channels, filter and stride, each as "paper ..." and

@@ -100,7 +100,7 @@ def test_the_line_of_a_figure_follows_it(path):
     """Tables have theirs from `qrlib.report.render.grid`; a diagram shows no numbers."""
     code = [(c["metadata"], "".join(c["source"])) for c in cells(path)]
     for (about, source), (_, after) in zip(code, [*code[1:], ({}, "")], strict=True):
-        if "figure" in about.get("mystnb", {}) and "diagrams." not in source:
+        if "figure" in about.get("mystnb", {}) and "SVG(" not in source:
             assert "behind(" in after, source
 
 
