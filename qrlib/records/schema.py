@@ -1,201 +1,163 @@
-"""What a record holds, as a JSON schema; `qrlib.records.store` checks every record against it."""
+"""What a record holds; `qrlib.records.store` checks every record by it, on the way in and out."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA = 1
-KINDS = (
-    "classifier",
-    "recovery",
-    "evaluation",
-    "timing",
-    "conventions",
-    "corruptions",
-    "attacks",
-    "adaptation",
-)
 #: Kind of record -> the metrics of its results.
-METRICS = {
+METRICS: dict[str, tuple[str, ...]] = {
     "evaluation": ("accuracy", "psnr", "ssim"),
     "timing": ("milliseconds_per_image", "seconds_per_epoch"),
     "corruptions": ("accuracy",),
     "attacks": ("accuracy",),
     "adaptation": ("accuracy",),
 }
+KINDS = ("classifier", "recovery", "conventions", *METRICS)
+#: The kinds whose results are of other distortions than these.
+_OF_OTHERS, _DISTORTIONS = ("corruptions", "attacks"), ("clean", "noise", "blur")
 
+_Count = Annotated[int, Field(ge=1)]
+_Natural = Annotated[int, Field(ge=0)]
+_Size = Annotated[float, Field(ge=0)]
+_Share = Annotated[float, Field(ge=0, le=1)]
+_Text = Annotated[str, Field(min_length=1)]
+_Texts = Annotated[list[str], Field(min_length=1)]
 #: Names of runs and profiles are parts of paths: letters, digits and ``. _ + -``, nothing behind them.
-_NAME = {"type": "string", "pattern": r"^[A-Za-z0-9][A-Za-z0-9._+-]*(?![\s\S])"}
-_DISTORTION = {"enum": ["clean", "noise", "blur"]}
-_RESULT = {
-    "type": "object",
-    "required": "dataset restorer classifier distortion level strength seed metric value n".split(),
-    "additionalProperties": False,
-    "properties": {
-        "dataset": {"type": "string"},
-        "restorer": {"type": "string"},
-        "classifier": {"type": "string"},
-        "distortion": {"type": "string", "pattern": r"^[a-z_]+(?![\s\S])"},
-        "level": {"type": "integer", "minimum": 0},
-        "strength": {"type": "number", "minimum": 0},
-        "seed": {"type": "integer"},
-        "metric": {"enum": sorted({metric for metrics in METRICS.values() for metric in metrics})},
-        "value": {"type": "number"},
-        "n": {"type": "integer", "minimum": 1},
-        "error": {"type": "number", "minimum": 0},
-        # `qrlib.records.per_image`; older records have no confidence and no images.
-        "right": {"type": "string", "pattern": r"^([0-9a-f]{2})+(?![\s\S])"},
-        "confidence": {"type": "string", "contentEncoding": "base64"},
-        "images": {"type": "string", "contentEncoding": "base64"},
-    },
-}
-_TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
-_SAMPLES = {
-    "type": "object",
-    "required": "file sha256 side ids labels cases answers".split(),
-    "additionalProperties": False,
-    "properties": {
-        "file": {
-            "type": "string",
-            "pattern": r"^samples/[A-Za-z0-9][A-Za-z0-9._+-]*\.webp(?![\s\S])",
-        },
-        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-        "side": {"type": "integer", "minimum": 1},
-        "ids": _TEXTS,
-        "labels": _TEXTS,
-        "cases": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["distortion", "level", "strength"],
-                "additionalProperties": False,
-                "properties": {
-                    "distortion": _DISTORTION,
-                    "level": _RESULT["properties"]["level"],  # type: ignore[index]
-                    "strength": _RESULT["properties"]["strength"],  # type: ignore[index]
-                },
-            },
-        },
-        "answers": {
-            "type": "array",
-            "items": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["answer", "confidence"],
-                    "additionalProperties": False,
-                    "properties": {
-                        "answer": {"type": "string"},
-                        "confidence": {"type": "number", "minimum": 0, "maximum": 1},
-                    },
-                },
-            },
-        },
-    },
-}
-#: `qrlib.evaluation.check_precision`.
-_PRECISION_CHECK = {
-    "type": "object",
-    "required": "precision decisions agreement".split(),
-    "additionalProperties": False,
-    "properties": {
-        "precision": {"type": "string"},
-        "decisions": {"type": "integer", "minimum": 1},
-        "agreement": {"type": "number", "minimum": 0, "maximum": 1},
-    },
-}
-_CONVENTION = {
-    "type": "object",
-    "required": "convention factor distortion level strength metric value error n".split(),
-    "additionalProperties": False,
-    "properties": {
-        "convention": {"type": "string", "minLength": 1},
-        "factor": {"type": "string", "minLength": 1},
-        "distortion": {"enum": ["noise", "blur"]},
-        "level": {"type": "integer", "minimum": 1},
-        "strength": {"type": "number", "minimum": 0},
-        "metric": {"enum": ["psnr", "ssim"]},
-        "value": {"type": "number"},
-        "error": {"type": "number", "minimum": 0},
-        "n": {"type": "integer", "minimum": 1},
-    },
-}
-
-#: Its number, seconds and losses.
-_EPOCH = {
-    "type": "object",
-    "required": ["epoch"],
-    "properties": {"epoch": {"type": "integer", "minimum": 1}},
-    "additionalProperties": {"type": "number"},
-}
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 
 
-def _of(
-    kind: str, then: dict[str, Any] | None = None, otherwise: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """A rule for the records of one kind, and one for all others."""
-    is_kind = {"properties": {"kind": {"const": kind}}}
-    return {"if": is_kind, "then": then or {}, "else": otherwise or {}}
+class _Closed(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-RECORD: dict[str, Any] = {
-    "type": "object",
-    "required": "schema kind name profile config provenance results training".split(),
-    "additionalProperties": False,
-    "properties": {
-        "schema": {"const": SCHEMA},
-        "kind": {"enum": list(KINDS)},
-        "name": _NAME,
-        "profile": _NAME,
-        "config": {"type": "object"},
-        "provenance": {
-            "type": "object",
-            "required": (
-                "git_commit git_dirty code behaviour versions device seconds manifest weights".split()
-            ),
-            "properties": {"behaviour": {"type": "integer", "minimum": 0}},
-        },
-        "results": {"type": "array", "items": _RESULT},
-        "conventions": {"type": "array", "items": _CONVENTION, "minItems": 1},
-        "training": {
-            "type": ["object", "null"],
-            "properties": {
-                "epochs": {"type": "array", "items": _EPOCH},
-                "best_epoch": {"type": "integer", "minimum": 1},
-            },
-        },
-        "samples": _SAMPLES,
-        "precision_check": _PRECISION_CHECK,
-    },
-    "allOf": [
-        *(
-            _of(kind, then={"properties": {"results": {"items": {"properties": {"metric": only}}}}})
-            for kind, metrics in METRICS.items()
-            for only in [{"enum": list(metrics)}]
-        ),
-        # The standard error of a time; older records have none.
-        _of(
-            "timing",
-            otherwise={"properties": {"results": {"items": {"properties": {"error": False}}}}},
-        ),
-        _of("evaluation", otherwise={"properties": {"samples": False}}),
-        *(
-            _of(
-                kind,
-                then={
-                    "properties": {
-                        "results": {"items": {"properties": {"distortion": _DISTORTION}}}
-                    }
-                },
-            )
-            for kind in KINDS
-            if kind not in ("corruptions", "attacks")
-        ),
-        _of(
-            "conventions",
-            then={"required": ["conventions"]},
-            otherwise={"properties": {"conventions": False}},
-        ),
-    ],
-}
+class _Open(BaseModel):
+    """May hold more than is named."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+class Result(_Closed):
+    """One number; what is known of its images is for `qrlib.records.per_image`, and not in older records."""
+
+    dataset: str
+    restorer: str
+    classifier: str
+    distortion: Annotated[str, Field(pattern="^[a-z_]+$")]
+    level: _Natural
+    strength: _Size
+    seed: int
+    metric: str
+    value: float
+    n: _Count
+    error: _Size | None = None  # standard error, of a time
+    right: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")] | None = None
+    confidence: str | None = None
+    images: str | None = None
+
+
+class Convention(_Closed):
+    """One number of `qrlib.experiments.conventions`."""
+
+    convention: _Text
+    factor: _Text
+    distortion: Literal["noise", "blur"]
+    level: _Count
+    strength: _Size
+    metric: Literal["psnr", "ssim"]
+    value: float
+    error: _Size
+    n: _Count
+
+
+class Case(_Closed):
+    distortion: Literal["clean", "noise", "blur"]
+    level: _Natural
+    strength: _Size
+
+
+class Answer(_Closed):
+    answer: str
+    confidence: _Share
+
+
+class Samples(_Closed):
+    """A sheet of `qrlib.experiments.samples`."""
+
+    file: Annotated[str, Field(pattern=r"^samples/[A-Za-z0-9][A-Za-z0-9._+-]*\.webp$")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    side: _Count
+    ids: _Texts
+    labels: _Texts
+    cases: Annotated[list[Case], Field(min_length=1)]
+    answers: list[list[Answer]]
+
+
+class PrecisionCheck(_Closed):
+    """What `qrlib.evaluation.check_precision` returns."""
+
+    precision: str
+    decisions: _Count
+    agreement: _Share
+
+
+class Provenance(_Open):
+    git_commit: str | None
+    git_dirty: bool | None
+    code: str
+    behaviour: _Natural
+    versions: dict[str, str]
+    device: str
+    seconds: float
+    manifest: str
+    weights: dict[str, str]
+
+
+class Epoch(_Open):
+    """Its number, seconds and losses."""
+
+    epoch: _Count
+    __pydantic_extra__: dict[str, float]
+
+
+class Training(_Open):
+    epochs: list[Epoch] = []
+    best_epoch: _Count | None = None
+
+
+class Record(_Closed):
+    version: Literal[1] = Field(alias="schema")
+    kind: Literal[KINDS]  # type: ignore[valid-type]
+    name: _Name
+    profile: _Name
+    config: dict[str, Any]
+    provenance: Provenance
+    results: list[Result]
+    training: Training | None
+    conventions: Annotated[list[Convention], Field(min_length=1)] | None = None
+    samples: Samples | None = None
+    precision_check: PrecisionCheck | None = None
+
+    def misfits(self) -> Iterator[tuple[str, str]]:
+        """Where and how its parts do not fit each other."""
+        for i, row in enumerate(self.results):
+            if row.metric not in METRICS.get(self.kind, ()):
+                yield f"results/{i}/metric", f"{row.metric!r} is no metric of its kind"
+            if self.kind not in _OF_OTHERS and row.distortion not in _DISTORTIONS:
+                yield f"results/{i}/distortion", f"{row.distortion!r} is no distortion of its kind"
+            if self.kind != "timing" and row.error is not None:
+                yield f"results/{i}/error", "only a time has one"
+        if (self.conventions is None) == (self.kind == "conventions"):
+            yield "conventions", "they are in records of that kind, and in no others"
+        if self.samples is None:
+            return
+        images, cases = len(self.samples.ids), len(self.samples.cases)
+        if self.kind != "evaluation":
+            yield "samples", "only an evaluation has a sheet"
+        if len(self.samples.labels) != images or len(self.samples.answers) != images:
+            yield "samples", f"{images} ids need as many labels and rows of answers"
+        if any(len(row) != cases for row in self.samples.answers):
+            yield "samples", f"{cases} cases need as many answers an image"

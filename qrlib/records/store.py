@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import functools
+import reprlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pandas as pd
+from pydantic import ValidationError
 
 from qrlib.records import per_image
-from qrlib.records.schema import KINDS, METRICS, RECORD, SCHEMA
+from qrlib.records.schema import KINDS, METRICS, SCHEMA, Record
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError, choose
-
-
-@functools.cache
-def _validator() -> Any:
-    return jsonschema.Draft202012Validator(RECORD)
 
 
 def path(profile: str, name: str) -> Path:
@@ -162,21 +157,9 @@ def read_conventions(profile: str) -> pd.DataFrame:
     return pd.DataFrame(records[0]["conventions"]).assign(**named)
 
 
-#: Files that were read and found good, as they were then: a page reads the same records many times.
-_good: set[tuple[str, int, int, int]] = set()
-
-
 def _read(file: Path) -> dict[str, Any]:
-    try:
-        state = file.stat()
-        version = (str(file), state.st_ino, state.st_mtime_ns, state.st_size)
-    except OSError:
-        version = None
-    record = files.read_json(file, "record")
-    if version not in _good:
-        _check(record, f"record {file}")
-        if version:
-            _good.add(version)
+    record: dict[str, Any] = files.read_json(file, "record")
+    _check(record, f"record {file}")
     if record["name"] != file.stem:
         raise QrlibError(
             f"record {file} holds the record {record['name']!r}: two of them would be counted twice, "
@@ -186,25 +169,16 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _check(record: Any, what: str) -> None:
-    error = next(iter(_validator().iter_errors(record)), None)
-    if error is not None:
-        where = "/".join(map(str, error.absolute_path)) or "top level"
-        message = error.message.splitlines()[0][:200]
-    elif "samples" in record and (uneven := _uneven(record["samples"])):
-        where, message = "samples", uneven
-    else:
-        return
-    raise QrlibError(
-        f"{what} breaks the schema at {where}: {message}; "
-        "delete it and run the step that made it again"
-    )
-
-
-def _uneven(samples: dict[str, Any]) -> str:
-    """What a schema cannot say: one label and one row of answers an image, one answer a case."""
-    images, cases = len(samples["ids"]), len(samples["cases"])
-    if len(samples["labels"]) != images or len(samples["answers"]) != images:
-        return f"{images} ids need as many labels and rows of answers"
-    if any(len(row) != cases for row in samples["answers"]):
-        return f"{cases} cases need as many answers an image"
-    return ""
+    try:
+        where, problem = next(Record.model_validate(record).misfits(), ("", ""))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = "/".join(map(str, first["loc"])) or "top level"
+        problem = f"{first['msg']}, not {reprlib.repr(first['input'])}"
+        if first["type"] in ("missing", "extra_forbidden"):
+            problem = first["msg"]
+    if problem:
+        raise QrlibError(
+            f"{what} breaks the schema at {where}: {problem}; "
+            "delete it and run the step that made it again"
+        )

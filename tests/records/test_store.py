@@ -134,9 +134,9 @@ def test_only_a_time_has_an_error_and_an_older_one_has_none():
     frame = store.read("smoke", kind="timing").set_index("seed")
     assert frame.loc[0, "error"] == 0.02
     assert math.isnan(frame.loc[1, "error"])
-    with pytest.raises(QrlibError, match="results/0: False schema does not allow 0.02"):
+    with pytest.raises(QrlibError, match="results/0/error: only a time has one"):
         store.write(record(results=[result(error=0.02)]))
-    with pytest.raises(QrlibError, match="-0.02 is less than the minimum of 0"):
+    with pytest.raises(QrlibError, match="should be greater than or equal to 0, not -0.02"):
         store.write(record("timing-new", kind="timing", results=[timing(error=-0.02)]))
 
 
@@ -163,23 +163,23 @@ def test_samples_that_do_not_fit_are_refused(changed, where):
 
 
 BREAKS = {
-    "missing field": (lambda r: r.pop("config"), "top level: 'config' is a required"),
-    "missing in result": (lambda r: r["results"][0].pop("n"), "results/0: 'n' is a required"),
-    "missing in provenance": (lambda r: r["provenance"].pop("code"), "provenance: 'code'"),
-    "no version": (lambda r: r["provenance"].pop("behaviour"), "provenance: 'behaviour'"),
+    "missing field": (lambda r: r.pop("config"), "config: Field required"),
+    "missing in result": (lambda r: r["results"][0].pop("n"), "results/0/n: Field required"),
+    "missing in provenance": (lambda r: r["provenance"].pop("code"), "provenance/code"),
+    "no version": (lambda r: r["provenance"].pop("behaviour"), "provenance/behaviour"),
     "version in words": (lambda r: r["provenance"].update(behaviour="1"), "provenance/behaviour"),
-    "extra field": (lambda r: r.update(note="x"), "top level: .*'note' was unexpected"),
-    "extra in result": (lambda r: r["results"][0].update(x=1), "results/0: .*'x' was unexpected"),
+    "extra field": (lambda r: r.update(note="x"), "note: Extra inputs"),
+    "extra in result": (lambda r: r["results"][0].update(x=1), "results/0/x: Extra inputs"),
     "text value": (lambda r: r["results"][0].update(value="0.5"), "results/0/value"),
     "unknown metric": (lambda r: r["results"][0].update(metric="loss"), "results/0/metric"),
     "other kind's metric": (
         lambda r: r["results"][0].update(metric="seconds_per_epoch"),
         "results/0/metric",
     ),
-    "unknown kind": (lambda r: r.update(kind="table"), "kind: 'table' is not one of"),
+    "unknown kind": (lambda r: r.update(kind="table"), "kind: .*, not 'table'"),
     "corruption in an evaluation": (
         lambda r: r["results"][0].update(distortion="fog"),
-        "results/0/distortion: 'fog' is not one of",
+        "results/0/distortion: 'fog' is no distortion",
     ),
     "other kind's metric, of corruptions": (
         lambda r: (r.update(kind="corruptions"), r["results"][0].update(metric="psnr")),
@@ -211,7 +211,7 @@ def test_schema_violations_are_named_on_writing_and_reading(name):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_values_that_are_no_numbers_are_refused(value):
     path = store.write(record())
-    with pytest.raises(QrlibError, match=r"evaluation-none\.json .*NaN or infinite"):
+    with pytest.raises(QrlibError, match=r"results/0/value: .* finite number"):
         store.write(record(results=[result(value=value)]))
     assert store.read_record("smoke", "evaluation-none") == record()
     path.write_text(json.dumps(record(results=[result(value=value)])))
