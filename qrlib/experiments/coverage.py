@@ -26,6 +26,7 @@ PAGES: dict[str, Part] = {
 CORE: dict[Part, tuple[tuple[str, str], ...]] = {
     "table2": (("qrnet", "multiple"),),
     "table4": (("end_to_end", "multiple"),),
+    "transfer": (("qrnet", "multiple"),),
 }
 
 

@@ -104,8 +104,15 @@ class Experiment:
             return (self.role,)
         if self.distortions == "clean" or self.variant.share:
             return ()
+        if (self.variant_name, self.distortions) in self._transferred:
+            return ROLES
         unseen = self.restorer in FIGURE6 and "figure6" in self.profile.parts
         return ("classifier", "unseen_classifier") if unseen else ("classifier",)
+
+    @property
+    def _transferred(self) -> tuple[tuple[str, str], ...]:
+        """What all of the profile's classifiers judge, as pairs of variant and distortions."""
+        return PARTS["transfer"] if "transfer" in self.profile.parts else ()
 
     @property
     def start(self) -> Experiment | None:
@@ -244,7 +251,8 @@ def open_classifier(
 
 def roles_of(profile: profiles.Profile) -> list[str]:
     """The roles of the classifiers that a profile trains."""
-    return list(ROLES) if "figure6" in profile.parts else ["classifier"]
+    every = {"figure6", "transfer"} & {*profile.parts}
+    return list(ROLES) if every else ["classifier"]
 
 
 def summary(experiment: Experiment, kind: str) -> dict[str, Any]:

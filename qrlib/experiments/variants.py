@@ -17,6 +17,7 @@ Part = Literal[
     "lambda",
     "pretraining",
     "losses",
+    "transfer",
     "classical",
     "sampling",
     "heads",
@@ -129,6 +130,11 @@ VARIANTS = {
         meaning="L1 loss and the classification losses of two classifiers (equation 5)",
         losses=("classifier", "second_classifier"),
     ),
+    "qrnet_of_second": dataclasses.replace(
+        _QRNET,
+        meaning="QRNet with the loss of another classifier, the second",
+        losses=("second_classifier",),
+    ),
     "finetuned": Variant(
         "no restorer: the classifier's fully connected layers learn distorted images",
         _KINDS,
@@ -203,6 +209,9 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
         ("qrnet_lambda_1", "multiple"), ("qrnet_classification_only", "multiple"),
         ("qrnet_unlabelled", "multiple"),
     ),
+    "transfer": (
+        ("recnet", "multiple"), ("qrnet", "multiple"), ("qrnet_of_second", "multiple"),
+    ),
     "classical": tuple(
         (name, variant.distortions[0]) for name, variant in VARIANTS.items() if variant.classical
     ),
@@ -220,6 +229,7 @@ NAMED: tuple[Part, ...] = (
     *APART,
     "main",
     "losses",
+    "transfer",
     "classical",
     "heads",
     "crossed",

@@ -88,7 +88,7 @@ def render_table(frame: pd.DataFrame, file: str) -> render.Rendered:
             line.append(f"{change} {verdict}".strip())
         rows.append(line)
     caption = (
-        f"Accuracy on {frame['n'].iloc[0]:,} test images without a restorer, averaged over the severities, and "
+        f"Accuracy on {frame['n'].iloc[0]:,} test images without a restorer (mean over severities, if several) and "
         "its change; ± one standard error of the paired difference. “Better” and “worse”: more than "
         "chance, with all lines of a column taken together."
     )

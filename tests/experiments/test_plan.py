@@ -113,6 +113,29 @@ def test_a_plan_leaves_out_what_the_profile_does(monkeypatch):
     assert coverage.missing(main, "table4") == [f"table4 of profile {main.name}"]
 
 
+def test_transfer_is_every_restorer_before_every_classifier():
+    profile = profiles.load("smoke", overrides="parts=[main,transfer]")
+    planned = plan.experiments_of(profile)
+    judged = {x.restorer: x.judges for x in planned if x.judges and x.variant_name != "none"}
+    assert judged == dict.fromkeys(
+        ("recnet-multiple", "qrnet-multiple", "qrnet_of_second-multiple"), plan.ROLES
+    )
+    assert {x.role for x in planned if x.variant_name == "none"} == {*plan.ROLES}
+    (other,) = (x for x in planned if x.variant_name == "qrnet_of_second")
+    assert other.recovery_run == "qrnet_of_second-multiple-small_inception-seed0"
+    assert train.loss(other).weights == {"small_inception": 0.01}
+    assert coverage.missing(profile, "transfer") == [
+        "evaluation-none-small_vgg", "evaluation-qrnet-multiple-small_vgg-seed0"
+    ]  # fmt: skip
+
+
+def test_losses_of_the_part_losses():
+    alone = train.loss(smoke(variant="qrnet_classification_only"))
+    assert (alone.weights, alone.quality_weight) == ({"small_vgg": 0.01}, 0.0)
+    assert train.loss(smoke(variant="qrnet_lambda_1")).weights == {"small_vgg": 1.0}
+    assert not smoke(variant="qrnet_unlabelled").variant.labelled
+
+
 def test_lambda_of_each_variant():
     assert smoke().recovery.classification_weight == 0.01
     assert smoke(variant="qrnet_lambda_0.1").recovery.classification_weight == 0.1
