@@ -22,17 +22,23 @@ VERSIONS = (
 
 
 @functools.cache
-def imports(module: str) -> frozenset[str]:
-    """The qrlib modules that a qrlib module names in its imports, those inside functions included."""
+def code(module: str) -> tuple[frozenset[str], str]:
+    """Of a qrlib module the qrlib modules it imports, in functions too, and what it does: no prose."""
+    tree = ast.parse(_file(module).read_text(encoding="utf-8"))
     found: set[str] = set()
-    for node in ast.walk(ast.parse(_file(module).read_text(encoding="utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "qrlib":
             base = node.module or ""
             found.add(base)
             found.update(f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             found.update(a.name for a in node.names if a.name.split(".")[0] == "qrlib")
-    return frozenset(name for name in found if name != "qrlib" and _exists(name))
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            first = body[0].value
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                del body[0]
+    return frozenset(name for name in found if name != "qrlib" and _exists(name)), ast.dump(tree)
 
 
 def closure(modules: Iterable[str]) -> list[str]:
@@ -47,7 +53,7 @@ def closure(modules: Iterable[str]) -> list[str]:
         parent = name.rpartition(".")[0]
         if parent != "qrlib":
             todo.append(parent)
-        todo.extend(imports(name))
+        todo.extend(code(name)[0])
     return sorted(seen)
 
 
@@ -58,14 +64,7 @@ def code_hash(modules: Iterable[str]) -> str:
     """
     digest = hashlib.sha256()
     for module in closure(modules):
-        tree = ast.parse(_file(module).read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            body = getattr(node, "body", None)
-            if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-                first = body[0].value
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    del body[0]
-        digest.update(f"{module}\n{ast.dump(tree)}\n".encode())
+        digest.update(f"{module}\n{code(module)[1]}\n".encode())
     return digest.hexdigest()[:16]
 
 

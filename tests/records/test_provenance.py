@@ -41,9 +41,9 @@ def package(tmp_path, monkeypatch):
     (root / "sub" / "c.py").write_text("import json\nx = 1\n")
     (root / "d.py").write_text("y = 1\n")
     monkeypatch.setattr(provenance, "PACKAGE", root)
-    provenance.imports.cache_clear()
+    provenance.code.cache_clear()
     yield root
-    provenance.imports.cache_clear()
+    provenance.code.cache_clear()
 
 
 def test_closure_follows_imports_inside_functions(package):
@@ -55,7 +55,7 @@ def rewrite(path, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    provenance.imports.cache_clear()
+    provenance.code.cache_clear()
 
 
 def test_code_hash_ignores_prose_and_layout(package):
