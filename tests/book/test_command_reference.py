@@ -5,10 +5,11 @@ import json
 from pathlib import Path
 
 import pytest
+from support.made_records import made_record
 
 from qrlib.book import command_reference
 from qrlib.experiments import plan, profiles
-from qrlib.records import schema, store
+from qrlib.records import store
 from qrlib.utils.errors import QrlibError
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
@@ -74,19 +75,11 @@ def test_every_setting_is_listed_and_can_be_overridden():
 
 def test_costs_are_sums_over_the_records(tmp_path, monkeypatch):
     monkeypatch.setenv("QRLIB_RESULTS", str(tmp_path))
-    provenance = {
-        "git_commit": None, "git_dirty": None, "code": "0", "behaviour": 1, "versions": {}, "device": "a GPU",
-        "manifest": "0", "weights": {},
-    }  # fmt: skip
-    record = {
-        "schema": schema.SCHEMA, "kind": "recovery", "profile": "smoke", "config": {}, "results": [],
-        "training": {"epochs": []},
-    }  # fmt: skip
     for name, seconds, device, memory in (
         ("a", 1800.0, "a GPU", 2000), ("b", 5400.0, "a GPU", None), ("c", 36.0, "CPU", 500),
     ):  # fmt: skip
         more = {"seconds": seconds, "device": device, "peak_memory_mb": memory}
-        store.write({**record, "name": name, "provenance": {**provenance, **more}})
+        store.write(made_record(name, "recovery", "smoke", provenance=more))
     found = command_reference.costs([profiles.load("smoke")]).set_index("device")
     assert found.loc["a GPU", ["runs", "hours", "longest", "memory"]].tolist() == [2, 2.0, 1.5, 2.0]
     assert found.loc["CPU", "hours"] == pytest.approx(0.01)

@@ -24,6 +24,7 @@ from safetensors.torch import save
 
 from qrlib.models import QRNet
 from qrlib.records import schema
+from support.made_records import PROVENANCE
 
 #: What a file does to a reader that lets it: the test looks for this file.
 MARK = "MARK-OF-CODE-THAT-RAN"
@@ -235,11 +236,7 @@ RESULT = {
 }  # fmt: skip
 RECORD: dict[str, Any] = {
     "schema": schema.SCHEMA, "kind": "evaluation", "name": "x", "profile": "smoke",
-    "config": {}, "results": [RESULT], "training": None,
-    "provenance": {
-        "git_commit": None, "git_dirty": None, "code": "0", "behaviour": 1, "versions": {}, "device": "CPU",
-        "seconds": 1.5, "manifest": "0", "weights": {},
-    },
+    "config": {}, "results": [RESULT], "training": None, "provenance": PROVENANCE,
 }  # fmt: skip
 
 

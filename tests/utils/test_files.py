@@ -139,12 +139,6 @@ def test_a_failed_folder_leaves_nothing(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
-def test_file_hash_is_sha256(tmp_path):
-    path = tmp_path / "x"
-    path.write_bytes(b"abc")
-    assert files.file_hash(path).startswith("ba7816bf8f01cfea414140de5dae2223")
-
-
 def test_where_nothing_can_be_written_not_even_a_deletion_the_reason_is_said(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise OSError(errno.EROFS, "Read-only file system")
