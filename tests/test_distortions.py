@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 
 import cv2
@@ -105,21 +104,6 @@ def test_noise_is_clipped_after_it_is_added(sigma):
     assert drawn.amax() > 1
 
 
-def test_inputs_are_left_alone():
-    images = torch.rand(2, 3, 30, 30, generator=seeded(0))
-    before = images.clone()
-    gaussian_noise(images, 50.0)
-    gaussian_blur(images, 3.0)
-    for distortion in levels()["noise"]:
-        distort_for_evaluation(images, ["a", "b"], distortion)
-    assert torch.equal(images, before)
-
-
-def test_noise_of_sigma_zero_changes_nothing():
-    images = torch.rand(1, 3, 10, 10)
-    assert torch.equal(gaussian_noise(images, 0.0), images)
-
-
 @pytest.mark.parametrize("distort", [gaussian_noise, gaussian_blur])
 @pytest.mark.parametrize(
     ("images", "names"),
@@ -178,26 +162,6 @@ def test_sample_reaches_all_ten_choices_evenly():
     assert len(counts) == 10
     # 400 expected, with a deviation of 19
     assert all(320 < count < 480 for count in counts.values())
-
-
-def test_evaluation_noise_is_the_same_for_good():
-    images = torch.full((2, 3, 16, 16), 0.5)
-    noisy = distort_for_evaluation(images, ["cat/1.jpg", "dog/2.jpg"], Distortion("noise", 2, 40.0))
-    rounded = np.round(noisy.numpy() * 255).astype("<i2")
-    digest = hashlib.sha256(rounded.tobytes()).hexdigest()
-    assert digest[:16] == "22fdbf78c069439a"
-    assert (noisy.std() * 255).item() == pytest.approx(40, rel=0.05)
-    assert not torch.equal(noisy[0], noisy[1])
-
-
-@pytest.mark.parametrize("distortion", [Distortion("noise", 3, 60.0), Distortion("blur", 2, 4.0)])
-def test_evaluation_distortion_does_not_depend_on_the_batch(distortion):
-    images = torch.rand(5, 3, 24, 28, generator=seeded(0))
-    ids = list("abcde")
-    whole = distort_for_evaluation(images, ids, distortion)
-    order = [3, 0, 4]
-    some = distort_for_evaluation(images[order], [ids[i] for i in order], distortion)
-    torch.testing.assert_close(some, whole[order], atol=1e-6, rtol=0)
 
 
 def test_evaluation_leaves_clean_images_and_wants_an_id_each():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import inspect
 import io
 import json
 import re
@@ -67,10 +66,6 @@ def test_all_that_is_shown_is_synchronised_plain_and_small(kind, profile):
     assert state["_esm"].count("export default") == 1
     assert not re.search(r"https?://(?!www\.w3\.org/)|^import ", state["_esm"], re.MULTILINE)
     assert state["data"]["missing"] == []
-
-
-def test_arguments_are_shown_in_help():
-    assert list(inspect.signature(Levels).parameters) == ["results", "choice", "shown"]
 
 
 def test_levels_are_those_of_the_records(profile):

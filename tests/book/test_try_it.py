@@ -102,27 +102,12 @@ def test_a_runtime_that_is_not_installed_is_named(
     assert old.read_text() == "as before"
 
 
-def test_networks_are_sorted_by_what_they_make_of_photographs() -> None:
-    class Clean(nn.Module):
-        """Takes noise off by averaging; the other leaves it."""
-
-        def forward(self, shown: torch.Tensor) -> torch.Tensor:
-            return nn.functional.avg_pool2d(shown, 3, 1, 1)
-
-    assert try_it._decibels(Clean()) > try_it._decibels(nn.Identity())  # type: ignore[arg-type]
-
-
 def images(*levels: list[int]) -> data.Split:
     """Grey images of 16 pixels a side, each with one step from the first level to the second."""
     flat = torch.tensor(levels, dtype=torch.uint8)  # (N, 2)
     halves = flat.repeat_interleave(8, dim=1)[:, None, None, :].expand(-1, 3, 16, -1)
     names = [str(i) for i in range(len(levels))]
     return data.Split(halves.numpy(), range(len(levels)), [0, 0, 1, 1], names)
-
-
-def test_the_liveliest_image_of_a_class_is_shown() -> None:
-    split = images([10, 10], [10, 30], [90, 20], [0, 200])
-    assert [try_it._liveliest(split, label) for label in (0, 1)] == [1, 3]
 
 
 class Answer(nn.Module):

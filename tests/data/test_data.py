@@ -21,7 +21,7 @@ from support import pictures
 
 from qrlib import data
 from qrlib.data import caltech, embedded, packed
-from qrlib.data.splits import PARTS, stratified
+from qrlib.data.splits import PARTS
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
@@ -96,23 +96,6 @@ def test_split_follows_the_seed(tree):
     assert other.manifest_hash != first.manifest_hash
     assert set(other.test.ids) != set(first.test.ids)
     assert parts_by_class(other) == parts_by_class(first)
-
-
-def test_split_of_a_fixed_list_is_the_same_for_good():
-    ids = [f"{c}/{i}.jpg" for c in "ab" for i in range(10)]
-    parts = stratified(ids, [i[0] for i in ids], 0)
-    assert parts["test"] == [8, 9, 12, 15]
-    assert parts["validation"] == [0, 7, 11, 14]
-    assert sorted(parts["train"] + parts["validation"] + parts["test"]) == list(range(20))
-    # independent of the order in which the file system lists them
-    backwards = stratified(ids[::-1], [i[0] for i in ids[::-1]], 0)
-    assert {ids[::-1][i] for i in backwards["test"]} == {ids[i] for i in parts["test"]}
-
-
-@pytest.mark.parametrize(("count", "sizes"), [(3, (1, 1, 1)), (4, (2, 1, 1)), (100, (64, 16, 20))])
-def test_proportions(count, sizes):
-    parts = stratified([str(i) for i in range(count)], ["x"] * count, 0)
-    assert tuple(len(parts[part]) for part in PARTS) == sizes
 
 
 def test_a_class_that_is_too_small_is_named(tree):

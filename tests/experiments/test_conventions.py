@@ -49,12 +49,6 @@ def flat(images):
 # --- distorting ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.kind}{c.level}")
-def test_our_convention_is_what_everything_else_is_evaluated_on(clean, case):
-    shown = conventions.distort(clean, "a", case, OURS)
-    assert torch.equal(shown, distortions.distort_for_evaluation(clean, ["a"], case))
-
-
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("case", LEVELS["blur"], ids=lambda c: f"blur{c.level}")
 def test_borders_are_opencvs(clean, border, case):
@@ -131,13 +125,6 @@ def test_a_grey_file_gets_three_channels(tmp_path):
 
 
 # --- SSIM ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("case", CASES, ids=lambda c: f"{c.kind}{c.level}")
-def test_ssim_under_our_convention_is_the_projects(clean, case):
-    shown = distortions.distort_for_evaluation(clean, ["a"], case)
-    expected = metrics.ssim(shown, clean).item()
-    assert conventions.ssim(shown, clean) == pytest.approx(expected, abs=2e-5)
 
 
 def test_ssim_of_the_whole_image_is_torchmetrics_own_mean(clean):

@@ -51,14 +51,6 @@ def test_quick_is_the_default(monkeypatch):
     assert profiles.load("quick").name == "quick"
 
 
-def test_config_is_plain_json():
-    import json
-
-    config = profiles.load("smoke").config()
-    assert json.loads(json.dumps(config)) == config
-    assert config["recovery"]["epochs"] == 1
-
-
 REFUSED = {
     "recovery.epoch=2": ("unknown setting of recovery in overrides 'epoch'", "epochs, pretrain"),
     "recover.epochs=2": (
