@@ -299,16 +299,6 @@ def test_the_whole_way(monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_restorer_is_evaluated_on_what_it_was_trained_for():
-    blur = smoke(variant="recnet", distortions="blur")
-    splits = train.load_data(blur)
-    judges = train.obtain_classifiers(blur, splits)
-    net = train.obtain_restorer(blur, splits, judges)[0]
-    results, _ = evaluate.evaluate(blur, splits, net, judges)
-    assert {r["distortion"] for r in results} == {"clean", "blur"}
-
-
-@pytest.mark.slow
 def test_a_tuned_classifier_is_judged_and_the_clean_one_stays(monkeypatch):
     trained = counting(monkeypatch)
     tuned = smoke(variant="finetuned", distortions="noise")

@@ -132,35 +132,18 @@ def test_another_fingerprint_starts_anew(splits, tmp_path, capsys):
     fit(make_task(), splits, tmp_path / "r")
     (tmp_path / "r" / "old").write_text("x")
     capsys.readouterr()
-    task, alone = make_task(net=make_net(7)), make_task(net=make_net(7))
-    history = fit(task, splits, tmp_path / "r", fingerprint={"a": 2})
+    history = fit(make_task(net=make_net(7)), splits, tmp_path / "r", fingerprint={"a": 2})
     assert "starting anew" in capsys.readouterr().out
     assert history.resumed == 0
     assert not (tmp_path / "r" / "old").exists()
-    assert_same_run(alone, fit(alone, splits, tmp_path / "s"), task, history)
-
-
-@pytest.mark.slow
-def test_a_run_is_repeatable(splits, tmp_path, classifier):
-    one, two = make_task(classifier), make_task(classifier)
-    first = fit(one, splits, tmp_path / "one")
-    torch.rand(7)  # the state of torch's own generator does not matter
-    assert_same_run(one, first, two, fit(two, splits, tmp_path / "two"))
 
 
 @pytest.mark.parametrize(
     ("precision", "schedule", "steps"),
     [
-        ("32-true", "constant", (4,)),
-        *(
-            pytest.param(*case, marks=pytest.mark.slow)
-            for case in [
-                ("32-true", "constant", (2,)),
-                ("32-true", "constant", (8, 1, 1)),
-                ("32-true", "cosine", (5, 3)),
-                ("bf16-mixed", "constant", (5, 3)),
-            ]
-        ),
+        ("32-true", "constant", (8, 1, 1)),
+        ("32-true", "cosine", (2, 5)),  # the first before there is a checkpoint
+        ("bf16-mixed", "constant", (5, 3)),
     ],
 )
 @pytest.mark.slow
@@ -246,22 +229,20 @@ def test_a_moved_folder_is_resumed_and_stays_tidy(splits, tmp_path):
     assert fit(make_task(), splits, tmp_path / "s").resumed == 2
 
 
-@pytest.mark.parametrize("damage", [0, 20_000, "one bit"])
 @pytest.mark.slow
-def test_a_damaged_checkpoint_is_named(splits, tmp_path, damage):
+def test_a_damaged_checkpoint_is_named(splits, tmp_path):
     with pytest.raises(Killed):
         fit(kill_at(make_task(), 4), splits, tmp_path / "r")
     checkpoint = tmp_path / "r" / "last.ckpt"
-    content = bytearray(checkpoint.read_bytes())
-    if damage == "one bit":
-        with zipfile.ZipFile(checkpoint) as archive:
-            largest = max(archive.infolist(), key=lambda part: part.file_size)
-        content[largest.header_offset + largest.file_size] ^= 1
-    else:
-        del content[damage:]
-    checkpoint.write_bytes(content)
-    with pytest.raises(QrlibError, match=r"checkpoint .*last\.ckpt is damaged.*delete it"):
-        fit(make_task(), splits, tmp_path / "r")
+    with zipfile.ZipFile(checkpoint) as archive:
+        largest = max(archive.infolist(), key=lambda part: part.file_size)
+    content = checkpoint.read_bytes()
+    flipped = bytearray(content)
+    flipped[largest.header_offset + largest.file_size] ^= 1
+    for damaged in (b"", content[:20_000], flipped):
+        checkpoint.write_bytes(damaged)
+        with pytest.raises(QrlibError, match=r"checkpoint .*last\.ckpt is damaged.*delete it"):
+            fit(make_task(), splits, tmp_path / "r")
     checkpoint.unlink()  # the way out that the message names
     assert fit(make_task(), splits, tmp_path / "r").resumed == 0
 
@@ -304,7 +285,4 @@ def test_a_full_disk_keeps_the_last_checkpoint(splits, tmp_path, monkeypatch):
     with pytest.raises(QrlibError, match=r"disk full while writing .*last\.ckpt"):
         fit(make_task(), splits, tmp_path / "r")
     monkeypatch.undo()
-    resumed, whole = make_task(), make_task()
-    history = fit(resumed, splits, tmp_path / "r")
-    assert history.resumed == 1
-    assert_same_run(whole, fit(whole, splits, tmp_path / "whole"), resumed, history)
+    assert fit(make_task(), splits, tmp_path / "r").resumed == 1

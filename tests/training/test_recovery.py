@@ -230,24 +230,6 @@ def test_tuning_changes_the_head_and_not_the_convolutions(way, splits, tmp_path)
         assert weights.state_hash(other) == weights.state_hash(restorer)
 
 
-def test_fine_tuning_learns_what_the_distortion_took(splits, tmp_path):
-    """A lower loss on distorted training images after it than before."""
-    _, used, loss, tuned = networks("fine-tuned")
-    images, labels, _ = splits.train[range(len(splits.train))]
-    noisy = distortions.gaussian_noise(images / 255, 40, generator=torch.Generator().manual_seed(0))
-
-    def loss_on_noise():
-        with torch.no_grad():
-            return torch.nn.functional.cross_entropy(used["a"].eval()(noisy), labels).item()
-
-    before = loss_on_noise()
-    train(
-        None, splits, tmp_path / "run", replace(SETTINGS, epochs=8),
-        loss=loss, classifiers=used, choices={"noise": CHOICES["noise"]}, tuned=tuned,
-    )  # fmt: skip
-    assert loss_on_noise() < before
-
-
 def test_kept_features_train_the_same_head(splits, tmp_path):
     """The images that come again pass through the backbone once, whatever the number of epochs."""
     curves, passed = [], []
