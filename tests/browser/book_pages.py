@@ -16,6 +16,9 @@ LIKE = {
     "timing": "training",
     "about": "rerun",
     "machines": "rerun",
+    "unseen_corruptions": "restore_or_not",
+    "adapt_or_restore": "restore_or_not",
+    "errata": "related",
 }
 #: Pages that show results of several profiles.
 STORY = (

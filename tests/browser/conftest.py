@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from support.project import Project
 
 PHONE, DESKTOP = 390, 1280
 PATIENCE = 180_000  # ms to wait for anything: the machine may be busy
@@ -58,10 +59,9 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-def html(request: pytest.FixtureRequest) -> Path:
-    """The built book: $QRLIB_TEST_BOOK, else that of the built project."""
-    named = os.environ.get("QRLIB_TEST_BOOK")
-    folder = Path(named) if named else request.getfixturevalue("built").root / "_build" / "html"
+def html(built: Project) -> Path:
+    """The built book."""
+    folder = built.root / "_build" / "html"
     assert (folder / "index.html").is_file()
     return folder.resolve()
 

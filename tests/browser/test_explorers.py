@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.project import LEFT_OUT
 
-from browser.conftest import DESKTOP, EVERYWHERE, PHONE, new_page, widen
+from browser.conftest import DESKTOP, PHONE, Visit, new_page, widen
 from qrlib.experiments import coverage, profiles, samples
 from qrlib.records import selection, store
 from qrlib.report import labels, tables
@@ -45,6 +45,23 @@ def _committed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
 
 
+@pytest.fixture(scope="module")
+def recovery(browser: Browser, server: str) -> Iterator[Callable[[int], Page]]:
+    """The page of accuracies and learning curves, opened once a width."""
+    visits: dict[int, Visit] = {}
+
+    def open_page(width: int = DESKTOP) -> Page:
+        if width not in visits:
+            visits[width] = Visit(new_page(browser, width), server)
+            visits[width].page.goto(server + RECOVERY)
+        return visits[width].page
+
+    yield open_page
+    for visit in visits.values():
+        visit.page.context.close()
+        visit.check()
+
+
 def explorer(page: Page, number: int = 0) -> Locator:
     qx = page.locator(".qx").nth(number)
     qx.scroll_into_view_if_needed()
@@ -66,7 +83,6 @@ def changed(before: np.ndarray, after: np.ndarray, least: float = 0.2) -> bool:
     return before.shape != after.shape or bool(np.abs(before - after).max() > least)
 
 
-@EVERYWHERE
 @pytest.mark.parametrize(("path", "count"), EXPLORERS.items())
 def test_a_page_shows_its_explorers_within_its_width(
     visit: Callable, html: Path, path: str, count: int
@@ -85,8 +101,9 @@ def test_a_page_shows_its_explorers_within_its_width(
         assert control.evaluate("e => e.labels.length") == 1
 
 
-@EVERYWHERE
+@pytest.mark.parametrize("site", ["file"], indirect=True)
 def test_distortions_by_photograph_kind_and_level(visit: Callable) -> None:
+    """From a disk; the others are tried over http."""
     page = visit(DISTORTIONS).page
     qx = explorer(page)
     picture = qx.locator("img[data-name=distorted]")
@@ -224,8 +241,8 @@ def accuracy(method: str, level: int) -> list[str]:
     return [f"{row['ours']:.3f} ± {row['standard_error']:.3f} ({row['seeds']})" for row in rows]
 
 
-def test_accuracy_by_level_follows_slider_and_switches(visit: Callable) -> None:
-    qx = explorer(visit(RECOVERY).page)
+def test_accuracy_by_level_follows_slider_and_switches(recovery: Callable) -> None:
+    qx = explorer(recovery())
     charts = qx.locator(".qx-panels")
     assert cells(qx, "qrnet") == accuracy("qrnet", 3)
     assert "highest of those shown is" in says(qx)
@@ -251,8 +268,8 @@ def test_accuracy_by_level_follows_slider_and_switches(visit: Callable) -> None:
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
-def test_accuracy_by_level_follows_pointing(visit: Callable, width: int) -> None:
-    page = visit(RECOVERY, width=width).page
+def test_accuracy_by_level_follows_pointing(recovery: Callable, width: int) -> None:
+    page = recovery(width)
     qx = explorer(page)
     chart = qx.locator(".qx-chart").first
     chart.evaluate("e => e.scrollIntoView({block: 'center', behavior: 'instant'})")
@@ -271,8 +288,8 @@ def points(line: Locator) -> int:
     return len(re.findall("[ML]", str(line.get_attribute("d"))))
 
 
-def test_learning_curves_by_measure_and_variant(visit: Callable) -> None:
-    qx = explorer(visit(RECOVERY).page, 1)
+def test_learning_curves_by_measure_and_variant(recovery: Callable) -> None:
+    qx = explorer(recovery(), 1)
     record = store.read_record(PROFILE, "qrnet-multiple-vgg16-seed0")["training"]
     last = record["epochs"][-1]
     kept = str(record["best_epoch"])
@@ -304,8 +321,8 @@ TICKS = """chart => {
 
 
 @pytest.mark.parametrize("width", [DESKTOP, PHONE])
-def test_no_tick_meets_the_name_of_its_axis(visit: Callable, width: int) -> None:
-    page = visit(RECOVERY, width=width).page
+def test_no_tick_meets_the_name_of_its_axis(recovery: Callable, width: int) -> None:
+    page = recovery(width)
     learning = explorer(page, 1)
     views = learning.get_by_label("Show").locator("option").all_inner_texts()
     assert len(views) > 3

@@ -2,34 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 
 import pytest
-from PIL import Image
 from playwright.sync_api import FloatRect, Locator
 
-from browser.conftest import DESKTOP, EVERYWHERE, PHONE, until, widen
+from browser.conftest import DESKTOP, PHONE, until, widen
 
 pytestmark = pytest.mark.slow
-
-#: A grey picture of 32 pixels a side.
-_FILE = io.BytesIO()
-Image.new("RGB", (32, 32), (90, 90, 90)).save(_FILE, "PNG")
-PICTURE = _FILE.getvalue()
 
 #: A page with tables, one with equations and drawings, one with photographs, prose, and code.
 OFFLINE = ["index", "_executed/method", "_executed/distortions", "rerun", "api/science"]
 
 
-@EVERYWHERE
+@pytest.mark.parametrize("site", ["file"], indirect=True)
 @pytest.mark.parametrize("name", OFFLINE)
-def test_a_page_works_from_a_file(visit: Callable, site: str, name: str) -> None:
-    """Over http too, where the same page is dark; `visit` checks console and requests."""
-    opened = visit(f"{name}.html", width=PHONE, dark=site.startswith("http"))
+def test_a_page_works_from_a_file(visit: Callable, name: str) -> None:
+    """In the dark, which it follows; `visit` checks console and requests."""
+    opened = visit(f"{name}.html", width=PHONE, dark=True)
     assert opened.too_wide() == 0
-    theme = opened.page.evaluate("document.documentElement.dataset.theme")
-    assert theme == ("dark" if site.startswith("http") else "light")
+    assert opened.page.evaluate("document.documentElement.dataset.theme") == "dark"
 
 
 def test_photographs_have_light_letters_in_the_dark(visit: Callable) -> None:
@@ -94,7 +86,7 @@ def test_claims_are_filtered_by_their_verdict(visit: Callable) -> None:
     assert rows.locator("visible=true").count() == every
 
 
-def test_the_way_from_the_first_page_to_a_restored_photo_needs_no_mouse(visit: Callable) -> None:
+def test_the_way_from_the_first_page_to_a_photo_of_ones_own_needs_no_mouse(visit: Callable) -> None:
     page = visit("index.html").page
 
     def tab_to(selector: str) -> None:
@@ -109,8 +101,5 @@ def test_the_way_from_the_first_page_to_a_restored_photo_needs_no_mouse(visit: C
     page.wait_for_url("**/try.html")
     page.locator(".qr-live-begin").wait_for()
     tab_to("#qr-first")
-    with page.expect_file_chooser() as chooser:
+    with page.expect_file_chooser():
         page.keyboard.press("Enter")
-    chooser.value.set_files(files=[{"name": "a.png", "mimeType": "image/png", "buffer": PICTURE}])
-    until(page, "() => window.qrLive.latest")
-    page.locator('[data-pane="restored"] canvas').wait_for()

@@ -466,7 +466,6 @@ def test_what_is_no_picture_is_named_and_leaves_the_last_one(demo: Demo) -> None
 
 
 DROP = """(content) => {
-  window.before = qrLive.latest;
   const bytes = Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
   const dataTransfer = new DataTransfer();
   dataTransfer.items.add(new File([bytes], "dropped.png", { type: "image/png" }));
@@ -475,24 +474,13 @@ DROP = """(content) => {
 }"""
 
 
-def test_a_photo_can_be_dropped(demo: Demo) -> None:
-    content = base64.b64encode(encoded(np.full((30, 20, 3), 90, np.uint8), "PNG")).decode()
-    demo.page.evaluate(DROP, content)
-    until(demo.page, "() => qrLive.latest !== window.before")
-    shown = demo.settle()
-    assert (shown["height"], shown["width"]) == (30, 20)
-    expect(demo.page.locator("#qr-file-name")).to_have_text("dropped.png")
-
-
-@EVERYWHERE
 def test_nothing_heavy_comes_before_the_start(visit: Callable, manifest: dict[str, Any]) -> None:
     opened = visit("try.html")
     asked: list[str] = []
     opened.page.on("request", lambda request: asked.append(request.url))
     opened.page.wait_for_load_state("networkidle")
     assert [url for url in asked if "/_static/" not in url] == []  # the icon may come late
-    if opened.site.startswith("http"):
-        assert 10_000 < opened.loaded() < 3_000_000
+    assert 10_000 < opened.loaded() < 3_000_000
     cost = opened.page.inner_text(".qr-live-cost")
     expect(opened.page.locator(".qr-live-poster img")).to_be_visible()
     demo = Demo(opened.page).start()
@@ -576,10 +564,10 @@ def test_fits_a_phone(visit: Callable) -> None:
     """Started by dropping a photo."""
     opened = visit("try.html", width=PHONE, dark=True)
     demo = Demo(opened.page)
-    pixels = np.full((300, 500, 3), 90, np.uint8)
+    pixels = np.full((30, 50, 3), 90, np.uint8)
     demo.page.evaluate(DROP, base64.b64encode(encoded(pixels, "PNG")).decode())
     until(demo.page, "() => qrLive.latest?.height < qrLive.latest?.width")
-    demo.settle()
+    shown = demo.settle()
+    assert (shown["height"], shown["width"]) == (30, 50)
+    expect(demo.page.locator("#qr-file-name")).to_have_text("dropped.png")
     assert opened.too_wide() == 0
-    demo.page.select_option("#qr-size", "512")
-    assert demo.settle()["width"] == 500
