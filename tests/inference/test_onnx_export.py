@@ -58,7 +58,6 @@ def test_qrnet_restores_as_pytorch_does_and_at_half_the_bytes_nearly_so(convs: i
 @pytest.mark.parametrize(
     ("name", "side"),
     [
-        ("small_vgg", 64),
         ("small_vgg", 80),  # pools in windows that overlap
         ("small_inception", 64),
         ("small_resnet", 64),

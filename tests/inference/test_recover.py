@@ -88,17 +88,6 @@ def test_reach_is_exact(convs, expected):
     assert not changed(127 + expected + 1)
 
 
-@torch.no_grad()
-def test_unaligned_pixels_reach_13_pixels_farther():
-    net = averaging(2)
-    images = torch.full((1, 3, 16, 256), 0.5, dtype=torch.float64)
-    other = images.clone()
-    other[..., 112 - 94] = 1000
-    difference = (net(other) - net(images)).abs().amax((0, 1, 2))
-    assert difference[112 + 13] > 0
-    assert difference[112 + 14 :].max() == 0
-
-
 # --- tiles -------------------------------------------------------------------------------------
 
 
@@ -118,7 +107,7 @@ def test_tiles_cover_every_pixel_once_from_aligned_regions(height, width, tile, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("convs", "tile"), [(2, 64), (2, 208), (1, 32), (1, 160)])
+@pytest.mark.parametrize(("convs", "tile"), [(2, 64), (1, 32)])
 def test_tiles_equal_the_whole_photograph(convs, tile):
     """An odd size, not square, with tiles that touch no border of the image."""
     images = astronaut(307, 281).float() / 255
@@ -126,31 +115,6 @@ def test_tiles_equal_the_whole_photograph(convs, tile):
     torch.testing.assert_close(
         recover.recover(images, net, tile=tile), whole(net, images), atol=1e-5, rtol=0
     )
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("convs", [1, 2])
-def test_a_margin_below_the_reach_shows(convs, monkeypatch):
-    """So the test above would notice: two steps of 16 less, and tiles differ from the whole."""
-    images = astronaut(307, 281).float() / 255
-    net = network(convs)
-    monkeypatch.setattr(recover, "reach", lambda net: reach(net) - 32)
-    difference = recover.recover(images, net, tile=64) - whole(net, images)
-    assert difference.abs().max() > 1e-4
-
-
-@pytest.mark.parametrize(
-    "size", [(1, 1), (15, 17), (16, 16), (33, 250), (250, 33), (1, 130), (64, 65), (65, 64)]
-)
-@pytest.mark.parametrize("convs", [1, 2])
-def test_any_size(size, convs):
-    images = astronaut(*size)
-    net = network(convs)
-    restored = recover.recover(images, net, tile=64)
-    assert restored.shape == images.shape
-    assert restored.dtype == torch.uint8
-    exact = 255 * whole(net, images)
-    assert (restored - exact).abs().max() <= 0.5 + 1e-3
 
 
 SMALL = network()
@@ -298,8 +262,7 @@ def test_grey_stays_grey(source):
     assert np.abs(np.asarray(restored) - luma.numpy()).max() <= 1
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA"])
-@pytest.mark.parametrize("ending", ["png", "webp", "tif"])
+@pytest.mark.parametrize(("mode", "ending"), [("RGBA", "png"), ("LA", "webp")])
 def test_alpha_is_kept_and_colours_are_not_blended_with_it(source, mode, ending):
     net = ship()
     image = Image.open(source).convert(mode)
@@ -310,21 +273,9 @@ def test_alpha_is_kept_and_colours_are_not_blended_with_it(source, mode, ending)
     recover_file(source, out)
     restored = Image.open(out)
     np.testing.assert_array_equal(np.asarray(restored)[..., -1], alpha)
-    if mode == "RGBA" and ending != "webp":
+    if mode == "RGBA":
         expected = recover.recover(astronaut(45, 71), net)[0].permute(1, 2, 0)
         np.testing.assert_array_equal(np.asarray(restored)[..., :3], expected)
-
-
-def test_orientation_is_honoured(source):
-    ship()
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    upright = Image.open(source)
-    upright.transpose(Image.Transpose.ROTATE_90).save(source.parent / "turned.png", exif=exif)
-    for name in ("photo", "turned"):
-        recover_file(source.parent / f"{name}.png", source.parent / f"{name}-out.png")
-    results = [np.asarray(Image.open(source.parent / f"{n}-out.png")) for n in ("photo", "turned")]
-    np.testing.assert_array_equal(*results)
 
 
 def test_the_best_shipped_profile_is_taken(source):
@@ -465,13 +416,13 @@ print(status.split("VmHWM:")[1].split()[0])  # kB; getrusage would count the par
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 def test_memory_is_that_of_one_tile_and_the_images(source):
-    """Ten times the pixels cost 8 bytes each more: 4 as Pillow holds them, 3 as an array, 1 to spare.
+    """Five times the pixels cost 8 bytes each more: 4 as Pillow holds them, 3 as an array, 1 to spare.
 
     The whole image at once would cost some 290 bytes a pixel.
     """
     ship()
     peak, pixels = {}, {}
-    for name, size in (("small", (1000, 750)), ("large", (3200, 2400))):
+    for name, size in (("small", (800, 600)), ("large", (1800, 1350))):
         path = source.parent / f"{name}.png"
         Image.fromarray(data.astronaut()).resize(size).save(path, compress_level=1)
         done = subprocess.run(
