@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,11 @@ def parse(text: str) -> Any:
     Raises:
         QrlibError: in one line, what is wrong and where.
     """
+    return copy.deepcopy(_parsed(text))  # who asks may change it
+
+
+@functools.lru_cache(maxsize=128)  # a page with hundreds of links asks for a profile at each
+def _parsed(text: str) -> Any:
     try:
         if any(isinstance(event, AliasEvent) for event in YAML(typ="safe", pure=True).parse(text)):
             # A few of them can stand for gigabytes.
