@@ -98,9 +98,3 @@ def test_a_heading_says_whose_results_a_page_has(page, heading):
     doctree = nodes.section("", title, nodes.section("", nodes.title("", "Another")))
     launch_buttons.name_profile(SimpleNamespace(env=SimpleNamespace(docname=page)), doctree)
     assert [found.astext() for found in doctree.findall(nodes.title)] == [heading, "Another"]
-
-
-def test_without_a_heading_nothing_is_named():
-    launch_buttons.name_profile(
-        SimpleNamespace(env=SimpleNamespace(docname="search")), nodes.section()
-    )

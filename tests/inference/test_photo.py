@@ -18,7 +18,6 @@ from skimage import data
 from support.pictures import ODD_EXIF, png, tiff, with_segment
 
 from qrlib.inference import photo
-from qrlib.utils import files
 from qrlib.utils.errors import QrlibError
 
 RGB = np.ascontiguousarray(data.astronaut()[40:107, 180:271])  # (67, 91, 3)
@@ -553,18 +552,3 @@ def test_what_appears_while_it_computes_is_not_overwritten(tmp_path):
         photo.write(photo.Photo(RGB), tmp_path / "out.png", overwrite=False)
     assert (tmp_path / "out.png").read_text() == "a friend's"
     assert os.listdir(tmp_path) == ["out.png"]
-
-
-def test_writing_is_atomic(tmp_path, monkeypatch):
-    """The target appears at the end and in one step."""
-    seen = []
-    sync = files._sync
-
-    def look(path):
-        seen.append((tmp_path / "out.png").exists())
-        sync(path)
-
-    monkeypatch.setattr(files, "_sync", look)
-    photo.write(photo.Photo(RGB), tmp_path / "out.png")
-    assert seen == [False]
-    assert (tmp_path / "out.png").exists()
