@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 from unittest.mock import ANY
 
@@ -12,7 +11,7 @@ import pytest
 import torch
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
-from support.project import Project
+from support.project import ROOT, Project
 
 from qrlib.data import caltech
 
@@ -48,7 +47,12 @@ def pytest_terminal_summary(terminalreporter):
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
-    """The project with its book built, once for all processes of a run; no test changes it."""
+    """The project with its book built, once for all processes of a run; no test changes it.
+
+    Or the checkout, where QRLIB_TEST_BOOK names its _build/html: then nothing is built.
+    """
+    if named := os.environ.get("QRLIB_TEST_BOOK"):
+        return Project((ROOT / named).resolve().parents[1])
     shared = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         shared = shared.parent
@@ -65,9 +69,7 @@ def built(tmp_path_factory):
 @pytest.fixture(scope="session")
 def project(built, tmp_path_factory):
     """A copy of the built project for the tests of one process, which change, move and run it."""
-    root = tmp_path_factory.mktemp("copy") / "project"
-    shutil.copytree(built.root, root, symlinks=True)
-    return Project(root)
+    return built.copy(tmp_path_factory.mktemp("copy") / "project")
 
 
 @pytest.fixture(scope="session", autouse=True)

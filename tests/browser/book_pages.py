@@ -18,6 +18,7 @@ LIKE = {
     "machines": "rerun",
     "unseen_corruptions": "restore_or_not",
     "adapt_or_restore": "restore_or_not",
+    "adversarial_images": "restore_or_not",
     "errata": "related",
 }
 #: Pages that show results of several profiles.

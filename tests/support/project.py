@@ -22,6 +22,8 @@ PARTS = (
 LEFT_OUT = "caltech101-cpu-20"
 IGNORED = "__pycache__ _executed index.ipynb node_modules packed quick smoke".split()
 IGNORED += [LEFT_OUT, f"{LEFT_OUT}.md"]
+#: What `make book` leaves beside the parts.
+MADE = ".snakemake _build/html runs/book runs/quick".split()
 
 
 class Project:
@@ -39,24 +41,20 @@ class Project:
             "OMP_NUM_THREADS": "1",
             "QRLIB_CACHE": str(root / "packed"),
         }
-        if root.exists():  # another process has made it
+        if root.exists():  # another process has made it, or it is the checkout itself
             return
-        root.mkdir()
-        for part in PARTS:
-            source = ROOT / part
-            if source.is_dir():
-                shutil.copytree(source, root / part, ignore=shutil.ignore_patterns(*IGNORED))
-            else:
-                shutil.copyfile(source, root / part)
-        images = embedded.folder()
-        shutil.copytree(images, root / "data" / images.name)
-        (root / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")
+        _copy(ROOT, root, PARTS, IGNORED)
         smoke = yaml.safe_load((root / "profiles" / "smoke.yaml").read_text())
         quick = yaml.safe_load((root / "profiles" / "quick.yaml").read_text())
         quick |= {key: smoke[key] for key in ("title", "label", "data", "recovery")}
         for role in plan.ROLES:
             quick[role] |= {"epochs": 1, "input_size": 48}
         (root / "profiles" / "quick.yaml").write_text(yaml.safe_dump(quick))
+
+    def copy(self, root: Path) -> Project:
+        """The project in another folder, with all that was run and built."""
+        _copy(self.root, root, [*PARTS, *MADE], ["node_modules"])
+        return Project(root)
 
     def python(self, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -83,3 +81,17 @@ class Project:
     def records(self) -> dict[str, str]:
         folder = self.root / "results" / "quick" / "records"
         return {path.name: path.read_text() for path in folder.glob("*.json")}
+
+
+def _copy(source: Path, target: Path, parts: list[str], ignored: list[str]) -> None:
+    """Copy parts of a project, with their times, and the images and scripts that it needs."""
+    images = embedded.folder()
+    for part in parts:
+        (target / part).parent.mkdir(parents=True, exist_ok=True)
+        if (source / part).is_dir():
+            ignore = shutil.ignore_patterns(*ignored)
+            shutil.copytree(source / part, target / part, symlinks=True, ignore=ignore)
+        else:
+            shutil.copy2(source / part, target / part)
+    shutil.copytree(images, target / "data" / images.name)
+    (target / "web" / "node_modules").symlink_to(ROOT / "web" / "node_modules")

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 import yaml
-from support.project import ROOT, Project
+from support.notebooks import NOTEBOOKS, compared, execute
+from support.project import Project
 
 from qrlib.book import table_of_contents
 from qrlib.experiments import plan, profiles
@@ -45,27 +46,24 @@ def test_the_strict_book_has_every_page_of_its_table_of_contents(project):
     for page in pages:
         assert (project.root / "_build" / "html" / f"{page}.html").is_file(), page
     first = (project.root / "_build" / "html" / "index.html").read_text()
-    assert profiles.load("smoke").title in first
+    profile = yaml.safe_load((project.root / "profiles" / "quick.yaml").read_text())
+    assert profile["title"] in first
 
 
-def test_executed_notebooks_name_no_folder_of_this_machine(project):
-    for path in (project.root / "results" / "quick" / "notebooks").glob("*.ipynb"):
+def test_executed_notebooks_name_no_folder_of_this_machine(built):
+    for path in (built.root / "results" / "quick" / "notebooks").glob("*.ipynb"):
         text = path.read_text()
-        assert str(project.root) not in text, path.name
+        assert str(built.root) not in text, path.name
         assert sys.prefix not in text, path.name
 
 
 @pytest.mark.parametrize(
     ("modules", "again"),
     [
-        ("report/tables", "all results story first_page page book"),
+        ("models", "all classifier restorer timing live results story first_page page book"),
         (
-            "models",
-            "all classifier restorer timing live results story first_page page book",
-        ),
-        (
-            "inference/onnx_export experiments/latency",
-            "all timing live results story first_page book",
+            "report/tables inference/onnx_export experiments/latency",
+            "all timing live results story first_page page book",
         ),
     ],
 )
@@ -104,22 +102,6 @@ def test_a_folder_that_was_moved_knows_what_is_outdated(project):
         moved.root.rename(project.root)
 
 
-def test_a_deleted_record_is_made_again_without_training(project):
-    victim = next(
-        x for x in plan.experiments_of(profiles.load("quick")) if x.variant_name == "qrnet"
-    )
-    before = project.records()
-    path = project.root / "results" / "quick" / "records" / f"{victim.evaluation_run}.json"
-    path.unlink()
-    done = project.python("qrlib", "run", "quick")
-    assert done.returncode == 0, done.stdout[-4000:]
-    assert f"{victim.recovery_run}: already trained" in done.stdout
-    after = project.records()
-    assert after.keys() == before.keys()
-    again, first = json.loads(after[path.name]), json.loads(before[path.name])
-    assert again["results"] == first["results"]
-
-
 def test_a_failing_run_keeps_its_notebook_and_the_earlier_records(project):
     profile = project.root / "profiles" / "quick.yaml"
     before, records = profile.read_text(), project.records()
@@ -139,31 +121,15 @@ def test_a_failing_run_keeps_its_notebook_and_the_earlier_records(project):
         profile.write_text(before)
 
 
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-#: Those that no build runs, and a page and a training that are run once more.
-ALONE = (
-    "adaptation",
-    "attacks",
-    "benchmarks",
-    "classical",
-    "colab",
-    "conventions",
-    "corruptions",
-    "train_recovery",
-)
+#: Those that no build runs.
+ALONE = ("adaptation", "attacks", "classical", "colab", "conventions", "corruptions")
 #: Where the build leaves a notebook that it ran, if not under its own name.
 RAN = {
     "overview": "book/index.ipynb",
     "train_classifier": "results/quick/notebooks/classifier-*.ipynb",
+    "train_recovery": "results/quick/notebooks/qrnet-*.ipynb",
     "timings": "results/quick/notebooks/timing-*.ipynb",
 }
-
-
-def compared(path):
-    """What the cells say that nbval compares."""
-    cells = json.loads(path.read_text())["cells"]
-    said = [c["outputs"] for c in cells if "NBVAL_CHECK_OUTPUT" in "".join(c["source"])]
-    return ["".join(output["text"]) for outputs in said for output in outputs]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -177,11 +143,16 @@ def test_a_notebook_says_what_its_reference_output_does(project, path):
         assert compared(first) == reference
 
 
-def test_notebooks_run_alone_and_their_cells_in_order_however_many_processes_there_are(project):
-    names = [f"notebooks/{name}.ipynb" for name in ALONE]
-    done = project.python(
-        "pytest", "--nbval-lax", "-n", "2", *names, "-q", "-p", "no:cacheprovider"
-    )
+def test_notebooks_that_no_build_runs_say_what_their_reference_outputs_do(capsys):
+    for path in NOTEBOOKS:
+        if path.stem in ALONE and path.stem != "colab":
+            execute(path, "smoke")
+            assert "".join(compared(path)) in capsys.readouterr().out
+
+
+def test_the_cells_of_a_notebook_run_in_order_however_many_processes_there_are(project):
+    options = ["--nbval-lax", "-n", "2", "-q", "-p", "no:cacheprovider"]
+    done = project.python("pytest", *options, "notebooks/colab.ipynb")
     assert done.returncode == 0, done.stdout[-4000:]
     assert " passed" in done.stdout
 
