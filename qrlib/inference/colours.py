@@ -1,8 +1,8 @@
 """Colours that a file tells other than by an ICC profile, and their conversion to sRGB.
 
 Numbers of primaries and curves are those of ITU-T H.273, which a PNG's cICP and an AVIF's nclx give; the
-rest is said by gAMA, cHRM and sRGB (PNG), by PrimaryChromaticities and TransferFunction (TIFF), or by
-the mark of Adobe RGB that cameras write (DCF 2.0, JPEG).
+rest is said by gAMA, cHRM and sRGB (PNG; a BMP has the like), by PrimaryChromaticities and
+TransferFunction (TIFF), or by the mark of Adobe RGB that cameras write (DCF 2.0).
 """
 
 from __future__ import annotations
@@ -95,14 +95,12 @@ def of(image: Image.Image, name: str) -> Colours | None:
         return _of_cicp(info["cicp"], name, rgb=image.format == "PNG")
     if "icc_profile" in info or "srgb" in info:
         return None
-    if image.format == "PNG":
-        primaries = tuple(info.get("chromaticity", SRGB))
-        gamma = info.get("gamma", 0.45455)
-        curve = _srgb if abs(gamma - 0.45455) < 5e-4 else _power(1 / gamma) if gamma else _srgb
-        return _unless_srgb(Colours(primaries, curve))
-    if image.format == "TIFF":
-        return _of_tiff(image.tag_v2)  # type: ignore[attr-defined]
-    return Colours(ADOBE_RGB, _power(563 / 256)) if _is_adobe_rgb(image) else None
+    if "gamma" in info or "chromaticity" in info:
+        gamma = info.get("gamma") or 0.45455
+        curve = _srgb if abs(gamma - 0.45455) < 5e-4 else _power(1 / gamma)
+        return _unless_srgb(Colours(tuple(info.get("chromaticity", SRGB)), curve))
+    told = _of_tiff(image.tag_v2) if image.format == "TIFF" else None  # type: ignore[attr-defined]
+    return told or (Colours(ADOBE_RGB, _power(563 / 256)) if _is_adobe_rgb(image) else None)
 
 
 def _of_cicp(cicp: tuple[int, ...], name: str, rgb: bool) -> Colours | None:
@@ -121,9 +119,11 @@ def _of_cicp(cicp: tuple[int, ...], name: str, rgb: bool) -> Colours | None:
 
 
 def _unless_srgb(told: Colours) -> Colours | None:
-    # A file rounds its numbers, and may give the green of an early sRGB.
+    # A file rounds its numbers, and may give the green of an early sRGB; damaged ones span no colours.
     near = np.allclose(told.primaries, SRGB, atol=2e-3)
-    told = dataclasses.replace(told, primaries=SRGB) if near else told
+    span = abs(np.linalg.det(np.column_stack([np.reshape(told.primaries, (4, 2))[1:], np.ones(3)])))
+    if near or not (span > 1e-3 and told.primaries[1] > 0):
+        told = dataclasses.replace(told, primaries=SRGB)
     return None if told == Colours() else told
 
 
@@ -136,7 +136,7 @@ def _of_tiff(tags: Mapping[int, Any]) -> Colours | None:
 
     told = np.append(numbers(318, _D65), numbers(319, SRGB[2:]))
     table = numbers(301, ())
-    if len(told) != 8 or not told[1::2].all() or not (len(table) or 319 in tags):
+    if len(told) != 8 or not (len(table) or 319 in tags):
         return None
     light = table[: len(table) // 3 if len(table) % 3 == 0 else None] / 65535
     at = np.linspace(0, 1, len(light))
@@ -161,8 +161,8 @@ def _to_srgb_light(primaries: tuple[float, ...]) -> np.ndarray:
 
     def to_xyz(numbers: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
         xy = np.reshape(numbers, (4, 2))
-        xyz = np.column_stack([xy[:, 0], xy[:, 1], 1 - xy.sum(1)]) / xy[:, 1:]  # of luminance 1
-        white, columns = xyz[0], xyz[1:].T
+        xyz = np.column_stack([xy, 1 - xy.sum(1)])
+        white, columns = xyz[0] / xy[0, 1], xyz[1:].T  # of luminance 1
         return columns * np.linalg.solve(columns, white), white
 
     (source, white), (target, d65) = to_xyz(primaries), to_xyz(SRGB)

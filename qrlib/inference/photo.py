@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -130,11 +131,15 @@ def _limit(max_pixels: int | None) -> Iterator[int | None]:
 def _decode(image: Image.Image, path: Path) -> Photo:
     tags = image.tag_v2 if image.format == "TIFF" else {}  # type: ignore[attr-defined]
     pages = _pages(image)
-    if pages > 1 and (tags.get(254) in range(1, 8, 2) or tags.get(255) == 2):
+    preview = tags.get(254) in range(1, 8, 2) or tags.get(255) == 2
+    # The others may lie inside of it (330, SubIFDs), as in a camera's raw file.
+    if preview and (pages > 1 or 330 in tags):
+        place = f"page 1 of {pages}" if pages > 1 else "its picture"
         raise QrlibError(
-            f"{path}: page 1 of {pages} is a preview of another; save that one as a file of its own"
+            f"{path}: {place} is a preview of another; save that one as a file of its own"
         )
-    signed, white = tags.get(339, (1,))[0] == 2, _white(image, tags)
+    white = _white(image, tags)
+    signed = 2 in tags.get(339, ()) or (image.format == "FITS" and image.mode.startswith("I"))
     if image.mode == "F" or signed or white is None:
         what = "signed numbers" if signed and 32 not in tags.get(258, ()) else "32 bits a pixel"
         raise QrlibError(f"{path} has {what} and no fixed range; convert it to 16 or 8 bits")
@@ -159,13 +164,14 @@ def _decode(image: Image.Image, path: Path) -> Photo:
             values = np.asarray(band)
         else:
             values = np.asarray(band.convert("L" if grey else "RGB"))
+        # White is zero, which Pillow knows of 8 bits at most.
+        if tags.get(262) == 0 and white > 255:
+            values = white - values.astype(int)
         if told is not None:
             pixels[rows] = told.to_srgb(values / white)
         else:
             deep = white > 255
             pixels[rows] = (values.astype(int) * 255 + white // 2) // white if deep else values
-    if tags.get(262) == 0 and white > 255:  # white is zero, which Pillow knows of 8 bits at most
-        np.subtract(255, pixels, out=pixels)
     profile = image.info.get("icc_profile") if told is None else None
     # Bytes 16 to 19 of a profile name the colours that it is of (ICC.1, section 7.2).
     fits = profile is not None and profile[16:20] == (b"GRAY" if grey else b"RGB ")
@@ -228,8 +234,8 @@ def check_target(source: str | Path, target: str | Path, overwrite: bool = False
         )
     if target.is_dir():
         raise QrlibError(f"{target} is a folder; name the file to write")
-    if target.exists():
-        if source.exists() and target.samefile(source):
+    if os.path.lexists(target):  # also a link that leads nowhere
+        if target.exists() and source.exists() and target.samefile(source):
             raise QrlibError(f"{target} is the photograph itself; write to another file")
         if not overwrite:
             raise QrlibError(f"{target} is there already; give --overwrite to replace it")

@@ -22,7 +22,15 @@ from qrlib.utils.errors import QrlibError
 
 RGB = np.ascontiguousarray(data.astronaut()[40:107, 180:271])  # (67, 91, 3)
 GREY = np.ascontiguousarray(data.camera()[100:167, 180:271])
+LINEAR = tuple(range(0, 65536, 257))  # light of 256 values
 ALPHA = np.add.outer(np.arange(67), np.arange(91)).astype(np.uint8)
+
+
+def fits(values):
+    """A FITS of (H, W) numbers in 16 bits."""
+    named = {"SIMPLE": "T", "BITPIX": 16, "NAXIS": 2, "NAXIS1": 91, "NAXIS2": 67, "BZERO": 32768}
+    head = "".join(f"{key:8}= {value:>20}".ljust(80) for key, value in named.items()) + "END"
+    return head.ljust(2880).encode() + (values.astype(int) * 257 - 32768).astype(">i2").tobytes()
 
 
 def saved(folder, image, name="photo.png", **options):
@@ -100,6 +108,7 @@ def test_16_bit_grey_of_other_files(tmp_path):
         (Image.fromarray(GREY.astype(np.float32)), "32 bits a pixel"),
         (tiff(GREY, t339=2), "signed numbers"),
         (tiff(GREY.astype(np.uint16), t339=2), "signed numbers"),
+        (fits(GREY), "signed numbers"),
     ],
 )
 def test_numbers_without_a_fixed_range_are_refused(tmp_path, image, what):
@@ -120,6 +129,36 @@ def test_which_end_is_white_is_honoured_at_every_depth(tmp_path, kind, white_is_
     values = GREY.astype(kind) * (257 if kind == np.uint16 else 1)
     read = decoded(tmp_path, tiff(values, t262=0 if white_is_zero else 1), "photo.tif")
     np.testing.assert_array_equal(read.pixels, 255 - GREY if white_is_zero else GREY)
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_curve_is_of_values_whose_white_is_zero(tmp_path, kind):
+    values = GREY.astype(kind) * (257 if kind == np.uint16 else 1)
+    read = decoded(tmp_path, tiff(values, t262=0, t301=LINEAR), "photo.tif")
+    assert np.abs(read.pixels - srgb((255 - GREY) / 255)).max() <= 1
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("compression", [None, "zlib"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_channels_may_lie_apart_at_every_depth(tmp_path, kind, compression, apart):
+    values = np.dstack([RGB, ALPHA]).astype(kind) * (257 if kind == np.uint16 else 1)
+    if apart:
+        values = np.ascontiguousarray(values.transpose(2, 0, 1))
+    where = {"planarconfig": "separate" if apart else "contig", "compression": compression}
+    path = tmp_path / "photo.tif"
+    tifffile.imwrite(path, values, photometric="rgb", extrasamples=["unassalpha"], **where)
+    read = photo.read(path)
+    np.testing.assert_array_equal(read.pixels, RGB)
+    np.testing.assert_array_equal(read.alpha, ALPHA)
+
+
+def test_an_alpha_that_pillow_would_miss_is_refused(tmp_path):
+    path = tmp_path / "apart.tif"
+    tifffile.imwrite(path, np.stack([GREY, ALPHA]), photometric="minisblack", planarconfig="separate",
+                     extrasamples=["unassalpha"], compression="zlib")  # fmt: skip
+    with pytest.raises(QrlibError, match=r"apart\.tif is no photograph that Pillow .* reads"):
+        photo.read(path)
 
 
 def test_twelve_bits_are_the_whole_range(tmp_path):
@@ -210,6 +249,11 @@ def test_a_preview_of_another_page_is_refused(tmp_path):
     tifffile.imwrite(path, RGB, append=True, photometric="rgb")
     with pytest.raises(QrlibError, match=r"preview\.tif: page 1 of 2 is a preview"):
         photo.read(path)
+    with tifffile.TiffWriter(path) as file:  # as cameras write it
+        file.write(RGB[::4, ::4], photometric="rgb", subfiletype=1, subifds=1)
+        file.write(RGB, photometric="rgb")
+    with pytest.raises(QrlibError, match=r"preview\.tif: its picture is a preview"):
+        photo.read(path)
 
 
 #: Light in Display P3 -> in sRGB, as CSS Color 4 prints it.
@@ -241,6 +285,12 @@ def srgb(light):
         ([(b"cICP", bytes([12, 13, 0, 1]))], srgb(light(RGB) @ P3.T)),
         ([(b"cICP", bytes([1, 13, 0, 1])), (b"gAMA", struct.pack(">I", 100_000))], RGB),
         ([(b"cICP", bytes([1, 8, 0, 1]))], srgb(RGB / 255)),
+        ([(b"gAMA", b"")], RGB),
+        ([(b"cHRM", bytes(32))], RGB),
+        ([(b"cHRM", struct.pack(">8I", *[31270, 32900] * 4))], RGB),
+        ([(b"iCCP", b"a\0\1b")], RGB),
+        ([(b"iCCP", b"a\0\0b"), (b"gAMA", struct.pack(">I", 100_000))], srgb(RGB / 255)),
+        ([(b"iCCP", b"a\0\0" + zlib.compress(bytes(1 << 25)))], RGB),
     ],
 )
 def test_colours_of_a_png_told_without_a_profile_become_srgb(tmp_path, chunks, expected):
@@ -271,20 +321,63 @@ def test_colours_of_an_avif_become_srgb(tmp_path):
         decoded(tmp_path, content[:at] + told + content[at + 4 :], "photo.avif")
 
 
-def test_adobe_rgb_of_a_camera_becomes_srgb(tmp_path):
+@pytest.mark.parametrize("gamma", [1.8, 1 / 1.8, 1])
+def test_colours_of_a_bmp_become_srgb(tmp_path, gamma):
+    p3 = np.array([[0.68, 0.32, 0], [0.265, 0.69, 0.045], [0.15, 0.06, 0.79]]) * 2**30
+    read = decoded(tmp_path, bmp(RGB, bytes(4), p3.astype(int).ravel(), gamma), "photo.bmp")
+    exponent = max(gamma, 1 / gamma)
+    assert np.abs(read.pixels - srgb((RGB / 255) ** exponent @ P3.T)).max() <= 1
+    for space in (b"BGRs", bytes(4)):  # sRGB, and nothing said
+        read = decoded(tmp_path, bmp(RGB, space, [0] * 9, 0), "photo.bmp")
+        np.testing.assert_array_equal(read.pixels, RGB)
+
+
+def bmp(pixels, space, ends=(0,) * 9, gamma=0, profile=b""):
+    """A BMP with the header of Windows 98."""
+    rows = [row[:, ::-1].tobytes() for row in pixels[::-1]]
+    data = b"".join(row + bytes(-len(row) % 4) for row in rows)
+    height, width = pixels.shape[:2]
+    head = struct.pack("<3I2H6I", 124, width, height, 1, 24, 0, len(data), 0, 0, 0, 0)
+    head += bytes(16) + space + struct.pack("<12I", *ends, *[int(gamma * 65536)] * 3)
+    head += struct.pack("<4I", 4, 124 + len(data), len(profile), 0)
+    return b"BM" + struct.pack("<3I", 138 + len(data), 0, 138) + head + data + profile
+
+
+def test_profiles_are_kept_that_pillow_does_not_show(tmp_path):
+    profile = icc(b"RGB ")
+    assert decoded(tmp_path, bmp(RGB, b"DEBM", profile=profile), "a.bmp").icc_profile == profile
+    whole = saved(tmp_path, Image.fromarray(RGB), "a.jp2").read_bytes()
+    at = whole.index(b"colr")
+    told = b"colr\2\0\0" + profile
+    told = whole[: at - 4] + struct.pack(">I", len(told) + 4) + told + whole[at + 11 :]
+    at = told.index(b"jp2h") - 4  # the box around it
+    longer = int.from_bytes(told[at : at + 4], "big") + len(profile) - 4
+    read = decoded(tmp_path, told[:at] + struct.pack(">I", longer) + told[at + 4 :], "a.jp2")
+    np.testing.assert_array_equal(read.pixels, RGB)
+    assert read.icc_profile == profile
+    large = profile + os.urandom(1 << 21)  # more than Pillow takes
+    read = decoded(tmp_path, png(RGB, 2, (b"iCCP", b"a\0\0" + zlib.compress(large))))
+    assert read.icc_profile == large
+
+
+@pytest.mark.parametrize("ending", [".jpg", ".png", ".tif", ".webp"])
+def test_adobe_rgb_of_a_camera_becomes_srgb(tmp_path, ending):
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0xA001] = 2
+    exif[0x8769] = 26  # some number: that there are such tags
+    options = (
+        {"exif": exif, "quality": 100, "lossless": True} if ending != ".tif" else {"exif": exif}
+    )
     grey = np.repeat(GREY[..., None], 3, 2)
-    read = photo.read(saved(tmp_path, Image.fromarray(grey), "a.jpg", exif=exif, quality=100))
+    read = photo.read(saved(tmp_path, Image.fromarray(grey), f"a{ending}", **options))
     assert np.abs(read.pixels - srgb((grey / 255) ** (563 / 256))).mean() < 0.5
     red = np.full((8, 8, 3), (128, 0, 0), np.uint8)
-    read = photo.read(saved(tmp_path, Image.fromarray(red), "r.jpg", exif=exif, quality=100))
+    read = photo.read(saved(tmp_path, Image.fromarray(red), f"r{ending}", **options))
     assert abs(read.pixels[..., 0].mean() - 152) < 4  # redder than sRGB's red of 128
 
 
 def test_colours_that_a_tiff_tells_become_srgb(tmp_path):
-    curve = tuple(np.linspace(0, 65535, 256).astype(int).tolist())
-    read = decoded(tmp_path, tiff(RGB, t301=curve), "photo.tif")
+    read = decoded(tmp_path, tiff(RGB, t301=LINEAR), "photo.tif")
     assert np.abs(read.pixels - srgb(RGB / 255)).max() <= 1
 
 
@@ -500,6 +593,9 @@ def test_targets_are_checked_before_the_work(tmp_path):
     with pytest.raises(QrlibError, match="no folder"):
         photo.check_target(source, source / "out.png")
     other = saved(tmp_path, Image.fromarray(RGB), "other.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "nowhere.png")
+    with pytest.raises(QrlibError, match=r"link\.png is there already"):
+        photo.check_target(source, tmp_path / "link.png")
     with pytest.raises(QrlibError, match="is there already; give --overwrite"):
         photo.check_target(source, other)
     photo.check_target(source, other, overwrite=True)
