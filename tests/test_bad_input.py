@@ -21,7 +21,6 @@ from qrlib.experiments import profiles, samples
 from qrlib.records import store
 from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
-from qrlib.workflow import ro_crate
 
 pytestmark = [pytest.mark.timeout(60), pytest.mark.filterwarnings("ignore")]
 
@@ -191,13 +190,6 @@ def test_a_good_archive_is_unpacked(folders, downloaded):
     caltech._download("caltech101")
     assert os.listdir(folders / "data") == ["caltech101"]
     assert (folders / "data" / "caltech101" / "101_ObjectCategories" / "ant").is_dir()
-
-
-@each("crates")
-def test_archives_of_ours(folders, bad):
-    bad.write(folders / bad.name)
-    with refused(folders, bad.name, bad.harmless):
-        ro_crate.check(folders / bad.name)
 
 
 # --- weights -----------------------------------------------------------------------------------

@@ -6,13 +6,10 @@ is, which paper it is about, and which licence it has.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 import subprocess
 import tempfile
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +19,6 @@ from qrlib.records import provenance
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
-METADATA = "ro-crate-metadata.json"
-#: Bytes of metadata that `check` reads.
-MAX_METADATA = 1 << 24
-#: What metadata of another form, and members packed in other ways, lead to.
-MALFORMED = (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError)
 MIT = "https://spdx.org/licenses/MIT"
 
 
@@ -145,39 +137,3 @@ def _described(file: Path) -> dict[str, Any] | None:
     else:
         return None
     return {"@type": "File", "name": name, "encodingFormat": form, "sha256": files.file_hash(file)}
-
-
-def check(archive: str | Path) -> dict[str, Any]:
-    """The metadata of an archive, after making sure that what it names is in it, unchanged.
-
-    Raises:
-        QrlibError: no readable zip, no metadata, a part that is missing or differs; the message names it.
-    """
-    try:
-        with zipfile.ZipFile(archive) as content:
-            names = content.namelist()
-            if len(set(names)) < len(names):
-                raise QrlibError(f"{archive}: two parts have the same name")
-            if content.getinfo(METADATA).file_size > MAX_METADATA:
-                raise QrlibError(f"{archive}: {METADATA} has more than {MAX_METADATA:,} bytes")
-            metadata: dict[str, Any] = json.loads(content.read(METADATA))
-            for entity in metadata["@graph"]:
-                name, stated = entity["@id"], entity.get("sha256")
-                if stated and _hash(content, name) != stated:
-                    raise QrlibError(f"{archive}: {name} differs from its hash in the metadata")
-                folder = name.endswith("/") and name != "./"
-                if folder and not any(part.startswith(name) for part in names):
-                    raise QrlibError(f"{archive}: {name} is named in the metadata but is not there")
-    except PermissionError:
-        raise  # nothing is wrong with the file
-    except (zipfile.BadZipFile, zlib.error, *MALFORMED) as error:
-        raise QrlibError(f"{archive} is no archive of this project ({error})") from error
-    return metadata
-
-
-def _hash(content: zipfile.ZipFile, name: str) -> str:
-    digest = hashlib.sha256()
-    with content.open(name) as part:
-        while chunk := part.read(1 << 22):
-            digest.update(chunk)
-    return digest.hexdigest()

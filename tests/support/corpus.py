@@ -172,26 +172,6 @@ def archives() -> Iterator[Bad]:
     yield Bad("cut.tar.gz", gzip.compress(tarred(("a", file, "")), mtime=0)[:60])
 
 
-def crates() -> Iterator[Bad]:
-    """Of ours: only read."""
-    name, graph = "ro-crate-metadata.json", b'{"@graph": []}'
-    yield from damaged("whole.zip", zipped(("a", bytes(999)), (name, graph)))
-    metadata = {
-        "no-json": b"{",
-        "other-json": b"[]",
-        "part-lacks": b'{"@graph": [{"@id": "code/w.bin", "sha256": "0"}]}',
-        "entity-without-name": b'{"@graph": [{}]}',
-        "other-hash": b'{"@graph": [{"@id": "a", "sha256": "0"}]}',
-        "nested": DEEP,
-        "not-utf-8": b"\xff\xfe\xfd",
-        "bomb": b'{"@graph": [' + b" " * (1 << 26) + b"]}",
-    }
-    contents = {key: zipped(("a", b"a"), (name, content)) for key, content in metadata.items()}
-    # A zip may hold a name twice.
-    twice = zipped((name, graph), ("x" * len(name), graph)).replace(b"x" * len(name), name.encode())
-    yield from files("zip", {"no-metadata": zipped(("a", b"a")), "twice": twice, **contents})
-
-
 # --- weights -----------------------------------------------------------------------------------
 
 
@@ -341,5 +321,5 @@ def stores() -> Iterator[Bad]:
 @functools.cache
 def corpus(kind: str) -> list[Bad]:
     """Of a kind of file, an example of each thing that can be wrong with one."""
-    makers = (images, archives, crates, weights, records, profiles, stores)
+    makers = (images, archives, weights, records, profiles, stores)
     return list({make.__name__: make for make in makers}[kind]())

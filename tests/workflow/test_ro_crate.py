@@ -49,7 +49,9 @@ def checkout(tmp_path, monkeypatch):
 
 def test_all_parts_are_there_and_described(checkout, tmp_path):
     made = ro_crate.make(tmp_path / "all.zip")
-    entities = {e["@id"]: e for e in ro_crate.check(made)["@graph"]}
+    with zipfile.ZipFile(made) as content:
+        metadata = json.loads(content.read("ro-crate-metadata.json"))
+    entities = {e["@id"]: e for e in metadata["@graph"]}
     commit = subprocess.run(
         ["git", "-C", str(checkout), "rev-parse", "HEAD"], text=True, capture_output=True
     ).stdout.strip()
@@ -99,26 +101,3 @@ def test_without_a_book_or_a_checkout_the_way_out_is_named(checkout, tmp_path):
     shutil.rmtree(checkout / "_build")
     with pytest.raises(QrlibError, match="run `make book` first"):
         ro_crate.make(tmp_path / "all.zip")
-
-
-def test_a_changed_or_lacking_part_is_found(checkout, tmp_path):
-    made = ro_crate.make(tmp_path / "all.zip")
-    weights = "code/results/caltech101/weights/qrnet-seed0.safetensors"
-
-    def altered(change):
-        other = tmp_path / "other.zip"
-        with zipfile.ZipFile(made) as old, zipfile.ZipFile(other, "w") as new:
-            for name in old.namelist():
-                if content := change(name, old.read(name)):
-                    new.writestr(name, content)
-        return other
-
-    with pytest.raises(QrlibError, match=f"{weights} differs from its hash"):
-        ro_crate.check(altered(lambda name, data: b"other" if name == weights else data))
-    with pytest.raises(QrlibError, match="book/ is named in the metadata but is not there"):
-        ro_crate.check(altered(lambda name, data: None if name.startswith("book/") else data))
-    with pytest.raises(QrlibError, match="no archive of this project"):
-        ro_crate.check(altered(lambda name, data: None if name.endswith("metadata.json") else data))
-    (tmp_path / "no.zip").write_text(json.dumps({}))
-    with pytest.raises(QrlibError, match="no archive of this project"):
-        ro_crate.check(tmp_path / "no.zip")
