@@ -15,20 +15,8 @@ from typing import Any
 import pandas as pd
 
 from qrlib import paper
-from qrlib.records.selection import (
-    LEVELS,
-    ONLY,
-    Selection,
-    by_seed,
-    mean_and_spread,
-    restorer_of,
-    restorers_of,
-    restorers_run,
-    seed_means,
-    select,
-    source_columns,
-    with_results,
-)
+from qrlib.records import selection
+from qrlib.records.selection import LEVELS, ONLY, Selection, by_seed, restorer_of, source_columns
 from qrlib.records.uncertainty import standard_error_of_mean, standard_error_over_seeds
 from qrlib.report import labels
 from qrlib.utils.errors import QrlibError
@@ -50,10 +38,7 @@ FIGURE7_METHODS = _named("none", "recnet-multiple", "qrnet")
 
 
 def table1(layers: Sequence[paper.Layer]) -> pd.DataFrame:
-    """Table 1: the printed layers beside those read off a model.
-
-    Args:
-        layers: those of `qrlib.report.layers.layers`.
+    """Table 1: the printed layers beside those that `qrlib.report.layers.layers` reads off a model.
 
     Returns:
         One layer a row: "#", then layer, channels, filter and stride, each as "paper ..." and
@@ -83,8 +68,8 @@ def _beside_paper(
 ) -> pd.DataFrame:
     """The cells of one printed table beside ours; see `table2` for the columns."""
     methods = list(methods)
-    there = restorers_run(results, methods, choice, metric=metric)
-    selected = select(results, choice, metric=metric, restorers=["none", *there])
+    there = selection.restorers_run(results, methods, choice, metric=metric)
+    selected = selection.select(results, choice, metric=metric, restorers=["none", *there])
     dataset = str(selected["dataset"].iloc[0])
     beside = paper_dataset or paper.DATASETS.get(dataset, "Caltech101")
     if comparable and beside != paper.DATASETS.get(dataset):
@@ -100,30 +85,27 @@ def _beside_paper(
                 {"restorer": [restorer_of(method, kind) for kind in kinds], "distortion": kinds}
             )
             printed = paper.printed(table, beside, row, method, metric)
-            ours, error, behind = mean_and_spread(pd.Series(dtype=float)), math.nan, selected[:0]
+            ours, error, behind = (
+                selection.mean_and_spread(pd.Series(dtype=float)),
+                math.nan,
+                selected[:0],
+            )
             if {*pairs["restorer"]} <= {*there}:
                 behind = selected.merge(pairs)
-                means = seed_means(selected, method, row)
-                ours = mean_and_spread(means)
+                means = selection.seed_means(selected, method, row)
+                ours = selection.mean_and_spread(means)
                 shares = [x for kind in kinds for x in by_seed(selected, method, kind).mean()]
                 error = _error(metric, shares, selected["n"].iloc[0], means)
             cells.append(
                 {
-                    "table": table,
-                    "row": row,
-                    "column": method,
-                    "metric": metric,
-                    "paper": printed,
-                    **ours,
-                    "standard_error": error,
-                    "n": int(selected["n"].iloc[0]),
+                    "table": table, "row": row, "column": method, "metric": metric, "paper": printed,
+                    **ours, "standard_error": error, "n": int(selected["n"].iloc[0]),
                     "difference": ours["ours"] - printed if comparable else float("nan"),
-                    "dataset": dataset,
-                    "paper_dataset": beside,
+                    "dataset": dataset, "paper_dataset": beside,
                     "profile": str(selected["profile"].iloc[0]),
                     "records": tuple(sorted(set(behind["record"]))),
                 }
-            )
+            )  # fmt: skip
     return pd.DataFrame(cells)
 
 
@@ -139,10 +121,7 @@ def _error(metric: str, shares: Sequence[float], n: int, means: Iterable[float])
 
 
 def table2(
-    results: pd.DataFrame,
-    choice: Selection = ONLY,
-    *,
-    comparable: bool = False,
+    results: pd.DataFrame, choice: Selection = ONLY, *, comparable: bool = False
 ) -> pd.DataFrame:
     """Table 2: accuracy with each restorer in front of the classifier, paper and ours.
 
@@ -178,15 +157,9 @@ def _of_caltech101(results: pd.DataFrame, choice: Selection) -> bool:
 
 
 def table4(
-    results: pd.DataFrame,
-    choice: Selection = ONLY,
-    *,
-    comparable: bool = False,
+    results: pd.DataFrame, choice: Selection = ONLY, *, comparable: bool = False
 ) -> pd.DataFrame:
-    """Table 4: accuracy where the classifier's fully connected layers were trained as well.
-
-    The columns are keys of `TABLE4_METHODS`; arguments and columns as in `table2`.
-    """
+    """Table 4: accuracy where the classifier's fully connected layers learned as well; as `table2`."""
     return _beside_paper(results, choice, 4, TABLE4_METHODS, comparable)
 
 
@@ -209,17 +182,14 @@ def table5(
 def levels(
     results: pd.DataFrame, choice: Selection = ONLY, *, restorers: Iterable[str] = ()
 ) -> pd.DataFrame:
-    """The data behind Figures 4, 5 and 6: accuracy at every level of each distortion.
-
-    Args:
-        restorers: which ones; default: all that the chosen classifier judged.
+    """The data behind Figures 4, 5 and 6: accuracy at every level; default: of all restorers.
 
     Returns:
         Columns restorer, distortion, level (0 is clean, listed under noise and under blur),
         strength (sigma, 0 for clean), ours, spread, seeds, values, n, profile, records, standard_error.
     """
     restorers = tuple(restorers)
-    selected = select(results, choice, restorers=restorers)
+    selected = selection.select(results, choice, restorers=restorers)
     strengths = _strengths(selected)
     measured = set(zip(selected["restorer"], selected["distortion"], strict=True))
     rows = []
@@ -230,7 +200,7 @@ def levels(
             for level, values in by_seed(selected, restorer, distortion, (0, *LEVELS)).items():
                 row = {"restorer": restorer, "distortion": distortion, "level": level}
                 row |= {"strength": strengths.get((distortion, level), 0.0)}
-                row |= mean_and_spread(values) | source_columns(selected, [restorer])
+                row |= selection.mean_and_spread(values) | source_columns(selected, [restorer])
                 rows.append(
                     row | {"standard_error": _error("accuracy", [row["ours"]], row["n"], values)}
                 )
@@ -243,23 +213,17 @@ def _strengths(selected: pd.DataFrame) -> dict[Any, float]:
 
 
 def quality(results: pd.DataFrame, choice: Selection = ONLY) -> pd.DataFrame:
-    """The data behind Figure 7: image quality and accuracy at every level of each distortion.
-
-    Of all methods of that figure that were run.
+    """The data behind Figure 7: image quality and accuracy at every level, of its methods that were run.
 
     Returns:
         Columns method, restorer, distortion, level, strength, psnr (dB), ssim, accuracy (means over
         seeds), psnr_values, ssim_values, accuracy_values (one a seed, in the same order), seeds, n,
         profile, records, standard_error (of accuracy).
-
-    Raises:
-        QrlibError: as `qrlib.records.selection.select`; a restorer, level or seed has no value of a
-            metric.
     """
-    methods = list(with_results(results, FIGURE7_METHODS, choice))
+    methods = list(selection.with_results(results, FIGURE7_METHODS, choice))
     metrics = ("psnr", "ssim", "accuracy")
-    needed = restorers_of(methods)
-    selected = {m: select(results, choice, metric=m, restorers=needed) for m in metrics}
+    needed = selection.restorers_of(methods)
+    selected = {m: selection.select(results, choice, metric=m, restorers=needed) for m in metrics}
     accuracy = selected["accuracy"]
     strengths = _strengths(accuracy)
     rows = []
@@ -267,20 +231,13 @@ def quality(results: pd.DataFrame, choice: Selection = ONLY) -> pd.DataFrame:
         for distortion in ("noise", "blur"):
             restorer = restorer_of(method, distortion)
             values = {m: by_seed(selected[m], method, distortion) for m in metrics}
-            seeds = {m: list(frame.index) for m, frame in values.items()}
-            if not seeds["psnr"] == seeds["ssim"] == seeds["accuracy"]:
-                raise QrlibError(
-                    f"results of {restorer} on {distortion} have other seeds "
-                    f"for PSNR {seeds['psnr']}, SSIM {seeds['ssim']} and accuracy "
-                    f"{seeds['accuracy']}: evaluate it again"
-                )
             for level in LEVELS:
                 row: dict[str, Any] = {"method": method, "restorer": restorer}
                 row |= {"distortion": distortion, "level": level}
                 row |= {"strength": strengths[distortion, level]}
                 row |= {m: values[m][level].mean() for m in metrics}
                 row |= {f"{m}_values": tuple(values[m][level]) for m in metrics}
-                row |= {"seeds": len(seeds["accuracy"])} | source_columns(accuracy, [restorer])
+                row |= {"seeds": len(values["accuracy"])} | source_columns(accuracy, [restorer])
                 error = _error("accuracy", [row["accuracy"]], row["n"], row["accuracy_values"])
                 rows.append(row | {"standard_error": error})
     return pd.DataFrame(rows)
@@ -289,18 +246,15 @@ def quality(results: pd.DataFrame, choice: Selection = ONLY) -> pd.DataFrame:
 def beside_classical(
     results: pd.DataFrame, choice: Selection, filters: Iterable[str]
 ) -> pd.DataFrame:
-    """Classical restorers beside the networks that were trained on both distortions.
-
-    Args:
-        filters: names of restorers, such as "wiener-blur".
+    """Classical restorers, such as "wiener-blur", beside the networks that were trained on both distortions.
 
     Returns:
         One restorer on one distortion a row: restorer, distortion, ours (accuracy, mean over levels and
         seeds), error (standard error over test images), psnr (dB), n, profile, records.
     """
     shown = ["none", *filters, "recnet-multiple", "qrnet-multiple"]
-    accuracies = select(results, choice, restorers=shown)
-    qualities = select(results, choice, metric="psnr", restorers=shown)
+    accuracies = selection.select(results, choice, restorers=shown)
+    qualities = selection.select(results, choice, metric="psnr", restorers=shown)
     measured = set(zip(accuracies["restorer"], accuracies["distortion"], strict=True))
     rows = []
     for restorer in shown:

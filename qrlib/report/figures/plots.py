@@ -19,7 +19,6 @@ from qrlib.records.selection import ONLY, Selection
 from qrlib.records.uncertainty import standard_error_of_mean
 from qrlib.report import labels, tables
 from qrlib.report.figures.style import LOOKS, canvas, looks_of
-from qrlib.utils.errors import QrlibError
 
 QUALITY = {"psnr": "PSNR (dB)", "ssim": "SSIM"}
 QUALITY_AND_ACCURACY = {"accuracy": "accuracy", "psnr": QUALITY["psnr"]}
@@ -33,14 +32,12 @@ def level_curves(
     profile_label: str = "",
     ylabel: str = "accuracy",
 ) -> Figure:
-    """Accuracy at each level of noise (left) and blur (right), one line a method.
+    """Accuracy at each level of noise (left) and blur (right), one line a method: Figures 4, 5 and 6.
 
     Lines join means over seeds, faint dots are single seeds, bands are one standard error.  x is sigma,
     and 0 is clean images; the dotted line is the classifier's accuracy on clean images, unrestored.
 
     Args:
-        results: frame of `qrlib.records.store.read`.
-        choice: as in `qrlib.records.selection.select`.
         methods: keys of `qrlib.paper.METHODS`, or names of restorers.
         profile_label: title, which names the profile and its setting.
 
@@ -116,39 +113,11 @@ def _legend(figure: Figure, ax: Axes, *, entries: int | None = None) -> None:
         legend.remove()
 
 
-def figure4(results: pd.DataFrame, choice: Selection = ONLY, *, profile_label: str = "") -> Figure:
-    """Figure 4: the restorers of Table 2 that were run, level by level; arguments of `level_curves`."""
-    methods = selection.with_results(results, tables.TABLE2_METHODS, choice)
-    return level_curves(results, choice, methods=methods, profile_label=profile_label)
-
-
-def figure5(results: pd.DataFrame, choice: Selection = ONLY, *, profile_label: str = "") -> Figure:
-    """Figure 5: fine-tuned classifiers, and QRNet trained end to end; arguments of `level_curves`."""
-    methods = selection.with_results(results, tables.TABLE4_METHODS, choice)
-    return level_curves(results, choice, methods=methods, profile_label=profile_label)
-
-
-def figure6(results: pd.DataFrame, choice: Selection, *, profile_label: str = "") -> Figure:
-    """Figure 6: QRNet and MQRNet before a classifier that neither was trained with.
-
-    Args:
-        choice: with that unseen classifier, which the axis names.
-        profile_label: as in `level_curves`.
-    """
-    ylabel = f"accuracy of {labels.classifier(choice.classifier or '')}"
-    options = {"profile_label": profile_label, "ylabel": ylabel}
-    return level_curves(results, choice, methods=tuple(tables.FIGURE6_METHODS), **options)
-
-
 def figure7(results: pd.DataFrame, choice: Selection = ONLY, *, profile_label: str = "") -> Figure:
     """Figure 7: image quality against accuracy, one line a method from level 1 to level 5.
 
     Noise is above and blur below, PSNR left and SSIM right.  The ends of a line bear the numbers of
     their levels; faint dots are single seeds.
-
-    Args:
-        results, choice: as in `qrlib.report.tables.quality`.
-        profile_label: title, which names the profile and its setting.
     """
     data = tables.quality(results, choice)
     methods = list(dict.fromkeys(data["method"]))
@@ -187,10 +156,8 @@ def figure7(results: pd.DataFrame, choice: Selection = ONLY, *, profile_label: s
 def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """What lambda changes: test accuracy (left), and the two parts of the validation loss (right).
 
-    Bands and bars are one standard error; a loss of one seed has no bar.
-
-    Args:
-        tables: frames of `qrlib.report.lambda_sweep.table` by name; a row of panels each.
+    Bands and bars are one standard error; a loss of one seed has no bar.  Each frame of
+    `qrlib.report.lambda_sweep.table` has a row of panels.
     """
     looks = {"noise": LOOKS["recnet-single"], "blur": LOOKS["qrnet"], "average": LOOKS["none"]}
     with canvas(len(tables), 2, (7.0, 0.6 + 3.6 * len(tables))) as (figure, axes):
@@ -224,11 +191,7 @@ def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
 def strengths(tried: pd.DataFrame, meaning: str) -> Figure:
     """Accuracy (left) and PSNR (right) against a filter's strength, one line a level, the chosen filled.
 
-    Bands are one standard error of the accuracy.
-
-    Args:
-        tried: frame of `qrlib.experiments.classical.choose_strengths`.
-        meaning: what the strength is.
+    Bands are one standard error of the accuracy; `tried` is of `qrlib.experiments.classical.choose_strengths`.
     """
     looks = list(LOOKS.values())
     with canvas(1, 2, (7.0, 4.4)) as (figure, axes):
@@ -251,9 +214,8 @@ def strengths(tried: pd.DataFrame, meaning: str) -> Figure:
 def sampling(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Accuracy (left) and L1 (right) on validation images against minutes, one line a way of sampling.
 
-    Args:
-        tables: frames of `qrlib.report.sampling.courses` by name; a row of panels each.  Lines join
-            means over seeds; bands are one standard error over them, where there are several.
+    Lines join means over seeds; bands are one standard error over them, where there are several.  Each
+    frame of `qrlib.report.sampling.courses` has a row of panels.
     """
     with canvas(len(tables), 2, (7.0, 0.9 + 3.6 * len(tables))) as (figure, axes):
         for (label, table), row in zip(tables.items(), axes, strict=True):
@@ -321,16 +283,7 @@ def learning_curves(history: pd.DataFrame) -> Figure:
 
     Args:
         history: columns epoch, train_loss, val_loss, one row an epoch.
-
-    Raises:
-        QrlibError: a column is missing, or there is no row.
     """
-    lacking = [name for name in ("epoch", "train_loss", "val_loss") if name not in history.columns]
-    if lacking or history.empty:
-        what = f"has no column {', '.join(lacking)}" if lacking else "has no rows"
-        raise QrlibError(
-            f"the history {what}: learning curves need one row an epoch with both losses"
-        )
     with canvas(1, 1, (7.0, 4.0)) as (figure, ((ax,),)):
         rows = history.sort_values("epoch")
         # One epoch makes a point, and no line.

@@ -54,6 +54,9 @@ LOOKS: dict[str, dict[str, Any]] = {
     "mqrnet": {"color": "#CC79A7", "marker": "*", "linestyle": "--"},
     "small_qrnet": {"color": "#56B4E9", "marker": "<", "linestyle": "-."},
 }
+_VGG = {"color": "#4d4d4d", "marker": "h", "linestyle": "-"}
+_INCEPTION = {"color": "#D55E00", "marker": "d", "linestyle": "--"}
+_RESNET = {"color": "#009E73", "marker": "*", "linestyle": "-."}
 #: For networks that no figure of the paper has, and for classifiers.
 OTHER_LOOKS: dict[str, dict[str, Any]] = {
     "recnet-noise": {"color": "#E69F00", "marker": ">", "linestyle": "--"},
@@ -67,21 +70,9 @@ OTHER_LOOKS: dict[str, dict[str, Any]] = {
     "qrnet_finetuned-multiple": {"color": "#D55E00", "marker": "^", "linestyle": "-"},
     "pretrained-clean": {"color": "#0072B2", "marker": "D", "linestyle": "-"},
     "small_pretrained-clean": {"color": "#56B4E9", "marker": "P", "linestyle": "-."},
-    **{
-        name: look
-        for names, look in (
-            (
-                ("vgg16", "small_vgg", "efficientnet_lite0"),
-                {"color": "#4d4d4d", "marker": "h", "linestyle": "-"},
-            ),
-            (
-                ("inception_v3", "small_inception"),
-                {"color": "#D55E00", "marker": "d", "linestyle": "--"},
-            ),
-            (("resnet50", "small_resnet"), {"color": "#009E73", "marker": "*", "linestyle": "-."}),
-        )
-        for name in names
-    },
+    **{name: _VGG for name in ("vgg16", "small_vgg", "efficientnet_lite0")},
+    **{name: _INCEPTION for name in ("inception_v3", "small_inception")},
+    **{name: _RESNET for name in ("resnet50", "small_resnet")},
 }
 _COLORS = ("#CC79A7", "#56B4E9", "#D55E00", "#009E73", "#E69F00", "#0072B2", "#4d4d4d")
 _MARKERS = "vsXD^oP"

@@ -56,8 +56,13 @@ def seeds(ax):
     return np.concatenate(dots) if dots else np.empty((0, 2))
 
 
+def figure4(frame, choice=selection.ONLY, methods=tables.TABLE2_METHODS, **options):
+    there = selection.with_results(frame, methods, choice)
+    return plots.level_curves(frame, choice, methods=there, **options)
+
+
 def test_figure4_draws_the_levels():
-    figure = plots.figure4(results(), profile_label="quick, 64 px")
+    figure = figure4(results(), profile_label="quick, 64 px")
     data = tables.levels(results())
     assert len(figure.axes) == 2
     for ax, distortion in zip(figure.axes, ("noise", "blur"), strict=True):
@@ -79,7 +84,7 @@ def test_figure4_draws_the_levels():
 
 
 def test_figure4_draws_every_seed_faintly():
-    figure = plots.figure4(results())
+    figure = figure4(results())
     for ax in figure.axes:
         assert len(seeds(ax)) == 3 * 6 * 2  # three restored lines, six points, two seeds
         assert all(c.get_alpha() < 0.5 for c in ax.collections)
@@ -87,13 +92,13 @@ def test_figure4_draws_every_seed_faintly():
     dots = seeds(figure.axes[1])
     for x, y in blur[["strength", "value"]].to_numpy():
         assert np.isclose(dots, [x, y]).all(axis=1).any()
-    single = plots.figure4(results(seeds=(0,)))
+    single = figure4(results(seeds=(0,)))
     assert not any(len(seeds(ax)) for ax in single.axes)
 
 
 def test_figure4_shows_how_far_each_point_may_be_off():
     data = tables.levels(results())
-    for ax, kind in zip(plots.figure4(results()).axes, ("noise", "blur"), strict=True):
+    for ax, kind in zip(figure4(results()).axes, ("noise", "blur"), strict=True):
         (none, *_) = (c for c in ax.collections if isinstance(c, PolyCollection))
         rows = data[(data["restorer"] == "none") & (data["distortion"] == kind)]
         edges = none.get_paths()[0].vertices[:, 1]
@@ -102,7 +107,7 @@ def test_figure4_shows_how_far_each_point_may_be_off():
 
 
 def test_figure4_legend_is_outside_the_panels():
-    figure = plots.figure4(results())
+    figure = figure4(results())
     figure.draw_without_rendering()  # lays it out
     (legend,) = figure.legends
     box = legend.get_window_extent()
@@ -117,9 +122,9 @@ def test_figure4_legend_is_outside_the_panels():
 def test_figure4_refuses_missing_levels_and_mixed_profiles():
     some = results().query("not (restorer == 'recnet-multiple' and distortion == 'blur')")
     with pytest.raises(QrlibError, match=r"recnet-multiple on blur, seed 0 have no level 1, 2, 3"):
-        plots.figure4(some)
+        figure4(some)
     with pytest.raises(QrlibError, match="mix profiles"):
-        plots.figure4(pd.concat([results(), results().assign(profile="other")]))
+        figure4(pd.concat([results(), results().assign(profile="other")]))
 
 
 @pytest.mark.parametrize("comparable", [True, False])
@@ -170,18 +175,9 @@ def test_the_learning_curves_of_one_epoch_are_points():
     assert high - low == 1  # and no ticks at fractions of an epoch
 
 
-def test_learning_curves_refuse_what_they_cannot_draw():
-    with pytest.raises(QrlibError, match="has no column val_loss"):
-        plots.learning_curves(history().drop(columns="val_loss"))
-    with pytest.raises(QrlibError, match="has no rows"):
-        plots.learning_curves(history().iloc[:0])
-    silent = plots.learning_curves(history().assign(val_loss=float("nan")))
-    assert "best epoch" not in lines(silent.axes[0])
-
-
 def test_figures_are_white_and_let_go(tmp_path):
     with plt.rc_context({"figure.facecolor": "black", "savefig.transparent": False}):
-        figure = plots.figure4(results())
+        figure = figure4(results())
         assert figure.get_facecolor() == (1, 1, 1, 1)
         figure.savefig(tmp_path / "figure.png", dpi=50)
         corner = plt.imread(tmp_path / "figure.png")[0, 0]
@@ -196,7 +192,7 @@ def test_figure5_draws_table_4_by_level():
     # The single fine-tuned classifiers were evaluated on their own distortion alone.
     other = {"finetuned-noise": "blur", "finetuned-blur": "noise"}
     frame = frame[frame["distortion"] != frame["restorer"].map(other)]
-    figure = plots.figure5(frame, profile_label="quick")
+    figure = figure4(frame, methods=tables.TABLE4_METHODS, profile_label="quick")
     for ax, kind in zip(figure.axes, ("noise", "blur"), strict=True):
         drawn = lines(ax)
         assert set(drawn) == {*tables.TABLE4_METHODS.values(), "clean, unrestored"}
@@ -211,14 +207,15 @@ def test_figure6_shows_the_unseen_classifier_alone():
     seen = results()
     unseen = results(("none", "qrnet-multiple", "mqrnet-multiple")).assign(classifier="resnet50")
     unseen["value"] -= 0.1
-    figure = plots.figure6(runs(seen, unseen), Selection(classifier="resnet50"))
+    six = {"methods": tuple(tables.FIGURE6_METHODS), "ylabel": "accuracy of ResNet-50"}
+    figure = plots.level_curves(runs(seen, unseen), Selection(classifier="resnet50"), **six)
     assert set(lines(figure.axes[0])) == {*tables.FIGURE6_METHODS.values(), "clean, unrestored"}
     np.testing.assert_allclose(lines(figure.axes[0])["no restoration"].get_ydata()[0], 0.8)
     assert figure.axes[0].get_ylabel() == "accuracy of ResNet-50"
     with pytest.raises(QrlibError, match="no accuracy results of mqrnet-multiple, judged by vgg16"):
-        plots.figure6(runs(seen, unseen), Selection(classifier="vgg16"))
+        plots.level_curves(runs(seen, unseen), Selection(classifier="vgg16"), **six)
     with pytest.raises(QrlibError, match="mix classifiers"):
-        plots.figure4(runs(seen, unseen))
+        figure4(runs(seen, unseen))
 
 
 def with_quality(frame):
