@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,89 +29,48 @@ DISTORTIONS = {"noise": "Noise", "blur": "Blur"}
 LEVEL = 3
 
 
-@dataclass(frozen=True)
-class Tile:
-    """An image as the classifier got it, and what it said."""
+def sheets(profile: profiles.Profile) -> dict[str, dict[str, Any]]:
+    """What the records say of the test images that evaluations kept, by method of `METHODS`.
 
-    pixels: np.ndarray  # (S, S, 3), float32 in [0, 1]
-    answer: str
-    confidence: float
-    right: bool
-
-
-class Sheets:
-    """The test images that a profile's evaluations kept, under each method of `METHODS`.
-
-    Args:
-        entries: what the records say of them, by method.
-
-    Raises:
-        QrlibError: a file is not the record's.
+    Empty where QRNet has none, or no restorer.
     """
-
-    def __init__(self, profile: profiles.Profile, entries: Mapping[str, dict[str, Any]]) -> None:
-        folder = paths.results(profile.name)
-        self.entries = entries
-        self.tiles = {
-            method: samples.read_sheet(entry, folder) for method, entry in entries.items()
-        }
-        self.labels: list[str] = entries["none"]["labels"]
-        self.methods = tuple(method for method in METHODS if method in entries)
-
-    def tile(self, method: str, image: int, distortion: str) -> Tile:
-        """One image; "clean" as a distortion is the image as it is in the data set."""
-        cases = [(case["distortion"], case["level"]) for case in self.entries[method]["cases"]]
-        column = cases.index((distortion, 0 if distortion == "clean" else LEVEL))
-        answer = self.entries[method]["answers"][image][column]
-        right = answer["answer"] == self.labels[image]
-        return Tile(
-            self.tiles[method][image][column], answer["answer"], answer["confidence"], right
-        )
-
-    def lost_and_recovered(self) -> tuple[list[int], list[int]]:
-        """Images that noise takes away from the classifier, and those of them that QRNet gives back."""
-        shown = (("none", "clean"), ("none", "noise"), ("qrnet", "noise"))
-        right = (
-            np.array([self.tile(method, i, distortion).right for i in range(len(self.labels))])
-            for method, distortion in shown
-        )
-        lost, recovered = sample_answers.lost_and_recovered(*right)
-        return np.flatnonzero(lost).tolist(), np.flatnonzero(recovered).tolist()
-
-    def strength(self, distortion: str) -> str:
-        """Sigma of the level that is shown."""
-        cases = self.entries["none"]["cases"]
-        (sigma,) = (
-            c["strength"] for c in cases if (c["distortion"], c["level"]) == (distortion, LEVEL)
-        )
-        return f"σ = {sigma:.2g}"
-
-
-def load_sheets(profile: profiles.Profile) -> Sheets | None:
-    """The sheets of a profile; None where QRNet has none, or no restorer."""
     entries = {method: sample_answers.samples_entry(profile, method) for method in METHODS}
     there = {method: entry for method, entry in entries.items() if entry is not None}
-    return Sheets(profile, there) if {"none", "qrnet"} <= there.keys() else None
+    return there if {"none", "qrnet"} <= there.keys() else {}
 
 
-def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
+def picture(profile: profiles.Profile, entries: Mapping[str, dict[str, Any]]) -> Rendered:
     """One test image: clean, distorted, and as RecNet (if it was run) and QRNet restore it, with the answers.
 
     It is the first that noise takes away and QRNet gives back, if there is one.
+
+    Args:
+        entries: of `sheets`.
+
+    Raises:
+        QrlibError: a file of images is not the record's.
     """
-    image = _chosen(images)
-    label = labels.image_class(images.labels[image])
-    heads = ("distorted", *map(labels.method, images.methods[1:]))
-    head = "".join(f"<span>{html.escape(text)}</span>" for text in heads)
+    image = next(iter(np.concatenate(lost_and_recovered(entries)[::-1])), 0)
+    label = labels.image_class(entries["none"]["labels"][image])
+    folder = paths.results(profile.name)
+    tiles = {method: samples.read_sheet(entry, folder) for method, entry in entries.items()}
+
+    def tile(method: str, distortion: str, state: str) -> str:
+        case = _case(entries[method], distortion)
+        answer = entries[method]["answers"][image][case]
+        right = answer["answer"] == entries[method]["labels"][image]
+        return _tile(tiles[method][image][case], answer, right, f"{label}, {state}")
+
+    names = {method: labels.method(method) for method in entries if method != "none"}
+    head = "".join(f"<span>{html.escape(text)}</span>" for text in ("distorted", *names.values()))
     rows = ""
     for distortion, name in DISTORTIONS.items():
-        shown = [
-            _tile(images.tile(method, image, distortion), f"{label}, {_state(method, distortion)}")
-            for method in images.methods
-        ]
-        what = f"<span><b>{name}</b><br>{images.strength(distortion)}</span>"
+        shown = [tile("none", distortion, f"under {distortion}")]
+        shown += [tile(m, distortion, f"{distortion} removed by {n}") for m, n in names.items()]
+        sigma = entries["none"]["cases"][_case(entries["none"], distortion)]["strength"]
+        what = f"<span><b>{name}</b><br>σ = {sigma:.2g}</span>"
         rows += f'<div class="qr-row">{what}{"".join(shown)}</div>'
-    clean = _tile(images.tile("none", image, "clean"), f"{label}, clean test image")
+    clean = tile("none", "clean", "clean test image")
     markup = (
         f'<div class="qr-tiles"><div class="qr-clean"><span>clean</span>{clean}</div>'
         f'<div class="qr-rows"><div class="qr-row qr-head"><span></span>{head}</div>{rows}</div></div>'
@@ -120,46 +78,46 @@ def picture(profile: profiles.Profile, images: Sheets) -> Rendered:
     return Rendered(f"{label}, {profile.title}\n", markup)
 
 
-def _chosen(images: Sheets) -> int:
-    """The first image that noise takes away and QRNet gives back, if there is one."""
-    lost, recovered = images.lost_and_recovered()
-    return (recovered or lost or [0])[0]
+def lost_and_recovered(entries: Mapping[str, dict[str, Any]]) -> list[np.ndarray]:
+    """Images that noise takes away from the classifier, and those of them that QRNet gives back, by position."""
+    shown = (("none", "clean"), ("none", "noise"), ("qrnet", "noise"))
+    right = (
+        sample_answers.recognised(entries[method])[:, _case(entries[method], distortion)]
+        for method, distortion in shown
+    )
+    return [np.flatnonzero(which) for which in sample_answers.lost_and_recovered(*right)]
 
 
-def picture_caption(profile: profiles.Profile, images: Sheets, results: pd.DataFrame) -> str:
-    """What `picture` shows, of how many it is one, and what all test images say.
-
-    Args:
-        results: of the profile, as `qrlib.records.store.read` returns.
-    """
-    lost, recovered = images.lost_and_recovered()
-    judge = labels.classifier(profile.classifier.name)
+def picture_caption(
+    profile: profiles.Profile, entries: Mapping[str, dict[str, Any]], results: pd.DataFrame
+) -> str:
+    """What `picture` shows, of how many it is one, and what the results of all test images say."""
+    lost, recovered = lost_and_recovered(entries)
     return (
-        f"Noise makes {judge} misread {len(lost)} of {len(images.labels)} sample images. QRNet fixes "
-        f"{len(recovered)}"
-        + ("; the first of them is shown" if recovered else "; the first image is shown")
-        + f" ({profile.title}). {captions.on_all(results, profile.choice, (LEVEL,))}"
+        f"Noise makes {labels.classifier(profile.classifier.name)} misread {len(lost)} of "
+        f"{len(entries['none']['labels'])} sample images. QRNet fixes {len(recovered)}; the first "
+        f"{'of them' if len(recovered) else 'image'} is shown ({profile.title}). "
+        f"{captions.on_all(results, profile.choice, (LEVEL,))}"
     )
 
 
-def _state(method: str, distortion: str) -> str:
-    if method == "none":
-        return f"under {distortion}"
-    return f"{distortion} removed by {labels.method(method)}"
+def _case(entry: Mapping[str, Any], distortion: str) -> int:
+    """The column of a sheet with a distortion at `LEVEL`; "clean" is the image as it is in the data set."""
+    cases = [(case["distortion"], case["level"]) for case in entry["cases"]]
+    return cases.index((distortion, 0 if distortion == "clean" else LEVEL))
 
 
-def _tile(tile: Tile, what: str) -> str:
-    sign, _ = RIGHT if tile.right else WRONG
-    verdict = "right" if tile.right else "wrong"
-    answer = labels.image_class(tile.answer)
-    spoken = f"{what}: classified as {answer}, {tile.confidence:.0%} sure, {verdict}"
+def _tile(pixels: np.ndarray, said: Mapping[str, Any], right: bool, what: str) -> str:
+    (sign, _), verdict = (RIGHT, "right") if right else (WRONG, "wrong")
+    answer, sure = labels.image_class(said["answer"]), f"{said['confidence']:.0%}"
+    spoken = f"{what}: classified as {answer}, {sure} sure, {verdict}"
     # Every pixel as it is, where they are few.
-    how = {"lossless": True} if len(tile.pixels) < LARGE else {"quality": 85}
-    src = encode_image(tile.pixels, "webp", **how)
+    src = encode_image(
+        pixels, "webp", **({"lossless": True} if len(pixels) < LARGE else {"quality": 85})
+    )
     return (
-        f'<span class="qr-tile qr-{verdict}"><img src="{src}" '
-        f'alt="{html.escape(spoken)}"><span>{sign} {html.escape(answer)} {tile.confidence:.0%}'
-        "</span></span>"
+        f'<span class="qr-tile qr-{verdict}"><img src="{src}" alt="{html.escape(spoken)}">'
+        f"<span>{sign} {html.escape(answer)} {sure}</span></span>"
     )
 
 
@@ -186,10 +144,9 @@ def papers_claim() -> str:
 def answer(
     profile: profiles.Profile, table: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame
 ) -> tuple[str, str]:
-    """Whether it holds; and on what, and how sure we are; as Markdown, with the records' numbers.
+    """Whether it holds in a run; and on what, and how sure we are; as Markdown.
 
     Args:
-        profile: the strongest run that there is.
         table: of `qrlib.report.tables.table2`.
         clean: of `qrlib.report.gains.clean_accuracy`, with "none" and "qrnet-multiple".
         verdicts: of `qrlib.report.claims.check.check_profile`.
@@ -263,12 +220,7 @@ def _percent(share: float) -> str:
 
 def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFrame],
          verdicts: Mapping[str, pd.DataFrame]) -> Rendered:  # fmt: skip
-    """Every run in two lines of numbers, the paper above them.
-
-    Args:
-        tables_, verdicts: of `qrlib.report.tables.table2` and `qrlib.report.claims.check.check_profile`,
-            by the name of the profile.
-    """
+    """Every run in a line of numbers, the paper above them; tables 2 and verdicts are by profile."""
     keys = [(d, m) for d in DISTORTIONS for m in ("none", "qrnet")]
     printed = [f"{paper.printed(2, 'Caltech101', d, m):.3f}" for d, m in keys]
     rows: list[list[str | Rendered]] = [["the paper", *printed, ""]]

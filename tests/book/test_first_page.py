@@ -67,16 +67,16 @@ def test_all_runs_stand_under_the_paper():
 
 
 def test_the_picture_shows_an_image_that_qrnet_wins_back_and_says_how_rare_that_is(committed):
-    sheets = first_page.load_sheets(committed)
-    lost, recovered = sheets.lost_and_recovered()
+    sheets = first_page.sheets(committed)
+    lost, recovered = first_page.lost_and_recovered(sheets)
     assert set(recovered) <= set(lost)
     told = first_page.picture_caption(committed, sheets, store.read(LEADING))
-    assert f"misread {len(lost)} of {len(sheets.labels)} sample images" in told
+    assert f"misread {len(lost)} of {len(sheets['none']['labels'])} sample images" in told
     assert f"fixes {len(recovered)}" in told
     shown = first_page.picture(committed, sheets).html
-    assert shown.count(": classified as ") == 1 + 2 * len(sheets.methods)
+    assert shown.count(": classified as ") == 1 + 2 * len(sheets)
     assert shown.count("clean test image: classified as") == 1
 
 
 def test_without_sheets_of_images_there_is_no_picture(folders):
-    assert first_page.load_sheets(profiles.load(LEADING)) is None
+    assert first_page.sheets(profiles.load(LEADING)) == {}
