@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from qrlib import classifiers, data, metrics, weights
 from qrlib.data import embedded
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
-from qrlib.experiments import plan, profiles
+from qrlib.experiments import plan, profiles, train
 from qrlib.inference import onnx_export, recognition
 from qrlib.models import SHIPPED, QRNet, open_qrnet
 from qrlib.records import per_image, selection, store
@@ -60,10 +60,6 @@ class Network:
     path: Path
     record: str
 
-    def load(self) -> QRNet:
-        """In evaluation mode."""
-        return open_qrnet(self.path)
-
     @property
     def entry(self) -> dict[str, Any]:
         """What the page says of it."""
@@ -88,10 +84,7 @@ def experiments_shown(profile: profiles.Profile) -> list[plan.Experiment]:
 
 
 def networks(name: str) -> list[Network]:
-    """Those that come with the repository, then those of the profile `name`.
-
-    Of each profile and variant the first seed.
-    """
+    """Those that come with the repository, then those of the profile `name`; of each variant the first seed."""
     listed = []
     shipped = {
         p.parent.parent.name for p in files.visible(paths.results(), "*/weights/*.safetensors")
@@ -153,9 +146,9 @@ def _write(name: str, folder: Path) -> None:
         add(key, path.read_bytes())
     worker = [web / "live" / "worker" / file for file in ("pixels.js", "worker.js")]
     add("worker", b"\n".join(path.read_bytes() for path in worker))
-    shown_networks = sorted(networks(name), key=lambda n: -_decibels(n.load()))
+    shown_networks = sorted(networks(name), key=lambda n: -_decibels(open_qrnet(n.path)))
     for network in shown_networks:
-        model = onnx_export.export_qrnet(network.load(), half=True)
+        model = onnx_export.export_qrnet(open_qrnet(network.path), half=True)
         add(network.entry["key"], model.SerializeToString())
     splits = data.load(**profile.data.model_dump())
     judge = experiments_shown(profile)[0]
@@ -165,7 +158,7 @@ def _write(name: str, folder: Path) -> None:
     crops = [_liveliest(splits.test, label) for label in range(len(splits.classes))]
     _script("samples", [*_crops(crops, splits), *_photographs()], folder)
     own = next(n for n in shown_networks if n.profile.name == name and n.variant == "qrnet")
-    net = own.load()
+    net = open_qrnet(own.path)
     first = _telling(crops, splits.test, classifier, net)
     shown = [crops[first], crops[len(crops) // 4]]
     _poster(net, splits.test[shown], profile).save(folder / "poster.png", optimize=True)
@@ -184,7 +177,7 @@ def _write(name: str, folder: Path) -> None:
         "crops": own.entry["key"],
         "classifier": {
             "name": judge.classifier.name,
-            "classes": [_name(label) for label in splits.classes],
+            "classes": [label.replace("_", " ") for label in splits.classes],
             "record": f"records/{name}/{judge.classifier_run}.json",
         },
         "levels": {"noise": NOISE_SIGMAS, "blur": BLUR_SIGMAS},
@@ -221,18 +214,9 @@ def pack(key: str, content: bytes, folder: Path) -> dict[str, Any]:
 
 def _classifier(judge: plan.Experiment, splits: data.Splits) -> classifiers.Classifier:
     """The profile's trained classifier, in evaluation mode."""
-    settings = judge.classifier
-    net = classifiers.build(
-        settings.name,
-        len(splits.classes),
-        weights=settings.weights,
-        image_size=judge.profile.data.image_size,
-        head_width=settings.head_width,
-        input_size=settings.input_size,
-        preprocessing=settings.preprocessing,
-    )
+    net = train.build_classifier(judge, splits)
     path = paths.runs(judge.profile.name) / judge.classifier_run / "best.safetensors"
-    trained_part(net.set_trainable(settings.trainable)).load_state_dict(weights.read(path)[0])
+    trained_part(net).load_state_dict(weights.read(path)[0])
     return net.eval()
 
 
@@ -240,21 +224,18 @@ def _crops(positions: list[int], splits: data.Splits) -> list[dict[str, Any]]:
     """Test images, exactly."""
     entries = []
     for image, label, name in zip(*splits.test[positions], strict=True):
-        picture = Image.fromarray(image.permute(1, 2, 0).numpy())
-        entries.append(
-            {
-                "id": name,
-                "kind": "crop",
-                "label": _name(splits.classes[label]),
-                "answer": int(label),
-            }
-            | {"src": encode_image(picture, "png", optimize=True)}
-        )
+        shown = {
+            "label": splits.classes[label].replace("_", " "),
+            "answer": int(label),
+            "src": _png(image),
+        }
+        entries.append({"id": name, "kind": "crop", **shown})
     return entries
 
 
-def _name(label: str) -> str:
-    return label.replace("_", " ")
+def _png(image: Tensor) -> str:
+    """(3, H, W), uint8."""
+    return encode_image(Image.fromarray(image.permute(1, 2, 0).numpy()), "png", optimize=True)
 
 
 def _liveliest(split: data.Split, label: int) -> int:
@@ -316,9 +297,8 @@ def _verification(network: Network, splits: data.Splits) -> dict[str, Any]:
     rows = choice[(choice["restorer"] == name) & (choice["distortion"] == "blur")]
     row = rows[(rows["level"] == SHOWN_LEVEL) & (rows["seed"] == rows["seed"].min())].iloc[0]
     right = per_image.unpack_truth(row["right"], int(row["n"]))[: len(images)]
-    pictures = (Image.fromarray(image.permute(1, 2, 0).numpy()) for image in images)
     return {
-        "pictures": [encode_image(picture, "png", optimize=True) for picture in pictures],
+        "pictures": [_png(image) for image in images],
         "right": right.tolist(),
         "labels": labels.tolist(),
         "kind": "blur",

@@ -64,11 +64,7 @@ def evaluate_classical(
     judges: Mapping[str, classifiers.Classifier],
     tried: pd.DataFrame,
 ) -> tuple[list[dict[str, Any]], list[Path]]:
-    """Results on test images with the strengths that were chosen, and their record's path.
-
-    Args:
-        tried: frame of `choose_strengths`; the record keeps it.
-    """
+    """Results on test images with the strengths that `choose_strengths` tried, and their record's path."""
     chosen = tried[tried["chosen"]]
     strengths = dict(zip(chosen["level"], chosen["strength"], strict=True))
     restorer = ClassicalRestorer(experiment.variant_name, strengths)

@@ -42,14 +42,10 @@ def evaluate(
     cases = [case for group in levels.values() for case in group]
     networks = {role: judges[role] for role in experiment.judges}
     started = time.monotonic()
-    precision_check = None  # first: a refusal costs minutes, an evaluation hours
-    if profile.evaluation_precision != "32-true":
+    precision, precision_check = profile.evaluation_precision, None
+    if precision != "32-true":  # first: a refusal costs minutes, an evaluation hours
         precision_check = evaluation.check_precision(
-            restorer,
-            networks,
-            splits.test,
-            cases,
-            precision=profile.evaluation_precision,
+            restorer, networks, splits.test, cases, precision=precision
         )
     measured = evaluation.evaluate(
         restorer,
@@ -57,7 +53,7 @@ def evaluate(
         splits.test,
         cases,
         batch_size=profile.evaluation_batch,
-        precision=profile.evaluation_precision,
+        precision=precision,
         name=experiment.evaluation_run.removesuffix("-" + experiment.classifier.name),
     )
     seconds = time.monotonic() - started
@@ -74,14 +70,9 @@ def evaluate(
             hashes[by.restorer] = weights.state_hash(restorer)
         sheet = None
         if by.role == "classifier" and by.restorer in plan.SAMPLED:
-            sheet = samples.write_sheet(
-                restorer,
-                judges[role],
-                splits.test,
-                splits.classes,
-                cases,
-                paths.results(profile.name) / "samples" / f"{by.evaluation_run}.webp",
-            )
+            path = paths.results(profile.name) / "samples" / f"{by.evaluation_run}.webp"
+            shown = (restorer, judges[role], splits.test, splits.classes, cases, path)
+            sheet = samples.write_sheet(*shown)
         record = store.new_record(
             "evaluation",
             by.evaluation_run,

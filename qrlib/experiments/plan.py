@@ -160,7 +160,7 @@ class Experiment:
 
     def config(self, kind: str) -> dict[str, Any]:
         """The settings that decide one kind of run, as JSON values."""
-        settings = self.profile.config()
+        settings = self.profile.model_dump()
         shared = {"data": settings["data"], "precision": self.profile.precision}
         if kind == "classifier":
             return {**shared, "classifier": self.classifier.model_dump()}
@@ -231,10 +231,7 @@ def open_classifier(
     seed: int | None = None,
     overrides: Mapping[str, Any] | str | None = None,
 ) -> Experiment:
-    """As `open_experiment`, for training a classifier; `seed` None is the profile's.
-
-    `classifier` may name any that the profile has; another one makes a changed profile.
-    """
+    """As `open_experiment`, for training any classifier; `seed` None is the profile's."""
     experiment = open_experiment(profile, dataset=dataset, variant="none", overrides=overrides)
     roles = {getattr(experiment.profile, r).name: r for r in reversed(roles_of(experiment.profile))}
     if classifier in roles:

@@ -204,10 +204,6 @@ class Profile(Settings):
 
         return Selection(self.name, self.data.dataset, self.classifier.name)
 
-    def config(self) -> dict[str, Any]:
-        """As plain JSON values."""
-        return self.model_dump()
-
 
 def names() -> list[str]:
     """The profiles there are."""
@@ -256,38 +252,26 @@ def load(
             f"{path.name}: the name of a profile is that of its file; name is no setting"
         )
     profile = _build({**values, "name": name}, path.name)
-    config = profile.config()
+    config = profile.model_dump()
     for key, value in changes.items():
         group, setting = _group(config, key)
         group[setting] = value
     changed = _build(config, "overrides")
     before, after = (
         {key: group.get(setting) for key in changes for group, setting in [_group(settings, key)]}
-        for settings in (profile.config(), changed.config())
+        for settings in (profile.model_dump(), changed.model_dump())
     )
     effective = {key: after[key] for key in changes if after[key] != before[key]}
     if not effective:
         return profile
-    suffix = provenance.config_hash(effective)[:8]
-    label = ", ".join(f"{key}={value}" for key, value in effective.items())
-    return changed.model_copy(
-        update={
-            "name": f"{name}+{suffix}",
-            "label": f"{changed.label}, changed: {label}",
-            "comparable": False,
-        }
-    )
+    said = ", ".join(f"{key}={value}" for key, value in effective.items())
+    own = {"name": f"{name}+{provenance.config_hash(effective)[:8]}", "comparable": False}
+    own["label"] = f"{changed.label}, changed: {said}"
+    return changed.model_copy(update=own)
 
 
 def check_name(name: str) -> str:
-    """Return a profile's name if it can be part of a path and of a command.
-
-    Raises:
-        QrlibError: anything but letters, digits, and ``. _ + -`` after the first.
-
-    >>> check_name("quick+0a1b2c3d")
-    'quick+0a1b2c3d'
-    """
+    """Return a profile's name if it can be part of a path and of a command, else raise `QrlibError`."""
     if not re.fullmatch(NAME, name) or len(name) > 200:  # of 255 that a file's name may have
         raise QrlibError(
             f"the name of a profile is of letters, digits and . _ + -, not {name!r}: rename its file"

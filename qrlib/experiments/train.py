@@ -47,13 +47,10 @@ def load_data(experiment: Experiment) -> data.Splits:
     return splits
 
 
-def obtain_classifier(
-    experiment: Experiment, splits: data.Splits
-) -> tuple[classifiers.Classifier, History, Path]:
-    """The classifier that judges, trained on clean images or loaded, its history, its record's path."""
+def build_classifier(experiment: Experiment, splits: data.Splits) -> classifiers.Classifier:
+    """The classifier that judges, with a new head."""
     settings = experiment.classifier
-    torch.manual_seed(settings.seed)
-    classifier = classifiers.build(
+    return classifiers.build(
         settings.name,
         len(splits.classes),
         weights=settings.weights,
@@ -62,6 +59,15 @@ def obtain_classifier(
         input_size=settings.input_size,
         preprocessing=settings.preprocessing,
     ).set_trainable(settings.trainable)
+
+
+def obtain_classifier(
+    experiment: Experiment, splits: data.Splits
+) -> tuple[classifiers.Classifier, History, Path]:
+    """The classifier that judges, trained on clean images or loaded, its history, its record's path."""
+    settings = experiment.classifier
+    torch.manual_seed(settings.seed)
+    classifier = build_classifier(experiment, splits)
     name = experiment.classifier_run
     config = experiment.config("classifier")
     history = fit_classifier(

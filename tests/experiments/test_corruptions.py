@@ -31,7 +31,7 @@ def test_only_a_profile_that_names_it_runs_it():
     assert coverage.missing(profile, "corruptions") == ["corruptions"]
     assert coverage.notebooks(profile)["corruptions"] == "corruptions"
     assert "corruptions" not in headless.runs_by_name(profiles.load("smoke"))
-    assert "standalone_images" not in profiles.load("smoke").config()  # as in older records
+    assert "standalone_images" not in profiles.load("smoke").model_dump()  # as in older records
 
 
 @pytest.mark.slow

@@ -131,7 +131,7 @@ def test_overrides_as_text_and_as_mapping():
         "smoke", overrides={"precision": "32-true", "seeds": [3, 4], "recovery.epochs": 2}
     )
     assert text.name == mapping.name
-    assert text.config() | {"label": ""} == mapping.config() | {"label": ""}
+    assert text.model_dump() | {"label": ""} == mapping.model_dump() | {"label": ""}
     assert (text.recovery.epochs, text.seeds, text.precision) == (2, [3, 4], "32-true")
     assert text.recovery.batch_size == profiles.load("smoke").recovery.batch_size
 
