@@ -2,77 +2,38 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import typing
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from qrlib.classifiers import ARCHITECTURES
-from qrlib.data import DATASETS
-from qrlib.distortions import BLUR_SIGMAS, kernel_size
-from qrlib.experiments import plan, profiles, variants
+from qrlib.experiments import plan, profiles
 from qrlib.records import store
 from qrlib.utils import files, paths
-from qrlib.utils.errors import QrlibError
 
 
-def _valid() -> dict[str, tuple[str, str]]:
-    """Parameter of a notebook -> its type, and the values it takes."""
-    shown = {"profile": profiles.names(), "dataset": DATASETS, "variant": variants.VARIANTS}
-    shown["classifier"] = ARCHITECTURES
-    shown["distortions"] = [d for v in variants.VARIANTS.values() for d in v.distortions]
-    names = {name: ("text", ", ".join(dict.fromkeys(values))) for name, values in shown.items()}
-    return names | {
-        "profiles": ("list of text", names["profile"][1]),
-        "overrides": ("text", "setting=value ..., the settings below"),
-        "runs": ("text", "what `python -m qrlib train PROFILE --list` shows"),
-        "repository": ("text", "https://..."),
-        "seed": ("integer", "0 and above"),
-        "size": ("integer", f"{kernel_size(BLUR_SIGMAS[-1]) // 2 + 1} and above"),
-        "images": ("integer", "1 and above"),
-        "machine": ("text", "a file of benchmarks/results/ without its ending"),
-    }
-
-
-def parameters(folder: Path | None = None) -> pd.DataFrame:
+def parameters() -> pd.DataFrame:
     """The parameters of every notebook, as papermill sees them.
 
-    Args:
-        folder: of the notebooks; None is the project's.
-
     Returns:
-        Columns notebook, parameter, type, default, valid, meaning; one row a parameter, none for a
-        notebook that has no parameters.
-
-    Raises:
-        QrlibError: a parameter whose type and values are not known here.
+        Columns notebook, parameter, default, meaning; one row a parameter, none for a notebook that has no
+        parameters.
     """
     import papermill
 
-    valid = _valid()
-    rows = []
-    for path in files.visible(folder or paths.root() / "notebooks", "*.ipynb"):
-        for found in papermill.inspect_notebook(str(path)).values():
-            name = found["name"]
-            if name not in valid:
-                raise QrlibError(
-                    f"parameter {name} of {path.name} has no type; add it to qrlib.book.command_reference._valid"
-                )
-            kind, values = valid[name]
-            rows.append(
-                {
-                    "notebook": path.stem,
-                    "parameter": name,
-                    "type": f"{kind} or None" if found["default"] == "None" else kind,
-                    "default": found["default"],
-                    "valid": values,
-                    "meaning": found["help"],
-                }
-            )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {
+            "notebook": path.stem,
+            "parameter": p["name"],
+            "default": p["default"],
+            "meaning": p["help"],
+        }
+        for path in files.visible(paths.root() / "notebooks", "*.ipynb")
+        for p in papermill.inspect_notebook(str(path)).values()
+    )
 
 
 def settings(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
@@ -88,7 +49,10 @@ def settings(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
             "setting": name,
             "type": kind,
             "default": default,
-            **{profile.name: str(_value(profile, name)) for profile in shown},
+            **{
+                profile.name: str(functools.reduce(getattr, name.split("."), profile))
+                for profile in shown
+            },
         }
         for name, kind, default in _fields(profiles.Profile)
         if name != "name"
@@ -148,10 +112,3 @@ def _fields(model: Any, before: str = "") -> Iterable[tuple[str, str, str]]:
         text = re.sub(r"Optional\[(.*)\]", r"\1 | None", text)
         default = "" if field.is_required() else str(field.default)
         yield before + name, re.sub(r"Literal\[[^]]*\]", "str", text), default
-
-
-def _value(profile: profiles.Profile, name: str) -> Any:
-    value: Any = profile
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value

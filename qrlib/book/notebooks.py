@@ -50,9 +50,7 @@ def page(notebook: str | Path, target: str | Path, *, run: bool = False) -> None
 def tidy(content: Any, *, run: bool = False) -> None:
     """Hide what papermill added, and drop what belongs to this machine and moment.
 
-    Args:
-        run: it is a run's, whose reader wants to know its parameters and every step; other pages hide
-            cells that show nothing.
+    The reader of a run wants to know its parameters and every step; other pages hide cells that show nothing.
     """
     cells = content.cells
     injected = [c for c in cells if "injected-parameters" in c.metadata.get("tags", [])]

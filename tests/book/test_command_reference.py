@@ -30,36 +30,6 @@ def test_every_parameter_of_every_notebook_is_listed_and_explained():
         assert rows["meaning"].str.len().gt(5).all(), path.stem
 
 
-def test_every_parameter_has_a_type_and_values():
-    found = command_reference.parameters().set_index(["notebook", "parameter"])
-    assert found["valid"].str.len().gt(3).all()
-    assert found.loc[("train_recovery", "seed"), ["type", "valid"]].tolist() == [
-        "integer", "0 and above",
-    ]  # fmt: skip
-    assert found.loc[("train_recovery", "distortions"), "type"] == "text or None"
-
-
-def test_a_parameter_that_nobody_described_is_refused(tmp_path):
-    cell = {"cell_type": "code", "metadata": {"tags": ["parameters"]}, "outputs": []}
-    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": {"name": "python3"}}}
-    notebook["cells"] = [cell | {"id": "a", "execution_count": None, "source": "colour = 1"}]
-    notebook["metadata"]["kernelspec"] |= {"language": "python"}
-    (tmp_path / "x.ipynb").write_text(json.dumps(notebook))
-    with pytest.raises(QrlibError, match=r"parameter colour of x.ipynb has no type"):
-        command_reference.parameters(tmp_path)
-
-
-def test_valid_values_are_those_that_the_code_accepts():
-    found = command_reference.parameters()
-    row = found[(found["notebook"] == "train_recovery") & (found["parameter"] == "variant")]
-    (variants,) = row["valid"]
-    for variant in variants.split(", "):
-        assert plan.open_experiment("smoke", variant=variant).variant_name == variant
-    row = found[(found["notebook"] == "train_recovery") & (found["parameter"] == "dataset")]
-    for dataset in row["valid"].item().split(", "):
-        assert profiles.load("smoke", dataset=dataset).data.dataset == dataset
-
-
 def test_every_setting_is_listed_and_can_be_overridden():
     quick = profiles.load("quick")
     found = command_reference.settings([quick]).set_index("setting")

@@ -43,14 +43,3 @@ def test_by_night_letters_are_light_and_photographs_as_they_were():
     assert "#00588a" not in drawn
     assert f"text{{fill:{dark_figures.INK}}}" in drawn
     assert '<image href="data:,x"/>' in drawn
-
-
-def test_each_number_leads_to_its_own_figure():
-    figure = '<figure id="{}"><img/><p><span class="caption-number">No. {} </span>a</p></figure>'
-    body = figure.format("one", 1) + "<p>and</p>" + figure.format("two", 2)
-    found = dark_figures.link_numbers(body)
-    assert '<a class="caption-number" href="#one">No. 1</a> a' in found
-    assert '<a class="caption-number" href="#two">No. 2</a> a' in found
-    assert dark_figures.link_numbers("<figure><p>no number</p></figure>").endswith(
-        "number</p></figure>"
-    )

@@ -7,7 +7,6 @@ import yaml
 from docutils import nodes
 from support.project import ROOT
 
-from qrlib.book import table_of_contents
 from qrlib.book.sphinx_ext import launch_buttons
 from qrlib.utils import strict_yaml
 from qrlib.utils.errors import QrlibError
@@ -39,16 +38,6 @@ def test_colab_opens_a_training(monkeypatch, address):
     assert links(page) == {"Colab": colab.format("dev")}
     monkeypatch.setenv("QRLIB_REPOSITORY", "https://gitlab.com/a/b")
     assert links(page) == {}
-
-
-def test_every_page_that_was_run_leads_to_a_notebook_that_exists(monkeypatch):
-    monkeypatch.setenv("QRLIB_REPOSITORY", "https://github.com/a/b")
-    monkeypatch.setenv("QRLIB_RESULTS", str(ROOT / "results"))
-    pages = table_of_contents.pages(table_of_contents.table())
-    found = {launch_buttons.notebook(page) for page in pages}
-    assert {"train_recovery", "train_classifier", "timings", "conventions", "method"} <= found
-    names = [*(found - {None}), "colab"]
-    assert all((ROOT / "notebooks" / f"{name}.ipynb").is_file() for name in names)
 
 
 def test_the_citation_names_the_repository(monkeypatch, folders):

@@ -48,26 +48,15 @@ class Learning(Curves):
         judge = profile.classifier.name
         called = f"cross entropy of {labels.classifier(judge)}"
         quality, entropy = "L1 (validation)", "cross entropy (validation)"
+        accuracy = "accuracy (validation)"
         views = [
             _view("quality", "L1 to the clean image", quality, trained, "val_quality"),
             _view("entropy", called, entropy, trained, f"val_{judge}"),
             _view("loss", "the loss that each minimises", "loss (validation)", trained, "val_loss"),
-            _view(
-                "pretraining",
-                "pretraining on clean images, L1",
-                quality,
-                pretraining,
-                "val_quality",
-            ),
-            _view(
-                "accuracy",
-                "classifiers, accuracy",
-                "accuracy (validation)",
-                classifiers,
-                "val_accuracy",
-            ),
+            _view("pretraining", "pretraining on clean images, L1", quality, pretraining, "val_quality"),
+            _view("accuracy", "classifiers, accuracy", accuracy, classifiers, "val_accuracy"),
             _view("classifiers", "classifiers, cross entropy", entropy, classifiers, "val_loss"),
-        ]
+        ]  # fmt: skip
         lines = [line for view in views for line in view["series"]]
         looks = looks_of(line["key"] for line in lines)
         for line in lines:

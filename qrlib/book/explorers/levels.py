@@ -18,8 +18,6 @@ class Levels(Curves):
     """Lines of `qrlib.report.figures.plots.level_curves`, switched on and off, with the values at a cursor.
 
     Args:
-        results: frame of `qrlib.records.store.read`.
-        choice: as in `qrlib.records.selection.select`.
         shown: the methods that are switched on at first; default: those of Figure 4.
 
     Its cursor is at a level; 0 is clean.
@@ -46,18 +44,12 @@ class Levels(Curves):
             line = {"key": method, "name": labels.method(method), "look": looks[method]}
             series.append(line | {"lines": lines})
         view = {
-            "key": "levels",
-            "name": "accuracy by level",
-            "rows": "method",
-            "ylabel": "accuracy",
-            "ylim": [0, 1],
-            "digits": 3,
-            "best": "highest",
-            "seeds": "dots",
+            "key": "levels", "name": "accuracy by level", "rows": "method", "ylabel": "accuracy",
+            "ylim": [0, 1], "digits": 3, "best": "highest", "seeds": "dots",
             "panels": [_panel(data, kind) for kind in labels.DISTORTIONS],
             "series": series,
             "level": {kind: _clean(data, kind) for kind in labels.DISTORTIONS},
-        }
+        }  # fmt: skip
         lacking = [labels.method(method) for method in shown if method not in there]
         content = {"views": [view], "cursor": "Level", "missing": lacking}
         on = [method for method in shown if method in there]

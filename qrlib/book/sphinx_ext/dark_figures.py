@@ -1,7 +1,4 @@
-"""What pages of the book get while they are built: pictures for the night, numbers that are links.
-
-`qrlib.book.sphinx_ext.launch_buttons` has Sphinx call this while it builds the book.
-"""
+"""Pictures for the night, made while the book is built (`qrlib.book.sphinx_ext.launch_buttons`)."""
 
 from __future__ import annotations
 
@@ -13,11 +10,6 @@ from typing import Any
 NIGHT = {"#00588a": "#7cc4ee", "#a84300": "#ffb077"}
 INK = "#ced6dd"
 _WHITE = re.compile(r"fill: (?:#ffffff|#fff|white)\b")
-_NUMBER = re.compile(
-    r'(<figure\b[^>]* id="(?P<id>[^"]+)">(?:(?!</figure>).)*?)'
-    r'<span class="caption-number">(?P<number>[^<]*?) ?</span>',
-    re.DOTALL,
-)
 
 
 def night(svg: str) -> str:
@@ -59,20 +51,3 @@ def mark_pictures(app: Any, doctree: Any, docname: str) -> None:
             dark["loading"] = "lazy"  # a light page does not ask for it
             image.parent.insert(image.parent.index(image) + 1, dark)
             app.env.images.add_file(docname, dark["uri"])
-
-
-def link_numbers(body: str) -> str:
-    """The number of each illustration as a link to it, for whoever wants to point somebody there.
-
-    >>> link_numbers('<figure id="a"><p><span class="caption-number">No. 1 </span>')
-    '<figure id="a"><p><a class="caption-number" href="#a">No. 1</a> '
-    """
-    return _NUMBER.sub(r'\1<a class="caption-number" href="#\g<id>">\g<number></a> ', body)
-
-
-def lay_out(
-    app: Any, pagename: str, templatename: str, context: dict[str, Any], doctree: Any
-) -> None:
-    """Change the text of a page."""
-    if doctree is not None and context.get("body"):
-        context["body"] = link_numbers(context["body"])

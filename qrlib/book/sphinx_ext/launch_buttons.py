@@ -15,13 +15,11 @@ import pandas as pd
 
 from qrlib.book import citation
 from qrlib.book.sphinx_ext import dark_figures
-from qrlib.experiments import coverage, plan, profiles, variants
+from qrlib.experiments import coverage, plan, profiles
 from qrlib.records import store
 from qrlib.report import sources
-from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
-COLAB = "https://colab.research.google.com"
 #: Where a project may be kept.
 HOSTS = ("github.com", "gitlab.com")
 #: Extensions that do not say whether pages may be read in several processes.  They may, since none keeps
@@ -34,12 +32,6 @@ PRINT = {
     "icon": "fas fa-print",
     "label": "print-button",
     "classes": "pst-navbar-icon",
-}
-#: Runs by the beginning of their names -> the notebook that makes them; the rest train a restorer.
-MAKERS = {
-    "classifier-": "train_classifier",
-    "timing-": "timings",
-    **{f"{variant}-": "classical" for variant, _ in variants.PARTS["classical"]},
 }
 
 
@@ -66,29 +58,11 @@ def branch() -> str:
     return os.environ.get("QRLIB_BRANCH") or "main"
 
 
-def notebook(page: str) -> str | None:
-    """The notebook of this project that made a page and runs in a fresh clone, without its ending.
-
-    None for prose, and for pages of results, which need records that a clone does not have.
-
-    >>> notebook("_executed/method"), notebook("_executed/quick/recnet-noise-seed0")
-    ('method', 'train_recovery')
-    >>> notebook("rerun"), notebook("_executed/quick/recovery")
-    (None, None)
-    """
-    parts = Path(page).parts
-    if parts[0] != "_executed" or parts[-1] in coverage.PAGES:
-        return None
-    if (paths.root() / "notebooks" / f"{parts[-1]}.ipynb").is_file():
-        return parts[-1]
-    makers = (made for start, made in MAKERS.items() if parts[-1].startswith(start))
-    return next(makers, "train_recovery")
-
-
 def launchers(page: str) -> list[dict[str, str]]:
     """Colab, for the notebook of a training: links as the theme's header takes them."""
-    address, name = repository(), notebook(page)
-    if not (address and name and name.startswith("train_")) or "github.com" not in address:
+    address = repository()
+    trained = re.search(r"/(?!timing-)[^/]+-seed\d+$", page)
+    if not address or not trained or "github.com" not in address:
         return []
     project = address.removeprefix("https://github.com/")
     return [
@@ -97,7 +71,7 @@ def launchers(page: str) -> list[dict[str, str]]:
             "text": "Colab",
             "tooltip": "Run this on Colab",
             "icon": "_static/images/logo_colab.png",
-            "url": f"{COLAB}/github/{project}/blob/{branch()}/notebooks/colab.ipynb",
+            "url": f"https://colab.research.google.com/github/{project}/blob/{branch()}/notebooks/colab.ipynb",
         }
     ]
 
@@ -108,10 +82,7 @@ def add_launchers(
     """Put the buttons of a page into its header, that of printing among them."""
     if doctree is None:
         return
-    context["header_buttons"].insert(0, PRINT)
-    links = launchers(pagename)
-    if links:
-        context["header_buttons"] += links
+    context["header_buttons"] = [PRINT, *context["header_buttons"], *launchers(pagename)]
 
 
 def title(page: str, own: str) -> str:
@@ -190,6 +161,5 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("html-page-context", add_launchers, priority=502)  # after the theme made the list
     app.connect("doctree-read", name_profile, priority=400)  # before Sphinx collects the titles
     app.connect("doctree-resolved", dark_figures.mark_pictures)
-    app.connect("html-page-context", dark_figures.lay_out)
     app.connect("doctree-resolved", add_source)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
