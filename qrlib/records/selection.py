@@ -19,7 +19,6 @@ from qrlib import paper
 from qrlib.utils.errors import QrlibError
 
 LEVELS = (1, 2, 3, 4, 5)
-FIELDS = "profile dataset classifier restorer distortion level strength seed metric value n record"
 
 
 def restorer_of(method: str, distortion: str) -> str:
@@ -64,18 +63,12 @@ def select(
     """The rows of one metric, profile, data set and classifier, checked.
 
     Args:
-        choice: a results notebook passes `qrlib.experiments.profiles.Profile.choice`.
         restorers: names that must be there.
 
     Raises:
-        QrlibError: columns are missing; nothing is left; several profiles, data sets or classifiers; a
-            restorer has no results; a number is there twice; test sets or strengths differ between rows.
+        QrlibError: nothing is left; several profiles, data sets or classifiers; a restorer has no
+            results; a number is there twice; test sets or strengths differ between rows.
     """
-    lacking = [name for name in FIELDS.split() if name not in results.columns]
-    if lacking:
-        raise QrlibError(
-            f"results have no column {', '.join(lacking)}: pass what qrlib.records.store.read returns"
-        )
     rows = results[results["metric"] == metric]
     for name, wanted in vars(choice).items():
         present = sorted(map(str, rows[name].unique()))
@@ -222,11 +215,7 @@ def source_columns(selected: pd.DataFrame, restorers: Sequence[str]) -> dict[str
 def on_common_seeds(
     selected: pd.DataFrame, methods: Mapping[str, str], distortions: Sequence[str]
 ) -> tuple[dict[str, pd.DataFrame], list[int]]:
-    """Methods over the seeds that all of them have; "none" is not trained, so its one run is for all seeds.
-
-    Args:
-        methods: label -> method.
-        distortions: as in `seed_means`.
+    """Methods (by label) over the seeds that all of them have; the one run of "none" is for all seeds.
 
     Returns:
         Label -> means over levels, a row a seed and a column a distortion; and the seeds.
@@ -252,14 +241,7 @@ def on_common_seeds(
 def training_record(
     records: Sequence[Mapping[str, Any]], restorer: str, classifier: str, seed: int
 ) -> Mapping[str, Any]:
-    """The training record of a restorer that learned from a classifier, by the run's name.
-
-    Args:
-        records: ``qrlib.records.store.read_records(profile, "recovery")``.
-
-    Raises:
-        QrlibError: it is not among them.
-    """
+    """The record of a restorer that learned from a classifier; `QrlibError` if it is not there."""
     name = f"{restorer}-{classifier}-seed{seed}"
     for record in records:
         if record["name"] == name:

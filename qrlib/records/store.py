@@ -30,27 +30,14 @@ def new_record(
     *,
     results: Sequence[dict[str, Any]] = (),
     training: dict[str, Any] | None = None,
-    samples: dict[str, Any] | None = None,
-    precision_check: dict[str, Any] | None = None,
-    conventions: Sequence[dict[str, Any]] | None = None,
+    **only_some: Any,
 ) -> dict[str, Any]:
-    """A record as `write` takes it; of the last three arguments, those that are None are left out."""
-    only_some = {
-        "samples": samples,
-        "precision_check": precision_check,
-        "conventions": conventions,
-    }
+    """A record as `write` takes it; `only_some` are samples, precision_check and conventions, if not None."""
     return {
-        "schema": SCHEMA,
-        "kind": kind,
-        "name": name,
-        "profile": profile,
-        "config": config,
-        "provenance": provenance,
-        "results": list(results),
-        "training": training,
+        "schema": SCHEMA, "kind": kind, "name": name, "profile": profile, "config": config,
+        "provenance": provenance, "results": list(results), "training": training,
         **{field: value for field, value in only_some.items() if value is not None},
-    }
+    }  # fmt: skip
 
 
 def write(record: dict[str, Any]) -> Path:

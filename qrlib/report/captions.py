@@ -25,11 +25,7 @@ _KINDS = ("noise", "blur")
 
 
 def say(sentence: str, note: str = "") -> None:
-    """Show a sentence under the cell, and in the book at the head of the figure's caption.
-
-    Args:
-        note: at the caption's end.
-    """
+    """Show a sentence under the cell, and in the book at the head of the figure's caption; a note at its end."""
     from IPython.display import display
 
     text = " ".join(filter(None, [sentence, note]))
@@ -57,11 +53,7 @@ def errors_of_losses(counts: Iterable[int]) -> str:
 
 
 def levels(results: pd.DataFrame, methods: Sequence[str], choice: Selection = ONLY) -> str:
-    """Which method is the most accurate at how many levels; for Figures 4, 5 and 6.
-
-    Args:
-        results, methods, choice: as of `qrlib.report.figures.plots.level_curves`.
-    """
+    """Which method is the most accurate at how many levels (`qrlib.report.figures.plots.level_curves`)."""
     data = tables.levels(results, choice)
     parts = [_alone(methods)]
     for kind in _KINDS:
@@ -87,11 +79,7 @@ def _alone(methods: Sequence[str]) -> str:
 
 
 def leaders(table: pd.DataFrame) -> str:
-    """Which method leads in the paper and in ours; for Tables 2 and 4 as a picture.
-
-    Args:
-        table: frame of `qrlib.report.tables.table2` or `table4`.
-    """
+    """Which method leads in the paper and in ours, by a frame of `qrlib.report.tables.table2` or `table4`."""
     run = table[table["ours"].notna()]["column"]
     parts = [_alone(list(dict.fromkeys(run)))]
     for kind in _KINDS:
@@ -103,11 +91,7 @@ def leaders(table: pd.DataFrame) -> str:
 
 
 def quality(data: pd.DataFrame) -> str:
-    """What QRNet does to PSNR and accuracy at the strongest level; for Figure 7.
-
-    Args:
-        data: frame of `qrlib.report.tables.quality`.
-    """
+    """What QRNet does to PSNR and accuracy at the strongest level, by a frame of `qrlib.report.tables.quality`."""
     parts = []
     for kind in _KINDS:
         cells = data[(data["distortion"] == kind) & (data["level"] == max(data["level"]))]
@@ -120,11 +104,7 @@ def quality(data: pd.DataFrame) -> str:
 
 
 def lambda_sweep(table: pd.DataFrame) -> str:
-    """What became of both parts of the validation loss, and of accuracy, as lambda rose.
-
-    Args:
-        table: frame of `qrlib.report.lambda_sweep.table`.
-    """
+    """What became of the validation loss's parts, and of accuracy, by a frame of `qrlib.report.lambda_sweep.table`."""
     rows = table.sort_values("weight")
     quality, entropy = (
         f"{' → '.join(f'{value:.{digits}f}' for value in rows[key])} ({_course(rows[key])})"
@@ -150,7 +130,7 @@ def _course(values: Iterable[float]) -> str:
 
 
 def lowest_validation_loss(history: pd.DataFrame) -> str:
-    """When the validation loss was lowest; for `qrlib.report.figures.plots.learning_curves`, whose data it takes."""
+    """When the validation loss was lowest; data as of `qrlib.report.figures.plots.learning_curves`."""
     losses = history.set_index("epoch")["val_loss"].dropna()
     if losses.empty:
         return ""
@@ -160,11 +140,7 @@ def lowest_validation_loss(history: pd.DataFrame) -> str:
 
 
 def learning(epochs: pd.DataFrame) -> str:
-    """Who was lowest at the end of training; for the validation curves.
-
-    Args:
-        epochs: as `qrlib.book.explorers.learning.Learning.frame`.
-    """
+    """Who was lowest at the end of training, by `qrlib.book.explorers.learning.Learning.frame`."""
     kept_epochs = epochs[epochs["kept"].astype(bool) & (epochs["distortions"] == "multiple")]
     parts = []
     for column, words in (("val_quality", "L1"), ("val_entropy", "cross entropy")):
@@ -180,11 +156,7 @@ def learning(epochs: pd.DataFrame) -> str:
 
 
 def recognised_images(entry: Mapping[str, Any]) -> str:
-    """How many images of a sheet the classifier recognises.
-
-    Args:
-        entry: the `samples` of a record.
-    """
+    """How many images of a sheet the classifier recognises; `entry` is the `samples` of a record."""
     cases = [(case["distortion"], case["level"]) for case in entry["cases"]]
     strongest = max(level for _, level in cases)
     words = {
@@ -222,12 +194,7 @@ def on_all(
 
 
 def changed_answers(plain: Mapping[str, Any], restored: Mapping[str, Any], method: str) -> str:
-    """What a restorer changes in the answers on the sheets.
-
-    Args:
-        plain, restored: the `samples` of records, without and with the restorer.
-        method: which one.
-    """
+    """What a restorer changes in the answers: `samples` of records, without and with it."""
     distorted = [i for i, case in enumerate(plain["cases"]) if case["level"]]
     before, after = (recognised(entry)[:, distorted] for entry in (plain, restored))
     return (

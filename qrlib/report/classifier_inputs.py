@@ -29,9 +29,6 @@ SHOWN = {
 def table(profiles: Sequence[Profile]) -> pd.DataFrame:
     """Accuracy without a restorer, one reading a row, the nearest to the printed row first.
 
-    Args:
-        profiles: those of `qrlib.experiments.coverage.with_records` for the part "inputs".
-
     Returns:
         weights, shown, resize (of the images), clean, noise, blur (accuracies), clean_error,
         noise_error, blur_error (standard errors), distance (the larger of the two differences from

@@ -9,34 +9,21 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
-from qrlib.records.selection import (
-    ONLY,
-    Selection,
-    mean_and_spread,
-    on_common_seeds,
-    restorer_of,
-    restorers_of,
-    seed_means,
-    select,
-    source_columns,
-)
+from qrlib.records import selection
+from qrlib.records.selection import ONLY, Selection, mean_and_spread, seed_means, source_columns
 from qrlib.report import labels, render
 
 
 def clean_accuracy(
     results: pd.DataFrame, choice: Selection = ONLY, *, restorers: Iterable[str] = ()
 ) -> pd.DataFrame:
-    """Accuracy of every restorer on clean images: what restoring costs where nothing is amiss.
-
-    Args:
-        restorers: which ones; default: all that the chosen classifier judged.
+    """Accuracy on clean images: what restoring costs where nothing is amiss; default: of all restorers.
 
     Returns:
-        Columns restorer, ours, spread, seeds, values, n, profile, records, change (ours minus that of
-        "none").
+        Columns restorer, ours, spread, seeds, values, n, profile, records, change (against "none").
     """
     restorers = tuple(restorers)
-    selected = select(results, choice, restorers=["none", *restorers])
+    selected = selection.select(results, choice, restorers=["none", *restorers])
     plain = seed_means(selected, "none", "clean").mean()
     rows = []
     for restorer in dict.fromkeys(restorers or selected["restorer"]):
@@ -71,15 +58,12 @@ def loss_won_back(
     (restored - none) / (none on clean images - none), accuracies averaged over the five levels: 0
     is no gain, 1 is as good as undistorted, below 0 is harm.  Ours, not the paper's.
 
-    Args:
-        restorers: which ones; default: all that the chosen classifier judged.
-
     Returns:
         Columns restorer, distortion, ours, spread, seeds, values, n, profile, records.  NaN where
         nothing was lost.
     """
     restorers = tuple(restorers)
-    selected = select(results, choice, restorers=["none", *restorers])
+    selected = selection.select(results, choice, restorers=["none", *restorers])
     clean = seed_means(selected, "none", "clean").mean()
     measured = set(zip(selected["restorer"], selected["distortion"], strict=True))
     rows = []
@@ -104,25 +88,20 @@ def beside_each_other(
 ) -> pd.DataFrame:
     """Methods side by side, over the seeds that all of them have.
 
-    Args:
-        methods, distortions: as in `qrlib.records.selection.on_common_seeds`.
-
     Returns:
         One cell a row: method (its label), distortion, ours (mean over seeds), seeds (the seeds
         themselves), n, profile, records.
     """
-    selected = select(results, choice, restorers=restorers_of(methods.values()))
-    means, seeds = on_common_seeds(selected, methods, distortions)
+    selected = selection.select(results, choice, restorers=selection.restorers_of(methods.values()))
+    means, seeds = selection.on_common_seeds(selected, methods, distortions)
     on_seeds = selected[selected["seed"].isin(seeds) | (selected["restorer"] == "none")]
     rows = []
     for label, method in methods.items():
         for distortion in distortions:
             kinds = ("noise", "blur") if distortion in ("average", "clean") else (distortion,)
-            row = {
-                "method": label,
-                "distortion": distortion,
-                "ours": means[label][distortion].mean(),
-            }
-            row |= {"seeds": tuple(seeds)}
-            rows.append(row | source_columns(on_seeds, [restorer_of(method, k) for k in kinds]))
+            row = {"method": label, "distortion": distortion}
+            row |= {"ours": means[label][distortion].mean(), "seeds": tuple(seeds)}
+            rows.append(
+                row | source_columns(on_seeds, [selection.restorer_of(method, k) for k in kinds])
+            )
     return pd.DataFrame(rows)

@@ -34,7 +34,6 @@ def table(
     All rows are means over the same seeds: those that every lambda has.
 
     Args:
-        results: frame of `qrlib.records.store.read`.
         records: the training records, ``qrlib.records.store.read_records(profile, "recovery")``.
 
     Returns:
@@ -48,7 +47,7 @@ def table(
 
     Raises:
         QrlibError: as `qrlib.records.selection.select`; no lambda but the profile's was tried; no seed that
-            all have; a training record is missing, or its parts do not add up to its loss.
+            all have; a training record is missing.
     """
     selected = selection.select(results, choice, restorers=[OWN])
     others = [name for name in dict.fromkeys(selected["restorer"]) if NAMED.fullmatch(name)]
@@ -66,7 +65,6 @@ def table(
         trained = [selection.training_record(records, name, judge, seed) for seed in seeds]
         losses = pd.DataFrame(_best(record, judge) for record in trained)
         weight = _weight(name, trained[0])
-        _check_parts(losses, weight, name)
         evaluated = selected[selected["seed"].isin(seeds)]
         source = selection.source_columns(evaluated, [name])
         source["records"] = (*(f"{record['name']}.json" for record in trained), *source["records"])
@@ -93,30 +91,14 @@ def _weight(name: str, record: Mapping[str, Any]) -> float:
 
 def _best(record: Mapping[str, Any], classifier: str) -> dict[str, float]:
     """Epoch and validation losses of the epoch whose weights were kept."""
-    training = record["training"] or {}
-    epochs, best = training.get("epochs", []), training.get("best_epoch")
-    row: dict[str, Any] = next((r for r in epochs if r["epoch"] == best), {})
-    lacking = [k for k in ("val_quality", f"val_{classifier}", "val_loss") if k not in row]
-    if lacking:
-        raise QrlibError(
-            f"record {record['name']} has no {', '.join(lacking)} of its best epoch: train it again"
-        )
+    epochs = {row["epoch"]: row for row in record["training"]["epochs"]}
+    best = epochs[record["training"]["best_epoch"]]
     return {
-        "epoch": row["epoch"],
-        "val_quality": row["val_quality"],
-        "val_classification": row[f"val_{classifier}"],
-        "val_loss": row["val_loss"],
+        "epoch": best["epoch"],
+        "val_quality": best["val_quality"],
+        "val_classification": best[f"val_{classifier}"],
+        "val_loss": best["val_loss"],
     }
-
-
-def _check_parts(losses: pd.DataFrame, weight: float, name: str) -> None:
-    """A network trained with another lambda than its name says would spoil the comparison."""
-    whole = losses["val_quality"] + weight * losses["val_classification"]
-    if ((whole - losses["val_loss"]).abs() > 1e-3 * losses["val_loss"]).any():
-        raise QrlibError(
-            f"the validation loss of {name} is not quality + {weight:g} * classification: it was "
-            "trained with another lambda; remove its records and train it again"
-        )
 
 
 def render(table: pd.DataFrame, file: str, *, up: str = sources.OF_ALL) -> Rendered:

@@ -174,12 +174,7 @@ def render_levels(frame: pd.DataFrame, method: str, file: str) -> render.Rendere
 
 
 def advice(frame: pd.DataFrame, levels: pd.DataFrame, classifier: str) -> list[str]:
-    """What follows for a practitioner, as sentences in Markdown.
-
-    Args:
-        frame: of `options`.
-        levels: of `by_level` for QRNet.
-    """
+    """What follows for a practitioner, in Markdown, from frames of `options` and, for QRNet, `by_level`."""
     name = labels.classifier(classifier)
     said = []
     for learns, start in (

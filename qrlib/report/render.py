@@ -80,10 +80,7 @@ def grid(
 
 
 def behind(data: pd.DataFrame, file: str, *, up: str = sources.OF_PROFILE) -> Rendered:
-    """The line of `qrlib.report.sources` for under a figure or an explorer; arguments as there.
-
-    Nothing where there are no data.
-    """
+    """The line of `qrlib.report.sources` for under a figure or an explorer; nothing where there are no data."""
     if data.empty:
         return Rendered("", "")
     return Rendered(f"{file}.csv: {len(data)} rows.\n", sources.line(data, file, up=up))
@@ -142,9 +139,7 @@ def wide(
     """A tidy frame as a table: a line for each method, a column for each distortion, in its order.
 
     Args:
-        data: columns `line`, distortion, ours, and where there are seeds spread.
-        file, up: as in `qrlib.report.sources.line`.
-        line: whose values head the lines.
+        data: columns `line` (what heads the lines), distortion, ours, and where there are seeds spread.
     """
     texts = {
         (cell[line], cell["distortion"]): mean_and_spread(
@@ -164,12 +159,8 @@ def beside_paper(table: pd.DataFrame, file: str, *, label: str) -> Rendered:
     """A frame of `qrlib.report.tables.table2`, `table3`, `table4` or `table5` in the paper's shape.
 
     Methods are columns (of Table 3, which has one, distortions are), and under each printed line is
-    ours.  A line of differences is there only if the frame was made with comparable=True.  The half of
-    Tables 2 and 4 that is about the other data set is there as it is printed.
-
-    Args:
-        file: what its CSV is called.
-        label: the name of the run.
+    ours, of the run `label`.  A line of differences is there only if the frame was made with
+    comparable=True.  The half of Tables 2 and 4 that is about the other data set is as it is printed.
     """
     differ = bool(table["difference"].notna().any())
     one = table["column"].nunique() == 1

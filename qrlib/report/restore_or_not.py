@@ -32,11 +32,8 @@ def with_gate(results: pd.DataFrame, restorer: str = "qrnet-multiple") -> pd.Dat
     Surer is: the probability of its answer is higher.  The gate needs no label and no clean image; it
     costs a second pass through the classifier.
 
-    Args:
-        results: frame of `qrlib.records.store.read` with its images.
-
     Returns:
-        The frame, and a row of `GATED` for each accuracy of `restorer` whose record keeps the
+        The frame, which has its images, and a row of `GATED` for each accuracy of `restorer` whose record keeps the
         confidences, and that of "none" too.
     """
     known = results[(results["metric"] == "accuracy") & results["confidence"].notna()]
@@ -55,10 +52,6 @@ def with_gate(results: pd.DataFrame, restorer: str = "qrnet-multiple") -> pd.Dat
 
 def against_both(evidence: Evidence, method: str = "qrnet") -> pd.DataFrame:
     """The gate against never restoring and always restoring, by the rule of the claims.
-
-    Args:
-        evidence: of results `with_gate`.
-        method: the restorer, as a key of `qrlib.paper.METHODS`.
 
     Returns:
         One place and rival a row: distortion, against, ours (accuracy of the gate, mean over levels),
@@ -148,8 +141,7 @@ def foretelling(results: pd.DataFrame, choice: Selection = ONLY, *, method: str)
     recognised one has the higher number.  1/2 is chance.
 
     Args:
-        results: frame of `qrlib.records.store.read` with its images.
-        method: key of `qrlib.paper.METHODS`.
+        results: with their images.
 
     Returns:
         One measure and distortion a row: measure, distortion, within (mean of the AUC at each level),

@@ -32,35 +32,17 @@ def table(profiles: Sequence[Profile]) -> list[list[str]]:
             ("classifier", "VGG16, trained on ImageNet", _classifier),
             ("its new layers", _NOT_SAID, _head),
             ("batch", str(paper.setting("batch size")), _batch),
-            (
-                "of it the classifier sees",
-                "all",
-                lambda p: f"{100 * p.recovery.classifier_share:g} %",
-            ),
+            ("of it the classifier sees", "all", _share),
             (
                 "epochs",
                 f"at most {paper.setting('epochs at most')}, patience {patience}",
                 lambda p: f"at most {p.recovery.epochs}, patience {p.recovery.patience}",
             ),
-            (
-                "pretraining, epochs",
-                _NOT_SAID,
-                lambda p: f"at most {p.recovery.pretrain_epochs}",
-            ),
-            (
-                "learning rate",
-                f"{paper.setting('learning rate'):g}",
-                lambda p: f"{p.recovery.learning_rate:g}, {_RATES[p.recovery.schedule]}",
-            ),
+            ("pretraining, epochs", _NOT_SAID, lambda p: f"at most {p.recovery.pretrain_epochs}"),
+            ("learning rate", f"{paper.setting('learning rate'):g}", _rate),
             ("λ", f"{paper.setting('lambda')}", lambda p: f"{p.recovery.classification_weight:g}"),
             ("dropout", f"{paper.setting('dropout')}", lambda p: f"{p.recovery.dropout:g}"),
-            (
-                "classifier that training never saw",
-                "“ResNet”, depth not said",
-                lambda p: (
-                    labels.classifier(p.unseen_classifier.name) if "figure6" in p.parts else "none"
-                ),
-            ),
+            ("classifier that training never saw", "“ResNet”, depth not said", _unseen),
             ("seeds", _NOT_SAID, lambda p: str(len(p.seeds))),
         )
     ]
@@ -83,6 +65,19 @@ def _head(profile: Profile) -> str:
 
 def _batch(profile: Profile) -> str:
     return f"{profile.recovery.batch_size} clean and as many distorted"
+
+
+def _share(profile: Profile) -> str:
+    return f"{100 * profile.recovery.classifier_share:g} %"
+
+
+def _rate(profile: Profile) -> str:
+    return f"{profile.recovery.learning_rate:g}, {_RATES[profile.recovery.schedule]}"
+
+
+def _unseen(profile: Profile) -> str:
+    named = "figure6" in profile.parts
+    return labels.classifier(profile.unseen_classifier.name) if named else "none"
 
 
 def render(profiles: Sequence[Profile], file: str) -> Rendered:

@@ -14,15 +14,9 @@ from qrlib.records import selection, store
 
 
 def samples_entry(profile: Profile, method: str) -> dict[str, Any] | None:
-    """What a method's record says of its sheet, for `qrlib.experiments.samples.read`; of several seeds the first.
+    """What a method's record says of its sheet, for `qrlib.experiments.samples.read_sheet`.
 
-    None where there is no such record, or one from before sheets were kept.
-
-    Args:
-        method: key of `qrlib.paper.METHODS`; its network for noise.
-
-    Raises:
-        QrlibError: a damaged record.
+    Of several seeds it is the first, of two networks that for noise.  None where there is no such record.
     """
     restorer = selection.restorer_of(method, "noise")
     seed = "" if restorer == "none" else f"-seed{profile.seeds[0]}"
@@ -46,9 +40,6 @@ def lost_and_recovered(
     clean: np.ndarray, distorted: np.ndarray, restored: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Images that a distortion takes away from the classifier, and those of them that a restorer gives back.
-
-    Args:
-        clean, distorted, restored: whether each image is recognised so; bool, of one shape.
 
     >>> lost_and_recovered(*np.array([[1, 1, 1, 0], [0, 0, 1, 0], [1, 0, 1, 1]], bool))
     (array([ True,  True, False, False]), array([ True, False, False, False]))
@@ -81,10 +72,7 @@ def first_example(
 
 
 def table(entries: Mapping[str, Mapping[str, Any]], profile: Profile) -> pd.DataFrame:
-    """What the classifier said of every tile, one a row.
-
-    Args:
-        entries: what the records say of their sheets, by method.
+    """What the classifier said of every tile of the methods' sheets, one a row.
 
     Returns:
         Columns method, image (its name in the data set), label, distortion, level, strength, answer,

@@ -46,8 +46,6 @@ TIMED = {
         "classify a distorted image, VGG16",
     ),
 }
-#: The paper's classifier, by our name.
-PAPER_CLASSIFIER = "vgg16"
 
 
 def table(results: pd.DataFrame, choice: Selection = ONLY) -> pd.DataFrame:
@@ -95,13 +93,7 @@ def table(results: pd.DataFrame, choice: Selection = ONLY) -> pd.DataFrame:
 def restorer_times(
     results: pd.DataFrame, metric: str, restorer: str, choice: Selection = ONLY
 ) -> pd.DataFrame:
-    """The times of one restorer, one row a seed, all measured on one device.
-
-    Raises:
-        QrlibError: as `qrlib.records.selection.select`; there is no column device, or several devices.
-    """
-    if "device" not in results.columns:
-        raise QrlibError("times have no column device: pass what qrlib.records.store.read returns")
+    """The times of one restorer, one row a seed; `QrlibError` if they are of several devices."""
     selected = select(results, choice, metric=metric, restorers=[restorer])
     times = selected[selected["restorer"] == restorer]
     devices = sorted(set(times["device"]))
@@ -110,19 +102,15 @@ def restorer_times(
             f"{metric} of {restorer} was measured on {', '.join(devices)}: times of several devices "
             "have no mean, so remove the record of one"
         )
-    return times if "error" in times.columns else times.assign(error=math.nan)
+    return times
 
 
 def hindrance(rows: pd.DataFrame, metric: str, restorers: Iterable[str]) -> str:
-    """Why times of these restorers cannot be compared; "" if they can.
-
-    Args:
-        rows: of one metric, with the column device, which on a CPU names the threads as well.
-    """
+    """Why times of these restorers, rows of one metric, cannot be compared; "" if they can."""
     times = rows[rows["restorer"].isin(list(restorers))]
     if times["device"].nunique() > 1:
         return f"times of several devices ({', '.join(sorted(set(times['device'])))})"
-    if "error" in times.columns and times["error"].notna().all():
+    if times["error"].notna().all():
         return ""
     if metric == "seconds_per_epoch":
         return f"a training of fewer than {uncertainty.ENOUGH} epochs, too few to show a spread"
@@ -137,12 +125,7 @@ def training_times(
 
     Args:
         records: the training records, ``qrlib.records.store.read_records(profile, "recovery")``.
-        restorers: which ones.
-        results: rows of one profile and classifier (`qrlib.records.selection.select`), whose seeds of each
-            restorer are looked up among the records.
-
-    Raises:
-        QrlibError: a training record is missing.
+        results: rows of `qrlib.records.selection.select`, which say the seeds of each restorer.
     """
     first = results.iloc[0]
     rows = []
@@ -153,20 +136,15 @@ def training_times(
             seconds = [row["seconds"] for row in training["epochs"]]
             rows.append(
                 {
-                    **first[["profile", "dataset", "classifier"]],
-                    "restorer": restorer,
-                    "distortion": "noise",  # as timing records have it; training draws both
-                    "level": 3,
-                    "strength": 0.0,
-                    "seed": seed,
-                    "metric": "seconds_per_epoch",
-                    "value": statistics.median(seconds),
+                    **first[["profile", "dataset", "classifier"]], "restorer": restorer,
+                    # As timing records have it; training draws both distortions.
+                    "distortion": "noise", "level": 3, "strength": 0.0, "seed": seed,
+                    "metric": "seconds_per_epoch", "value": statistics.median(seconds),
                     "error": uncertainty.standard_error_of_median(seconds),
-                    "n": training["images"]["train"],
-                    "record": f"{record['name']}.json",
+                    "n": training["images"]["train"], "record": f"{record['name']}.json",
                     "device": str(record["provenance"]["device"]),
                 }
-            )
+            )  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -178,12 +156,7 @@ def render(
     label: str = "ours",
     up: str = sources.OF_PROFILE,
 ) -> Rendered:
-    """A frame of `table` for reading, with the devices, and with what of it may be compared.
-
-    Args:
-        file, up: as in `qrlib.report.sources.line`.
-        image_size: the side of the profile's images, in pixels.
-    """
+    """A frame of `table` for reading, with the devices, and with what of it may be compared."""
     rows = []
     for row in table.to_dict("records"):
         digits = 0 if row["unit"] == "s" else 2
@@ -192,7 +165,7 @@ def render(
         rows.append([row["what"], row["unit"], printed, ours])
     classifier = table["classifier"].iloc[0]
     ratio = "The ratio is easier to compare: classifier and image size are the paper's."
-    if (classifier, image_size) != (PAPER_CLASSIFIER, PAPER_SIZE):
+    if (classifier, image_size) != ("vgg16", PAPER_SIZE):
         ratio = (
             f"Nor is the ratio: ours is for {classifier} at {image_size} pixels, the paper's for VGG16 "
             f"at {PAPER_SIZE}, and how much QRNet adds depends on both."

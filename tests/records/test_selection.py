@@ -64,8 +64,6 @@ def test_other_refusals():
     other["strength"] += 1
     with pytest.raises(QrlibError, match=r"blur 1 differ in strength \(2.0, 3.0\)"):
         tables.table2(pd.concat([results(), other]))
-    with pytest.raises(QrlibError, match="have no column level, n"):
-        tables.table2(results().drop(columns=["level", "n"]))
     with pytest.raises(QrlibError, match=r"no accuracy results: .*python -m qrlib run PROFILE"):
         tables.table2(results().iloc[:0])
 

@@ -51,7 +51,3 @@ def test_courses_and_their_ends():
 def test_refusals():
     with pytest.raises(QrlibError, match="no training record qrnet_share_1-multiple-vgg16-seed1"):
         sampling.courses(made([0]), profile())
-    old = made([0])
-    del old[0]["training"]["epochs"][1]["val_vgg16_accuracy"]
-    with pytest.raises(QrlibError, match="has no accuracy on validation images: train it again"):
-        sampling.courses(old, profile([0]))

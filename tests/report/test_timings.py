@@ -42,8 +42,6 @@ def test_devices_do_not_mix():
     more = runs(results(), again.assign(device="a CPU"))
     with pytest.raises(QrlibError, match="of qrnet-multiple was measured on a CPU, a GPU"):
         timings.table(more)
-    with pytest.raises(QrlibError, match="have no column device"):
-        timings.table(results().drop(columns="device"))
 
 
 def test_profiles_and_classifiers_do_not_mix():

@@ -36,8 +36,7 @@ def check(
 
     Args:
         results, choice, times, training, unseen: as in `qrlib.report.claims.evidence.Evidence`.
-        ids: which claims, in the paper's order whatever the order here; default: all.
-        claims: the paper's, or others.
+        ids: which claims, in the paper's order; default: all.
 
     Returns:
         One claim a row: id, claim, where, how (what is compared), paper and ours (texts "left vs
@@ -47,8 +46,7 @@ def check(
         of `qrlib.report.claims.rule.VERDICTS`), why (it is not judged, in words, or "").
 
     Raises:
-        QrlibError: as `qrlib.records.selection.select`; an unknown id; a run has no value for a level;
-            two restorers have no seed in common.
+        QrlibError: as `qrlib.records.selection.by_seed`; two restorers have no seed in common.
     """
     evidence = Evidence(results, choice, times=times, training=training, unseen=unseen)
     printed_dataset = paper.DATASETS.get(evidence.dataset, "Caltech101")

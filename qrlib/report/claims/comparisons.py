@@ -151,11 +151,16 @@ class Comparison(Compared):
 
 
 def beats(
-    better: str, worse: str, distortion: str, levels: tuple[int, ...] = LEVELS, **side: Any
+    better: str,
+    worse: str,
+    distortion: str,
+    levels: tuple[int, ...] = LEVELS,
+    margin: float = 0.0,
+    **side: Any,
 ) -> Comparison:
     """One method > another, on one distortion; `side` as the fields of `Side`."""
     left, right = (Side(method, distortion, levels, **side) for method in (better, worse))
-    return Comparison(left, right)
+    return Comparison(left, right, margin)
 
 
 def _lines(evidence: Evidence, method: str, distortion: str, quality: str) -> list[pd.DataFrame]:

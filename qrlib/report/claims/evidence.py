@@ -15,7 +15,6 @@ from qrlib.records import per_image, selection
 from qrlib.records.selection import LEVELS, ONLY, Selection
 from qrlib.records.uncertainty import standard_error_of_mean
 from qrlib.report import labels, timings
-from qrlib.utils.errors import QrlibError
 
 TIMES = ("milliseconds_per_image", "seconds_per_epoch")
 #: Standard deviation over images of a restorer's change, dB and SSIM.
@@ -32,8 +31,7 @@ class Evidence:
             errors than those of two means.
         times: frame of ``qrlib.records.store.read(profile, kind="timing")``, if there is one.
         training: ``qrlib.records.store.read_records(profile, "recovery")``, for the seconds of an epoch.
-        unseen: the classifier that no restorer was trained with; default: the one beside the chosen
-            classifier that judged MQRNet.
+        unseen: the classifier that no restorer was trained with.
 
     Attributes:
         rows: the rows of a metric, under the unseen classifier or the chosen one; None: no such rows.
@@ -41,8 +39,7 @@ class Evidence:
             seed.  The rows must be there.
 
     Raises:
-        QrlibError: as `qrlib.records.selection.select`; several classifiers could be the unseen one; times or
-            trainings of another profile.
+        QrlibError: as `qrlib.records.selection.select`.
     """
 
     def __init__(
@@ -59,29 +56,10 @@ class Evidence:
         first = self._accuracies.iloc[0]
         self.profile, self.dataset, self.n = first["profile"], first["dataset"], int(first["n"])
         self._choice = Selection(self.profile, self.dataset, first["classifier"])
-        profiles = set() if times is None else set(times["profile"])
-        profiles |= {record.get("profile", self.profile) for record in training}
-        if others := sorted(profiles - {self.profile}):
-            raise QrlibError(
-                f"times or trainings of {', '.join(others)} beside results of "
-                f"{self.profile}: pass those of one profile"
-            )
-        self.unseen = unseen or self._find_unseen()
+        self.unseen = unseen
         # Claims share most of their numbers.
         self.rows = functools.cache(self._rows)
         self.means = functools.cache(self._means)
-
-    def _find_unseen(self) -> str | None:
-        rows = self._results
-        own = (rows["profile"] == self.profile) & (rows["dataset"] == self.dataset)
-        judges = set(rows.loc[own & (rows["restorer"] == "mqrnet-multiple"), "classifier"])
-        unseen = sorted(judges - {self._choice.classifier})
-        if len(unseen) > 1:
-            raise QrlibError(
-                f"MQRNet was judged by several classifiers ({', '.join(unseen)}): choose the one that "
-                "it was not trained with by unseen="
-            )
-        return unseen[0] if unseen else None
 
     def _rows(self, metric: str, unseen: bool = False) -> pd.DataFrame | None:
         frame = self._times if metric in TIMES else self._results

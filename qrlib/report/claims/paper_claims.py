@@ -176,10 +176,7 @@ def _on_end_to_end() -> Iterator[Claim]:
         "In most cases fine-tuning on both distortions is better than on one: it is on blur, and on "
         f"noise it is at most {SIMILAR} worse.",
         f"{_TABLE4} (which cases, and the margin, is our reading)",
-        (
-            beats(tuned[1], tuned[0], "blur"),
-            Comparison(Side(tuned[1], "noise"), Side(tuned[0], "noise"), SIMILAR),
-        ),
+        (beats(*tuned[::-1], "blur"), beats(*tuned[::-1], "noise", margin=SIMILAR)),
     )
     for distortion, on in _ON.items():
         yield Claim(
@@ -188,17 +185,13 @@ def _on_end_to_end() -> Iterator[Claim]:
             _TABLE4,
             tuple(beats("end-to-end", other, distortion) for other in tuned),
         )
+    blur, noise = (Side("end-to-end", d, over=tuned[1]) for d in ("blur", "noise"))
     yield Claim(
         "end-to-end-gains-most-on-blur",
         "QRNet trained end to end gains more on blur than on noise, over fine-tuning on both "
         "distortions.",
         _TABLE4,
-        (
-            Comparison(
-                Side("end-to-end", "blur", over=tuned[1]),
-                Side("end-to-end", "noise", over=tuned[1]),
-            ),
-        ),
+        (Comparison(blur, noise),),
     )
     yield Claim(
         "caltech256-end-to-end-on-blur",
@@ -242,14 +235,7 @@ def _on_another_classifier() -> Iterator[Claim]:
         "A classifier that was trained on clean images is poor under severe distortion: at high levels "
         f"it is more than {SIMILAR} below what it reaches with QRNet in front.",
         f"{_FIGURE6} (how poor is our reading)",
-        tuple(
-            Comparison(
-                Side("qrnet", d, HIGH, unseen=True),
-                Side("none", d, HIGH, unseen=True),
-                margin=-SIMILAR,
-            )
-            for d in _BOTH
-        ),
+        tuple(beats("qrnet", "none", d, HIGH, margin=-SIMILAR, unseen=True) for d in _BOTH),
     )
     for distortion in _BOTH:
         yield Claim(

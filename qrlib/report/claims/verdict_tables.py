@@ -37,13 +37,9 @@ PLACES = {
 def render(
     verdicts: pd.DataFrame, file: str, *, label: str = "ours", up: str = sources.OF_PROFILE
 ) -> Rendered:
-    """A frame of `qrlib.report.claims.check.check`, or some of its rows.
+    """A frame of `qrlib.report.claims.check.check`, or some of its rows; `label` is before our numbers.
 
     If a claim is not judged, the reason replaces our numbers.  Such claims are folded up behind the others.
-
-    Args:
-        file, up: as in `qrlib.report.sources.line`.
-        label: the words before our numbers.
     """
     judged = verdicts["verdict"] != NOT_JUDGED
     if judged.any() and not judged.all():

@@ -1,12 +1,10 @@
 """What there is to judge: one profile, one classifier, and perhaps an unseen one."""
 
-import pytest
 from support.frames import run, runs, timing
 from support.made_records import training_record
 
 from qrlib.records.selection import Selection
 from qrlib.report.claims.evidence import Evidence
-from qrlib.utils.errors import QrlibError
 
 VGG16 = Selection(classifier="vgg16")
 
@@ -22,19 +20,12 @@ def results():
     return runs(*judged)
 
 
-def test_the_unseen_classifier_is_the_other_one_that_judged_mqrnet():
-    evidence = Evidence(results(), VGG16)
-    assert evidence.unseen == "resnet50"
+def test_the_unseen_classifier_has_rows_of_its_own():
+    evidence = Evidence(results(), VGG16, unseen="resnet50")
     assert evidence.n == 400
     assert set(evidence.rows("accuracy", unseen=True)["n"]) == {90}
     assert set(evidence.rows("accuracy")["classifier"]) == {"vgg16"}
-    more = runs(results(), run("mqrnet-multiple", 0, 0.8, 0.7, 0.6, classifier="inception_v3"))
-    with pytest.raises(QrlibError, match=r"inception_v3, resnet50.*unseen="):
-        Evidence(more, VGG16)
-    assert Evidence(more, VGG16, unseen="inception_v3").unseen == "inception_v3"
-    none = Evidence(results()[lambda f: f["restorer"] != "mqrnet-multiple"], VGG16)
-    assert none.unseen is None
-    assert none.rows("accuracy", unseen=True) is None
+    assert Evidence(results(), VGG16).rows("accuracy", unseen=True) is None
 
 
 def test_what_lacks_is_said_once():
@@ -68,12 +59,3 @@ def test_times_and_trainings():
     epochs = evidence.rows("seconds_per_epoch")
     assert list(epochs["restorer"]) == ["qrnet-multiple"]
     assert list(epochs["value"]) == [20.0]
-
-
-def test_times_of_another_profile_are_refused():
-    other = timing("none", "milliseconds_per_image", 2.0, profile="caltech101")
-    with pytest.raises(QrlibError, match="of caltech101 beside results of quick"):
-        Evidence(results(), VGG16, times=other)
-    other = training_record("qrnet-multiple", 0.01) | {"profile": "smoke"}
-    with pytest.raises(QrlibError, match="of smoke beside results of quick"):
-        Evidence(results(), VGG16, training=[other])
