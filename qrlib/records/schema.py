@@ -74,12 +74,16 @@ class Convention(_Closed):
 
 
 class Case(_Closed):
+    """How the images of a column were distorted."""
+
     distortion: Literal["clean", "noise", "blur"]
     level: _Natural
     strength: _Size
 
 
 class Answer(_Closed):
+    """What the classifier said of a tile."""
+
     answer: str
     confidence: _Share
 
@@ -105,6 +109,8 @@ class PrecisionCheck(_Closed):
 
 
 class Provenance(_Open):
+    """Where a record comes from (`qrlib.experiments.train.provenance_of`)."""
+
     git_commit: str | None
     git_dirty: bool | None
     code: str
@@ -124,11 +130,15 @@ class Epoch(_Open):
 
 
 class Training(_Open):
+    """Its epochs, and which was kept."""
+
     epochs: list[Epoch] = []
     best_epoch: _Count | None = None
 
 
 class Record(_Closed):
+    """One run."""
+
     version: Literal[1] = Field(alias="schema")
     kind: Literal[KINDS]  # type: ignore[valid-type]
     name: _Name
