@@ -10,7 +10,6 @@ from support.made_records import made_record
 from qrlib.book import command_reference
 from qrlib.experiments import plan, profiles
 from qrlib.records import store
-from qrlib.utils.errors import QrlibError
 
 NOTEBOOKS = sorted((Path(__file__).resolve().parents[2] / "notebooks").glob("*.ipynb"))
 
