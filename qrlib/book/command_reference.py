@@ -78,18 +78,14 @@ def costs(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
             sources = [record["provenance"] for record in here]
             seconds = [source["seconds"] for source in sources]
             memory = [source.get("peak_memory_mb") or float("nan") for source in sources]
-            rows.append(
-                row
-                | {
-                    "device": device,
-                    "trained": sum(r["kind"] in ("classifier", "recovery") for r in here),
-                    "runs": len(sources),
-                    "hours": sum(seconds) / 3600,
-                    "longest": max(seconds) / 3600,
-                    "memory": pd.Series(memory).max() / 1000,
-                    "records": tuple(f"{r['name']}.json" for r in here),
-                }
-            )
+            row |= {
+                "device": device,
+                "runs": len(sources),
+                "memory": pd.Series(memory).max() / 1000,
+            }
+            row |= {"hours": sum(seconds) / 3600, "longest": max(seconds) / 3600}
+            row |= {"trained": sum(r["kind"] in ("classifier", "recovery") for r in here)}
+            rows.append(row | {"records": tuple(f"{r['name']}.json" for r in here)})
         if not records:
             rows.append(row | {"device": "", "trained": 0, "runs": 0, "records": ()})
     columns = "profile planned device trained runs hours longest memory records".split()

@@ -89,14 +89,6 @@ class Convention:
     ssim_border: str = "inner"
     psnr_mean: str = "images"
 
-    def __post_init__(self) -> None:
-        for field, value in dataclasses.asdict(self).items():
-            if value not in CHOICES[field]:
-                raise QrlibError(
-                    f"convention {field} must be one of {', '.join(map(repr, CHOICES[field]))}, "
-                    f"not {value!r}"
-                )
-
     @property
     def changes(self) -> dict[str, Any]:
         """The fields that differ from ours."""

@@ -131,14 +131,7 @@ def render_options(frame: pd.DataFrame, classifier: str, file: str) -> render.Re
     for option in OPTIONS:
         if option.method not in set(frame["method"]):
             continue
-        needs = [
-            word
-            for word, needed in (
-                ("training images", option.learns),
-                ("the distortion", option.told),
-            )
-            if needed
-        ]
+        needs = ["training images"] * option.learns + ["the distortion"] * option.told
         row = [labels.method(option.method), labels.joined(needs) if needs else "nothing"]
         for place in PLACES:
             there = (option.method, place) in cells.index

@@ -88,28 +88,24 @@ class Learning(Curves):
 
 def _frame(records: Sequence[Run], judge: str) -> pd.DataFrame:
     """Every epoch of every training: its losses and accuracy, and whether it was kept."""
-    columns = {"val_quality": "val_quality", "val_entropy": f"val_{judge}"}
-    columns |= {name: name for name in ("train_loss", "val_loss", "val_accuracy")}
-    names = (
-        "variant distortions seed epoch val_quality val_entropy train_loss val_loss val_accuracy"
-    )
-    return pd.DataFrame(
+    losses = {"val_quality": "val_quality", "val_entropy": f"val_{judge}"}
+    losses |= {name: name for name in ("train_loss", "val_loss", "val_accuracy")}
+    columns = f"variant distortions seed epoch {' '.join(losses)} kept profile record"
+    rows = (
         (
-            {
-                "variant": _variant(record),
-                "distortions": record["config"].get("distortions", "clean"),
-                "seed": int(re.findall(r"-seed(\d+)$", record["name"])[0]),
-                "epoch": epoch["epoch"],
-                **{name: epoch.get(column, math.nan) for name, column in columns.items()},
-                "kept": epoch["epoch"] == record["training"]["best_epoch"],
-                "profile": record["profile"],
-                "record": f"{record['name']}.json",
-            }
-            for record in sorted(records, key=_order)
-            for epoch in record["training"]["epochs"]
-        ),
-        columns=f"{names} kept profile record".split(),
+            _variant(record),
+            record["config"].get("distortions", "clean"),
+            int(re.findall(r"-seed(\d+)$", record["name"])[0]),
+            epoch["epoch"],
+            *(epoch.get(loss, math.nan) for loss in losses.values()),
+            epoch["epoch"] == record["training"]["best_epoch"],
+            record["profile"],
+            f"{record['name']}.json",
+        )
+        for record in sorted(records, key=_order)
+        for epoch in record["training"]["epochs"]
     )
+    return pd.DataFrame(rows, columns=columns.split())
 
 
 def _view(key: str, name: str, ylabel: str, records: Sequence[Run], column: str) -> dict[str, Any]:
@@ -122,25 +118,16 @@ def _view(key: str, name: str, ylabel: str, records: Sequence[Run], column: str)
     length = max((len(run["training"]["epochs"]) for run in runs), default=0)
     epochs = list(range(1, length + 1))
     panel = {
-        "key": "epochs",
-        "title": name,
-        "xlabel": "epoch",
-        "xs": epochs,
+        "key": "epochs", "title": name, "xlabel": "epoch", "xs": epochs,
         "labels": [str(epoch) for epoch in epochs],
         "heads": [f"epoch {epoch}" for epoch in epochs],
         "steps": [f"{epoch} of {length}" for epoch in epochs],
-    }
+    }  # fmt: skip
+    accuracy = column.endswith("accuracy")
     return {
-        "key": key,
-        "name": name,
-        "rows": "variant",
-        "extra": "kept epoch",
-        "ylabel": ylabel,
-        "ylim": [0, 1] if column.endswith("accuracy") else None,
-        "digits": 3 if column.endswith("accuracy") else 4,
-        "best": "highest" if column.endswith("accuracy") else "lowest",
-        "seeds": "lines",
-        "panels": [panel],
+        "key": key, "name": name, "rows": "variant", "extra": "kept epoch", "ylabel": ylabel,
+        "ylim": [0, 1] if accuracy else None, "digits": 3 if accuracy else 4,
+        "best": "highest" if accuracy else "lowest", "seeds": "lines", "panels": [panel],
         "series": [
             {
                 "key": variant,
@@ -150,7 +137,7 @@ def _view(key: str, name: str, ylabel: str, records: Sequence[Run], column: str)
             }
             for variant, runs in groups.items()
         ],
-    }
+    }  # fmt: skip
 
 
 def _variant(record: Run) -> str:

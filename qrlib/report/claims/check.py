@@ -57,13 +57,10 @@ def check(
         judgement = claim.check(evidence)
         printed, pairs = claim.printed(printed_dataset), judgement.pop("pairs")
         row: dict[str, Any] = {
-            "id": claim.id,
-            "claim": claim.text,
-            "where": claim.where,
-            "how": claim.how,
+            "id": claim.id, "claim": claim.text, "where": claim.where, "how": claim.how,
             "paper": _numbers(claim, printed) or "no number printed",
             "ours": _numbers(claim, pairs, "not comparable") or NOT_JUDGED,
-        }
+        }  # fmt: skip
         pairs = pairs or [None] * len(printed)
         row["comparisons"] = tuple(
             {"place": place, "relation": relation, "metric": c.metric, "paper": left, "ours": right}

@@ -110,7 +110,6 @@ class Comparison(Compared):
 
     @property
     def metric(self) -> str:
-        """Of left and right."""
         return self.left.metric
 
     def needs(self) -> Iterator[Need]:
