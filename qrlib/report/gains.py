@@ -100,7 +100,7 @@ def beside_each_other(
         for distortion in distortions:
             kinds = ("noise", "blur") if distortion in ("average", "clean") else (distortion,)
             row = {"method": label, "distortion": distortion}
-            row |= {"ours": means[label][distortion].mean(), "seeds": tuple(seeds)}
+            row |= {"ours": means[label][distortion].mean()} | {"seeds": tuple(seeds)}
             rows.append(
                 row | source_columns(on_seeds, [selection.restorer_of(method, k) for k in kinds])
             )

@@ -86,15 +86,6 @@ def test_what_stands_against_comparing_times():
     assert timings.hindrance(runs(results(), third), "milliseconds_per_image", pair) == ""
 
 
-def test_times_of_older_records_have_no_error():
-    old = results().drop(columns="error")
-    assert len(timings.table(old)) == 4
-    found = timings.restorer_times(old, "milliseconds_per_image", "none")
-    assert found["error"].isna().all()
-    rows = old[old["metric"] == "milliseconds_per_image"]
-    assert "no error" in timings.hindrance(rows, "milliseconds_per_image", ["none"])
-
-
 def test_rendered():
     text = unpadded(
         timings.render(timings.table(results()), "times", image_size=224, label="ours (a GPU)")
