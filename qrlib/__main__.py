@@ -86,9 +86,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         paths.check_variables()
         return _run(arguments)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:  # Lightning makes the second of SIGTERM
         print("stopped", file=sys.stderr)
-        return 130
+        return 130 if isinstance(stop, KeyboardInterrupt) else 143
     except QrlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -36,6 +36,16 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
     assert said.count("\n") == 1
 
 
+@pytest.mark.parametrize(("stop", "status"), [(KeyboardInterrupt, 130), (SystemExit, 143)])
+def test_what_was_stopped_is_no_success(monkeypatch, capsys, stop, status):
+    def end(_):
+        raise stop
+
+    monkeypatch.setattr(command, "_run", end)
+    assert command.main(["train", "smoke"]) == status
+    assert capsys.readouterr().err == "stopped\n"
+
+
 def test_a_misspelt_variable_is_refused(monkeypatch, capsys):
     monkeypatch.setenv("QRLIB_RESULT", "x")
     assert command.main(["recover", "a.png", "--out", "b.png"]) == 2

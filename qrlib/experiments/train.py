@@ -238,7 +238,8 @@ def _record(
     hashes = {name: weights.state_hash(net)}
     if target.exists():
         there = store.read_record(experiment.profile.name, name)
-        if there["provenance"]["weights"] == hashes and there["config"] == config:
+        same = there["provenance"]["weights"] == hashes and there["config"] == config
+        if same and _is_of(there["training"]["epochs"], history.rows):
             return target  # the run that trained these weights wrote it
     training = {
         **extra,
@@ -254,6 +255,15 @@ def _record(
         origin["code"] = plan.code_hash(experiment.code)
     return store.write(
         store.new_record(kind, name, experiment.profile.name, config, origin, training=training)
+    )
+
+
+def _is_of(rows: list[dict[str, Any]], history: list[dict[str, Any]]) -> bool:
+    """Whether a record's epochs say nothing else than the run's own history."""
+    return len(rows) == len(history) and all(
+        row.get(key, value) == value
+        for row, epoch in zip(rows, history, strict=True)
+        for key, value in epoch.items()
     )
 
 

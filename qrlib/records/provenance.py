@@ -133,11 +133,11 @@ def _git() -> tuple[str | None, bool | None]:
     try:
         commit = git(PACKAGE, "__init__.py", "rev-parse", "HEAD").decode().strip()
         return commit, bool(git(PACKAGE, "__init__.py", "status", *state).strip())
-    except OSError:
-        return None, None
-    except subprocess.CalledProcessError as error:
-        reason = error.stderr.decode(errors="replace").strip().partition("\n")[0]
-        if "not a git repository" not in reason:
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", b"").decode(errors="replace").strip() or str(error)
+        refused = not isinstance(error, OSError) and "not a git repository" not in reason
+        if refused or (PACKAGE.parent / ".git").exists():  # a checkout, though git says none
+            reason = reason.partition("\n")[0]
             print(f"WARNING: records name no commit, as git refuses it ({reason})", file=sys.stderr)
         return None, None
 

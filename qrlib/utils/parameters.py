@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from qrlib.utils import paths
 from qrlib.utils.errors import choose
 
 
@@ -16,7 +17,7 @@ def check(cells: Sequence[str] | None = None) -> None:
             None: IPython's.
 
     Raises:
-        QrlibError: an unknown name; the message lists the valid ones.
+        QrlibError: an unknown name, of a parameter or of a variable of ours; the message lists the valid ones.
 
     >>> check(["", "variant = 'qrnet'", "# Parameters\\nvarient = 'recnet'"])
     Traceback (most recent call last):
@@ -29,10 +30,12 @@ def check(cells: Sequence[str] | None = None) -> None:
         if shell is None:  # not run as a notebook: nobody gave parameters
             return
         cells = shell.user_ns["In"]
+        paths.check_variables()
     if len(cells) > 2 and cells[2].startswith("# Parameters"):
         declared, given = map(_assigned, cells[1:3])
         for name in given:
-            choose("parameter", name, declared)
+            if not name.startswith("PAPERMILL_"):  # its own, of --inject-paths
+                choose("parameter", name, declared)
 
 
 def _assigned(source: str) -> list[str]:

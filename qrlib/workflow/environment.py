@@ -11,7 +11,7 @@ from qrlib.utils import paths
 #: Variables that would change what Snakemake, Jupyter, Sphinx, Lightning and Python do here.
 FOREIGN = re.compile(
     r"(SNAKEMAKE|JUPYTER|IPYTHON|PAPERMILL|NBCLIENT|MPL|MATPLOTLIB|SPHINX|DOCUTILS|PYTEST)"
-    r"|GIT_(?!CONFIG)|BASH_|CDPATH$|PYTHON(STARTUP|INSPECT|WARNINGS|OPTIMIZE|VERBOSE|IOENCODING)"
+    r"|GIT_(?!CONFIG)|BASH_|BASHOPTS$|SHELLOPTS$|CDPATH$|PYTHON(STARTUP|INSPECT|WARNINGS|OPTIMIZE|VERBOSE|IOENCODING)"
     r"|(GLOBAL_|LOCAL_|NODE_|GROUP_)?RANK$|(LOCAL_)?WORLD_SIZE$|MASTER_(ADDR|PORT)$"
 )
 #: Of a job in which the run was started; its own jobs are no steps of that one.
@@ -52,6 +52,13 @@ def for_children(cluster: bool = False) -> dict[str, str]:
         "MPLCONFIGDIR": str(own / "matplotlib"),
         "TMPDIR": temporary_folder(),
     }
+
+
+def cores() -> int:
+    """The processor cores that this process may use, which a batch system may have made fewer."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def temporary_folder() -> str:

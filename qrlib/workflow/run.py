@@ -57,7 +57,7 @@ def run(
         # Nothing tells what made the pages that are there.
         command += ["--forcerun", *PAGES[target].split()]
     if cluster is None:
-        command += ["--cores", str(cores or os.cpu_count() or 1), "--config", f"profile={profile}"]
+        command += ["--cores", str(cores or environment.cores()), "--config", f"profile={profile}"]
     else:
         passed_on = sorted(name for name in variables if name.startswith("QRLIB_"))
         command += ["--profile", str(_cluster_folder(cluster))]
@@ -218,7 +218,7 @@ def execute(notebook: str | Path, executed: str | Path, parameters: Mapping[str,
     with tempfile.TemporaryDirectory(prefix="qrlib-kernel-") as folder:
         # Not by TCP: another kernel that starts at this moment may be given the same ports.
         sockets = {"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}}
-        papermill.execute_notebook(
+        done = papermill.execute_notebook(
             notebook,
             executed,
             given,
@@ -228,6 +228,11 @@ def execute(notebook: str | Path, executed: str | Path, parameters: Mapping[str,
             start_timeout=300,
             config=Config(sockets),
         )
+    outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
+    if any(
+        output.get("ename") == "SystemExit" for output in outputs
+    ):  # papermill takes it for success
+        raise QrlibError(f"{executed} was stopped before its end; run the same command again")
 
 
 def publish(notebook: str | Path, profile: str, stamp: str | Path, records: Iterable[str]) -> None:
@@ -236,10 +241,17 @@ def publish(notebook: str | Path, profile: str, stamp: str | Path, records: Iter
     profiles.check_name(profile)
     page = f"notebooks/{_name(notebook)}.ipynb"
     notebooks.page(notebook, paths.results(profile) / page, run=True)
-    results = [page, *(f"records/{name}.json" for name in records)]
+    hashes = {
+        name: _result_hash(profile, name)
+        for name in (page, *map("records/{}.json".format, records))
+    }
+    if missing := [name for name, content in hashes.items() if content is None]:
+        raise QrlibError(
+            f"{notebook} ended well, but {missing[0]} is not in {paths.results(profile)}"
+        )
     for other in files.visible(stamp.parent, f"{_name(stamp)}@*.json"):
         other.unlink()  # of other settings, whose results these have replaced
-    files.write_json(stamp, {name: _result_hash(profile, name) for name in results})
+    files.write_json(stamp, hashes)
 
 
 def _name(path: Path) -> str:

@@ -1,5 +1,7 @@
 """Runs without notebooks leave what the notebooks leave."""
 
+import copy
+
 import pytest
 
 from qrlib.__main__ import main
@@ -42,7 +44,12 @@ def test_records_of_a_run_and_of_what_it_needs(capsys):
         assert store.path("smoke", needed).is_file()
     # What a notebook then does finds it trained.
     x = headless.runs_by_name(profiles.load("smoke"))["small_qrnet-multiple-small_vgg-seed0"]
-    before = store.read_record("smoke", x.recovery_run)["provenance"]["weights"]
+    before = store.read_record("smoke", x.recovery_run)
     train.obtain_restorer(x, train.load_data(x))
-    assert store.read_record("smoke", x.recovery_run)["provenance"]["weights"] == before
+    assert store.read_record("smoke", x.recovery_run) == before
+    damaged = copy.deepcopy(before)
+    damaged["training"]["epochs"][0]["val_loss"] *= 2
+    store.write(damaged)
+    train.obtain_restorer(x, train.load_data(x))
+    assert store.read_record("smoke", x.recovery_run)["training"] == before["training"]
     assert "already trained" in capsys.readouterr().out

@@ -144,6 +144,14 @@ def test_a_refusal_of_git_is_said(tmp_path, monkeypatch, capsys):
     assert "dubious ownership" in said
 
 
+def test_a_checkout_that_git_no_longer_knows_is_said(package, capsys):
+    assert provenance.describe("CPU")["git_commit"] is None
+    assert capsys.readouterr().err == ""
+    (package.parent / ".git").write_text("gitdir: /moved/away")  # a worktree of a repository
+    assert provenance.describe("CPU")["git_commit"] is None
+    assert "not a git repository: /moved/away" in capsys.readouterr().err
+
+
 def test_git_that_is_not_installed(monkeypatch):
     monkeypatch.setenv("PATH", "")
     described = provenance.describe("CPU")

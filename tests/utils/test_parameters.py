@@ -20,7 +20,7 @@ def test_every_notebook_asks(path):
     assert "parameters" in cells[0].metadata.tags
     names = parameters._assigned(declared)
     parameters.check(["", declared, asking.source])
-    for name in names:
+    for name in [*names, "PAPERMILL_INPUT_PATH"]:
         parameters.check(["", declared, f"# Parameters\n{name} = 1\n", asking.source])
     valid = ", ".join(names) or "none"
     with pytest.raises(QrlibError, match=rf"unknown parameter 'varient'.*valid: {valid}"):

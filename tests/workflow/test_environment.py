@@ -24,8 +24,8 @@ def _elsewhere(folders, monkeypatch):
     "name",
     [
         "SNAKEMAKE_PROFILE", "GIT_DIR", "GIT_INDEX_FILE", "JUPYTER_PATH", "IPYTHONDIR", "MPLBACKEND",
-        "MATPLOTLIBRC", "BASH_ENV", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTEST_ADDOPTS", "SPHINXOPTS", "LOCAL_RANK",
-        "WORLD_SIZE", "SLURM_NTASKS",
+        "MATPLOTLIBRC", "BASH_ENV", "SHELLOPTS", "PYTHONSTARTUP", "PYTHONWARNINGS", "PYTEST_ADDOPTS", "SPHINXOPTS",
+        "LOCAL_RANK", "WORLD_SIZE", "SLURM_NTASKS",
     ],
 )  # fmt: skip
 def test_settings_for_other_work_are_left_out(monkeypatch, name):
@@ -44,6 +44,11 @@ def test_others_are_kept(monkeypatch, name):
 def test_programs_that_submit_jobs_know_theirs(monkeypatch):
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     assert environment.for_children(cluster=True)["SLURM_JOB_ID"] == "7"
+
+
+def test_only_cores_that_it_may_use_count(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {3}, raising=False)
+    assert environment.cores() == 1
 
 
 def test_a_home_that_nobody_may_write_to(monkeypatch, folders):

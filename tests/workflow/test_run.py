@@ -22,7 +22,8 @@ def notebook(tmp_path):
     shown = nbformat.v4.new_code_cell(
         "import ipykernel\n"
         "print(ipykernel.get_connection_info(unpack=True)['transport'], profile, [label, seed])\n"
-        "assert seed != 13, 'an unlucky seed'"
+        "assert seed != 13, 'an unlucky seed'\n"
+        "if seed == 7: raise SystemExit  # as Lightning does when it is told to end"
     )
     path = tmp_path / "notebook.ipynb"
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python", "language": "python"}}
@@ -56,6 +57,26 @@ def test_a_run_is_kept_and_stamped(notebook, tmp_path):
         spoil()
         run.drop_stale_stamps("smoke")
         assert not stamp.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("seed", "message"),
+    [(7, "a-seed1.ipynb was stopped before its end"), (1, "records/a.json is not in")],
+)
+def test_a_run_that_left_no_record_is_not_stamped(notebook, tmp_path, capsys, seed, message):
+    stamp = paths.runs("smoke") / "stamps" / "a-seed1@0.json"
+    arguments = [
+        "execute-run",
+        str(notebook),
+        str(tmp_path / "a-seed1.ipynb"),
+        "smoke",
+        str(stamp),
+        "a",
+    ]
+    assert main([*arguments, "-p", "label", "x", "-p", "seed", str(seed)]) == 2
+    assert message in capsys.readouterr().err
+    assert not stamp.exists()
 
 
 def test_a_run_that_did_nothing_is_no_success(monkeypatch):
