@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 from support.project import LEFT_OUT
 
-from browser.conftest import DESKTOP, PHONE, Visit, new_page, widen
+from browser.conftest import DESKTOP, PHONE, Visit, new_page, settle, widen
 from qrlib.experiments import coverage, profiles, samples
 from qrlib.records import selection, store
 from qrlib.report import labels, tables
@@ -134,17 +134,14 @@ def test_distortions_by_photograph_kind_and_level(visit: Callable) -> None:
     assert seen(picture).std() > 0.01  # decoded, not a broken image
 
 
-@pytest.fixture
-def playing(visit: Callable) -> Locator:
-    """The explorer of distortions, on a page whose time stands still."""
+def test_play_goes_through_the_levels_once_and_is_one_step_for_who_wants_less_motion(
+    visit: Callable,
+) -> None:
+    """On a page whose time stands still."""
     page = visit(DISTORTIONS).page
-    qx = explorer(page)
+    playing = explorer(page)
     page.clock.install()
     page.clock.pause_at(page.evaluate("Date.now() + 1000"))
-    return qx
-
-
-def test_play_goes_through_the_levels_once(playing: Locator) -> None:
     level = playing.get_by_role("slider")
     play = playing.locator(".qx-play")
     level.press("End")
@@ -154,18 +151,15 @@ def test_play_goes_through_the_levels_once(playing: Locator) -> None:
         assert level.input_value() == value
         assert play.inner_text() == ("▶ Play" if value == "5" else "⏸ Pause")
         sources.add(playing.locator("img[data-name=distorted]").get_attribute("src"))
-        playing.page.clock.run_for(900)
+        page.clock.run_for(900)
     assert len(sources) == 6
     assert level.input_value() == "5"
-
-
-def test_play_is_one_step_for_those_who_want_less_motion(playing: Locator) -> None:
-    playing.page.emulate_media(reduced_motion="reduce")
-    play = playing.locator(".qx-play")
+    page.emulate_media(reduced_motion="reduce")
     expect(play).to_have_text("Next")
+    level.press("Home")
     play.click()
-    playing.page.clock.run_for(5000)
-    assert playing.get_by_role("slider").input_value() == "4"
+    page.clock.run_for(5000)
+    assert level.input_value() == "1"
 
 
 def test_restored_images_are_the_tiles_of_the_sheets(visit: Callable) -> None:
@@ -335,10 +329,13 @@ def test_no_tick_meets_the_name_of_its_axis(recovery: Callable, width: int) -> N
             assert room >= 0, view
 
 
-def test_letters_are_light_in_the_dark(visit: Callable) -> None:
-    for dark in (False, True):
-        page = visit(RECOVERY, dark=dark).page
-        qx = explorer(page)
+def test_letters_are_light_in_the_dark(recovery: Callable) -> None:
+    page = recovery()
+    qx = explorer(page)
+    for dark in (True, False):
+        theme = "dark" if dark else "light"
+        page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+        settle(page)
         fill = qx.locator(".qx-chart text").first.evaluate("e => getComputedStyle(e).fill")
         ground = qx.locator(".qx-chart").first.evaluate("e => getComputedStyle(e).backgroundColor")
         assert (sum(map(int, re.findall(r"\d+", fill)[:3])) > 384) == dark

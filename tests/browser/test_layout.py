@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import FloatRect, Locator
 
-from browser.conftest import DESKTOP, PHONE, until, widen
+from browser.conftest import DESKTOP, PHONE, settle, until, widen
 
 pytestmark = pytest.mark.slow
 
@@ -25,8 +25,11 @@ def test_a_page_works_from_a_file(visit: Callable, name: str) -> None:
 
 
 def test_photographs_have_light_letters_in_the_dark(visit: Callable) -> None:
+    page = visit("_executed/distortions.html").page
     for dark in (False, True):
-        page = visit("_executed/distortions.html", dark=dark).page
+        theme = "dark" if dark else "light"
+        page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+        settle(page)
         shown = page.locator("#fig-noise img:visible")
         assert shown.count() == 1
         assert ("night" in str(shown.get_attribute("src"))) == dark
@@ -45,8 +48,20 @@ def box(part: Locator) -> FloatRect:
     return place
 
 
-def test_verdicts_are_cards_on_a_phone_and_wide_on_a_desk(visit: Callable) -> None:
+def test_verdicts_are_filtered_and_are_cards_on_a_phone_and_wide_on_a_desk(
+    visit: Callable,
+) -> None:
     page = visit("_executed/does_it_hold.html", width=PHONE).page
+    rows = page.locator(".qr-matrix tbody tr")
+    every = rows.count()
+    for kind in ("holds", "close"):
+        page.locator(f'[name="qr-verdict"][value="{kind}"]').check()
+        shown = rows.locator("visible=true")
+        assert 0 <= shown.count() < every
+        kinds = shown.evaluate_all("all => all.map((row) => row.dataset.verdict)")
+        assert set(kinds) <= {kind}
+    page.locator('[name="qr-verdict"][value=""]').check()
+    assert rows.locator("visible=true").count() == every
     page.locator("details:has(.qr-claims) > summary").first.click()
     table = page.locator(".qr-claims").first
     assert box(table)["x"] >= 0
@@ -70,20 +85,6 @@ def test_the_first_screen_says_whose_claim_it_is_and_leads_on(visit: Callable) -
     size = "e => parseFloat(getComputedStyle(e).fontSize)"
     headings = [page.locator(f".bd-article {tag}").first.evaluate(size) for tag in ("h1", "h2")]
     assert headings[0] > headings[1]
-
-
-def test_claims_are_filtered_by_their_verdict(visit: Callable) -> None:
-    page = visit("_executed/does_it_hold.html", width=PHONE).page
-    rows = page.locator(".qr-matrix tbody tr")
-    every = rows.count()
-    for kind in ("holds", "close"):
-        page.locator(f'[name="qr-verdict"][value="{kind}"]').check()
-        shown = rows.locator("visible=true")
-        assert 0 <= shown.count() < every
-        kinds = shown.evaluate_all("all => all.map((row) => row.dataset.verdict)")
-        assert set(kinds) <= {kind}
-    page.locator('[name="qr-verdict"][value=""]').check()
-    assert rows.locator("visible=true").count() == every
 
 
 def test_the_way_from_the_first_page_to_a_photo_of_ones_own_needs_no_mouse(visit: Callable) -> None:

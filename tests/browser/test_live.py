@@ -425,8 +425,11 @@ def test_a_part_of_the_record_is_computed_again(demo: Demo, html: Path) -> None:
     expect(said).to_contain_text("The answers agree")
     text = (html / "live" / "verify.js").read_text()
     wanted = json.loads(text.partition("=")[2].rstrip(";\n"))
-    n = len(wanted["right"])
-    expect(said).to_contain_text(f"agree for {n} of {n} images")
+    told = re.search(r"agree for (\d+) of (\d+) images", said.inner_text())
+    assert told
+    alike, n = map(int, told.groups())
+    assert n == len(wanted["right"])
+    assert alike >= n - 1  # weights of half the bytes may turn a close call
 
 
 def test_a_link_names_an_example_and_never_a_photo_of_ones_own(demo: Demo) -> None:
@@ -507,13 +510,16 @@ def test_networks_and_classifier_are_linked_to_their_records(
 
 
 @pytest.mark.parametrize("name", ["WebAssembly", "Worker", "DecompressionStream"])
-def test_a_browser_that_cannot_says_so_and_shows_the_picture(visit: Callable, name: str) -> None:
-    opened = visit("rerun.html")
-    opened.page.add_init_script(f"delete window.{name}")
-    opened.page.goto(f"{opened.site}try.html")
-    expect(opened.page.locator("#qr-live [role=alert]")).to_contain_text("cannot run QRNet")
-    expect(opened.page.locator(".qr-live-poster img")).to_be_visible()
-    expect(opened.page.locator(".qr-live-begin")).to_be_hidden()
+def test_a_browser_that_cannot_says_so_and_shows_the_picture(
+    browser: Browser, server: str, name: str
+) -> None:
+    page = new_page(browser)
+    page.add_init_script(f"delete window.{name}")
+    page.goto(f"{server}try.html")
+    expect(page.locator("#qr-live [role=alert]")).to_contain_text("cannot run QRNet")
+    expect(page.locator(".qr-live-poster img")).to_be_visible()
+    expect(page.locator(".qr-live-begin")).to_be_hidden()
+    page.context.close()
 
 
 def test_a_download_that_fails_says_so_and_can_be_repeated(visit: Callable) -> None:
@@ -529,20 +535,16 @@ def test_a_download_that_fails_says_so_and_can_be_repeated(visit: Callable) -> N
     opened.errors.clear()  # the browser logs the request that failed
 
 
-def test_fits_any_width_before_the_start(visit: Callable) -> None:
-    opened = visit("try.html", width=320)
-    for width in (320, 800, 1000, 1199, 1200, 1600):
-        opened.page.set_viewport_size({"width": width, "height": 900})
-        settle(opened.page)
-        assert opened.too_wide() == 0, width
-
-
 def test_a_photo_is_chosen_on_the_poster_and_loads_no_more_than_it_needs(
     visit: Callable, manifest: dict[str, Any]
 ) -> None:
-    """On a phone, from the keyboard."""
-    opened = visit("try.html", width=PHONE)
+    """On a phone, from the keyboard; before that the page fits any width."""
+    opened = visit("try.html", width=320)
     page = opened.page
+    for width in (320, 800, 1000, 1199, 1200, 1600, PHONE):
+        page.set_viewport_size({"width": width, "height": 844})
+        settle(page)
+        assert opened.too_wide() == 0, width
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.focus("#qr-first")
