@@ -197,17 +197,13 @@ def open_experiment(
     seed: int = 0,
     overrides: Mapping[str, Any] | str | None = None,
 ) -> Experiment:
-    """Check a notebook's parameters and return the experiment they name.
+    """The experiment that a notebook's parameters name; of a wrong one, `QrlibError` lists the valid values.
 
     Args:
         profile: None means QRLIB_PROFILE, else "quick".
         variant: one of `VARIANTS`.
         distortions: what it is trained on; None is the variant's usual choice, the first.
-        seed: of initialisation, batches and distortions.
         dataset, classifier, overrides: see `qrlib.experiments.profiles.load`.
-
-    Raises:
-        QrlibError: an unknown or mistyped value; the message lists the valid ones.
     """
     chosen = profiles.load(profile, dataset=dataset, classifier=classifier, overrides=overrides)
     valid = VARIANTS[choose("variant", variant, VARIANTS)].distortions
