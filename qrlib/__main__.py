@@ -86,9 +86,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         paths.check_variables()
         return _run(arguments)
-    except (KeyboardInterrupt, SystemExit) as stop:  # Lightning makes the second of SIGTERM
+    except (KeyboardInterrupt, SystemExit) as stop:
         print("stopped", file=sys.stderr)
-        return 130 if isinstance(stop, KeyboardInterrupt) else 143
+        # Lightning makes a SystemExit of SIGTERM, and one with a status of Ctrl-C.
+        return 143 if isinstance(stop, SystemExit) and not stop.code else 130
     except QrlibError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

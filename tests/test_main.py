@@ -36,7 +36,9 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize(("stop", "status"), [(KeyboardInterrupt, 130), (SystemExit, 143)])
+@pytest.mark.parametrize(
+    ("stop", "status"), [(KeyboardInterrupt, 130), (SystemExit(1), 130), (SystemExit, 143)]
+)
 def test_what_was_stopped_is_no_success(monkeypatch, capsys, stop, status):
     def end(_):
         raise stop

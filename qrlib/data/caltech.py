@@ -111,8 +111,10 @@ def find(
         images = [p for p in files.visible(directory, "*") if p.suffix.lower() in SUFFIXES]
         if not images:
             raise QrlibError(f"class folder {directory} holds no image; fill it or remove it")
-        for path in images:
+        for i, path in enumerate(images):
             _check(path, layout)
+            if i and path.stem == images[i - 1].stem:
+                raise QrlibError(f"{path} and {images[i - 1].name} have one name: remove the copy")
         listing[directory.name] = [path.name for path in images]
     count = sum(map(len, listing.values()))
     few = classes is None and len(listing) != layout.classes
