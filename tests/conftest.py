@@ -27,8 +27,16 @@ settings.load_profile("qrlib")
 
 
 def pytest_collection_modifyitems(items):
-    """The built project is begun first; the browser's tests come last, when it is there."""
-    ranks = {"tests/workflow/test_end_to_end.py": 0, "tests/browser": 2}
+    """The built project is begun first; the browser's tests come last, when it is there.
+
+    The longest of them first, else one process would still be at it when the others have nothing to do.
+    """
+    ranks = {
+        "tests/workflow/test_end_to_end.py": 0,
+        "tests/browser/test_whole_pages.py": 2,
+        "tests/browser/test_live.py": 3,
+        "tests/browser": 4,
+    }
     items.sort(key=lambda item: next((r for p, r in ranks.items() if item.nodeid.startswith(p)), 1))
 
 
