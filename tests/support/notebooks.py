@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import matplotlib.pyplot as plt
 
 from support.project import ROOT
 
@@ -30,9 +31,10 @@ def source(cell: dict[str, Any]) -> str:
 
 
 def execute(path: Path, profile: str = "quick") -> None:
-    """Run the code of a notebook for a profile, as papermill does."""
+    """Run the code of a notebook for a profile, as papermill does; as in a kernel, no figure stays open."""
     names: dict[str, Any] = {"display": print}
     for cell in code_cells(path):
         exec(source(cell), names)  # noqa: S102 - our own cell
+        plt.close("all")
         if "parameters" in cell["metadata"].get("tags", []):
             names |= {"profile": profile, "profiles": [profile]}
