@@ -10,14 +10,15 @@ from pathlib import Path
 
 from benchmarks import goals, groups, machine, results, running, tables
 from benchmarks.contest import OURS
-from benchmarks.settings import CLASSIFIERS, CORPORA, GROUPS, Settings, default, usable_threads
+from benchmarks.settings import CLASSIFIERS, CORPORA, GROUPS, Settings, default
 from qrlib.utils.errors import QrlibError
+from qrlib.workflow import environment
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Measure what the arguments ask for; returns 1 if a contestant of this project failed."""
     asked = parser().parse_args(arguments)
-    threads = asked.threads or usable_threads()
+    threads = asked.threads or environment.cores()
     os.environ.update(running.environment(threads))  # read by libraries when they are imported
     try:
         chosen = _groups(asked.only)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import dataclass
 from typing import Any
 
 from qrlib.utils.errors import QrlibError, choose
+from qrlib.workflow import environment
 
 #: The groups of contests, in the order in which they run.
 GROUPS = ("step", "distort", "infer", "grow", "photo")
@@ -62,13 +62,6 @@ class Settings:
         return dataclasses.asdict(self)
 
 
-def usable_threads() -> int:
-    """Processors that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def default(device: str, small: bool | None = None, **chosen: Any) -> Settings:
     """Settings for a device: on a CPU small ones, on a GPU the paper's (224 pixels, batches of 32, all
     of Caltech101).
@@ -81,7 +74,7 @@ def default(device: str, small: bool | None = None, **chosen: Any) -> Settings:
     """
     choose("device", device, ("cpu", "cuda"))
     small = device == "cpu" if small is None else small
-    values: dict[str, Any] = {"device": device, "threads": usable_threads(), "small": small}
+    values: dict[str, Any] = {"device": device, "threads": environment.cores(), "small": small}
     values |= {"classifier": "vgg16", "rounds": 3 if small else 5}
     if small:
         values |= {"size": 64, "batch": 16, "corpus": "photographs", "images": 48, "validation": 16}

@@ -229,9 +229,8 @@ def execute(notebook: str | Path, executed: str | Path, parameters: Mapping[str,
             config=Config(sockets),
         )
     outputs = [output for cell in done.cells for output in cell.get("outputs", [])]
-    if any(
-        output.get("ename") == "SystemExit" for output in outputs
-    ):  # papermill takes it for success
+    # Papermill takes it for success.
+    if any(output.get("ename") == "SystemExit" for output in outputs):
         raise QrlibError(f"{executed} was stopped before its end; run the same command again")
 
 
