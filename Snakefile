@@ -40,7 +40,7 @@ BIN = shlex.quote(str(Path(sys.executable).parent))
 PLAN = plan.experiments_of(PROFILE)
 CLASSIFIERS = {x.classifier_run: x for x in PLAN if x.variant_name == "none"}
 CLASSICAL = {x.recovery_run: x for x in PLAN if x.variant.classical}
-RESTORERS = {x.recovery_run: x for x in PLAN if x.variant.learns or x.variant.head}
+RESTORERS = {x.recovery_run: x for x in PLAN if x.variant.learns or x.variant.composed}
 TIMED = plan.timed(PROFILE)
 TIMINGS = [TIMED.timing_run] if TIMED in PLAN else []
 STANDALONE = {part: plan.standalone(PROFILE, part) for part in plan.standalone_runs(PROFILE)}
@@ -102,7 +102,7 @@ def found(folder, pattern):
 
 def records(x, run):
     """The records that a job writes."""
-    trained = [] if x.variant.head else [run]
+    trained = [] if x.variant.composed else [run]
     return [*trained, *(x.judged_by(role).evaluation_run for role in x.judges)]
 
 

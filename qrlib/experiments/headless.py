@@ -61,7 +61,7 @@ def _run_one(name: str, experiment: Experiment) -> list[str]:
         _, paths = classical.evaluate_classical(experiment, splits, judges, tried)
         print(f"{name}: evaluated, {mean_accuracies(experiment.profile.name, paths[0].stem)}")
         return [path.stem for path in paths]
-    if experiment.variant.learns or experiment.variant.head:
+    if experiment.variant.learns or experiment.variant.composed:
         restorer, history, record = train.obtain_restorer(experiment, splits, judges)
         written = [record.stem]
         print(f"{record.stem}: trained, best epoch {history.best_epoch}", flush=True)

@@ -29,12 +29,18 @@ STANDALONE: dict[Part, tuple[str, ...]] = {
 #: Classifiers that have no batch normalisation.
 WITHOUT_BATCH_STATISTICS = ("vgg16",)
 
+#: Settings of Algorithm 1 that a detector is trained with.
+DETECTOR_SETTINGS = (
+    "epochs", "patience", "batch_size", "learning_rate", "schedule", "validation_images",
+)  # fmt: skip
+
 #: The modules whose code decides a result, with all that they import.
 CODE = {
     "classifier": ("training.classifier", "classifiers", "data"),
     "recovery": ("training.recovery", "models", "classifiers", "data"),
     "evaluation": ("evaluation", "experiments.samples", "models", "classifiers", "data"),
     "heads": ("training.recovery", "training.restored", "models", "classifiers", "data"),
+    "detector": ("training.detector", "classifiers", "data"),
     "classical": ("experiments.classical",),
     "timing": ("experiments.latency", "models", "classifiers", "data"),
     "conventions": ("experiments.conventions",),
@@ -102,7 +108,7 @@ class Experiment:
         """Roles of all classifiers that judge this restorer; none for a mere starting point."""
         if self.variant_name == "none":
             return (self.role,)
-        if self.distortions == "clean" or self.variant.share:
+        if self.distortions == "clean" or self.variant.share or self.detects:
             return ()
         if (self.variant_name, self.distortions) in self._transferred:
             return ROLES
@@ -115,6 +121,11 @@ class Experiment:
         return PARTS["transfer"] if "transfer" in self.profile.parts else ()
 
     @property
+    def detects(self) -> bool:
+        """Whether it is a detector of distortions, and no restorer."""
+        return "detector" in self.variant.learns
+
+    @property
     def start(self) -> Experiment | None:
         """The experiment whose network this one starts from."""
         return self._with(self.variant.start)
@@ -123,6 +134,19 @@ class Experiment:
     def head(self) -> Experiment | None:
         """The experiment whose head judges this one, where it trains nothing itself."""
         return self._with(self.variant.head)
+
+    @property
+    def detector(self) -> Experiment | None:
+        """The detector that chooses among `routes`."""
+        return self._with("detector" if self.variant.routes else None)
+
+    @property
+    def routes(self) -> dict[str, Experiment]:
+        """Kind of distortion -> the experiment whose network restores what has it."""
+        return {
+            kind: dataclasses.replace(self, variant_name=variant, distortions=distortions)
+            for kind, (variant, distortions) in (self.variant.routes or {}).items()
+        }
 
     def _with(self, name: str | None) -> Experiment | None:
         """Another variant with the same seed, and with the same distortions if it knows any."""
@@ -135,11 +159,14 @@ class Experiment:
     @property
     def needs(self) -> tuple[Experiment, ...]:
         """The experiments whose networks this one takes."""
-        return tuple(x for x in (self.start, self.head) if x is not None)
+        networks = (self.start, self.head, self.detector, *self.routes.values())
+        return tuple(x for x in networks if x is not None)
 
     @property
     def code(self) -> str:
         """The key of `CODE` of its training."""
+        if self.detects or self.variant.routes:
+            return "detector"
         return "heads" if self.variant.frozen_start or self.variant.head else "recovery"
 
     @property
@@ -179,6 +206,11 @@ class Experiment:
         if kind in STANDALONE:
             config["standalone_images"] = self.profile.standalone_images
         recovery = config["recovery"]
+        if self.detects:
+            config["recovery"] = {
+                name: recovery[name] for name in DETECTOR_SETTINGS if name in recovery
+            }
+            return config
         if not self.variant.losses or "restorer" not in self.variant.learns:
             del recovery["classification_weight"]
         unused = "epochs" if self.distortions == "clean" else "pretrain_epochs"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from qrlib import classifiers, data, distortions, weights
 from qrlib.experiments import plan
@@ -20,6 +21,7 @@ from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.records import behaviour, provenance, store
 from qrlib.training.classifier import fit_classifier
+from qrlib.training.detector import Detector, Routed, fit_detector
 from qrlib.training.loop import History, LoopSettings
 from qrlib.training.recovery import learning_part, train_recovery
 from qrlib.training.restored import BehindRestorer
@@ -98,7 +100,7 @@ def obtain_restorer(
     experiment: Experiment,
     splits: data.Splits,
     judges: Mapping[str, classifiers.Classifier] | None = None,
-) -> tuple[QRNet | None, History, Path]:
+) -> tuple[nn.Module | None, History, Path]:
     """The experiment's network, trained or loaded, its history, and its record's path.
 
     Args:
@@ -106,21 +108,28 @@ def obtain_restorer(
             too, they are left tuned in it.
 
     Returns:
-        None instead of a network if only the classifier learned.  Where nothing learns but the head of
-        another run judges, history and record are that run's.
+        None instead of a network if only the classifier learned, or a detector.  Where nothing learns,
+        history and record are those of the run whose head judges, or of the detector.
     """
     settings, variant = experiment.recovery, experiment.variant
-    if not (variant.learns or variant.head):
+    if not (variant.learns or variant.composed):
         raise QrlibError(
             f"variant {experiment.variant_name!r} has no network to train; choose another"
         )
+    if experiment.detects:
+        _, history, record = obtain_detector(experiment, splits)
+        return None, history, record
+    if experiment.detector is not None:
+        routes = {kind: x.recovery_run for kind, x in experiment.routes.items()}
+        networks = {x.recovery_run: _trained(x, splits) for x in experiment.routes.values()}
+        detector, history, record = obtain_detector(experiment.detector, splits)
+        restorers = {kind: networks[run] for kind, run in routes.items()}
+        return Routed(detector, restorers), history, record
     torch.manual_seed(experiment.seed)
     restorer, parts = None, {}
     if experiment.start is not None:
         # It may have learned from the same classifier, which need not be loaded twice.
-        there = judges if variant.frozen_start else None
-        restorer = obtain_restorer(experiment.start, splits, there)[0]
-        assert restorer is not None
+        restorer = _trained(experiment.start, splits, judges if variant.frozen_start else None)
         parts["start"] = weights.state_hash(restorer)
     elif "restorer" in variant.learns:
         restorer = QRNet(variant.convs_per_block, dropout=settings.dropout)
@@ -165,6 +174,42 @@ def obtain_restorer(
     if experiment.profile.ship_weights and restorer is not None and _is_shipped(experiment):
         ship_weights(experiment, restorer)
     return restorer, history, record
+
+
+def _trained(
+    experiment: Experiment,
+    splits: data.Splits,
+    judges: Mapping[str, classifiers.Classifier] | None = None,
+) -> QRNet:
+    """The network of an experiment that trains one."""
+    network = obtain_restorer(experiment, splits, judges)[0]
+    assert isinstance(network, QRNet)
+    return network
+
+
+def obtain_detector(experiment: Experiment, splits: data.Splits) -> tuple[Detector, History, Path]:
+    """The experiment's detector of distortions, trained or loaded, its history, its record's path."""
+    settings = experiment.recovery
+    torch.manual_seed(experiment.seed)
+    detector = Detector(choices(experiment), experiment.profile.data.image_size)
+    name, config = experiment.recovery_run, experiment.config("recovery")
+    history = fit_detector(
+        detector,
+        splits,
+        paths.runs(experiment.profile.name) / name,
+        dataclasses.replace(
+            _loop(experiment, settings, settings.epochs), schedule=settings.schedule
+        ),
+        seed=experiment.seed,
+        name=name,
+        fingerprint=_fingerprint(experiment.code, config, splits, {}),
+        validation_images=settings.validation_images,
+    )
+    record = _record(
+        experiment, "recovery", name, config, splits, detector, history,
+        {"variant": experiment.variant_name, "meaning": experiment.variant.meaning},
+    )  # fmt: skip
+    return detector, history, record
 
 
 def loss(experiment: Experiment) -> RecoveryLoss:
@@ -230,7 +275,7 @@ def _record(
     name: str,
     config: dict[str, Any],
     splits: data.Splits,
-    net: torch.nn.Module,
+    net: nn.Module,
     history: History,
     extra: dict[str, Any],
 ) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from typing import Literal
 
 #: What of the paper a profile makes.
@@ -18,6 +19,7 @@ Part = Literal[
     "pretraining",
     "losses",
     "transfer",
+    "routed",
     "classical",
     "sampling",
     "heads",
@@ -35,12 +37,14 @@ class Variant:
     Attributes:
         meaning: one line for people.
         distortions: what it can be trained on; "clean" is no distortion.
-        learns: what an optimiser changes: "restorer" (the network of Table 1) and "head" (the
-            classifier's fully connected layers).
+        learns: what an optimiser changes: "restorer" (the network of Table 1), "head" (the
+            classifier's fully connected layers), or "detector" (`qrlib.training.detector`).
         losses: roles of the classifiers whose loss takes part (equation 4 or 5).
         start: the variant whose network it starts from; None is a random initialisation.  Where no
             restorer learns, that network stays as it is and restores what the classifier is shown.
         head: the variant whose head judges, where nothing learns; None: the classifier's own.
+        routes: kind of distortion -> variant and distortions of what restores the images in which the
+            detector finds it, where nothing learns.
         convs_per_block: 2 is QRNet, 1 small QRNet.
         classification_weight: lambda, in place of the profile's.
         quality_weight: of the L1 loss.
@@ -57,6 +61,7 @@ class Variant:
     losses: tuple[str, ...] = ()
     start: str | None = None
     head: str | None = None
+    routes: Mapping[str, tuple[str, str]] | None = None
     convs_per_block: int = 2
     classification_weight: float | None = None
     quality_weight: float = 1.0
@@ -69,6 +74,11 @@ class Variant:
     def frozen_start(self) -> bool:
         """Whether the network that it starts from stays as it is."""
         return self.start is not None and "restorer" not in self.learns
+
+    @property
+    def composed(self) -> bool:
+        """Whether it learns nothing and puts networks of other variants together."""
+        return self.head is not None or self.routes is not None
 
     @property
     def work(self) -> float:
@@ -185,6 +195,21 @@ VARIANTS = {
             ("wiener", "Wiener's deconvolution with the true kernel", "blur"),
         )
     },
+    "detector": Variant(
+        "tells clean, noisy and blurred images apart", ("multiple",), learns=("detector",)
+    ),
+    "recnet_routed": Variant(
+        "RecNet (noise) or RecNet (blur), whichever a detector names; clean images stay as they are",
+        ("multiple",),
+        learns=(),
+        routes={"noise": ("recnet", "noise"), "blur": ("recnet", "blur")},
+    ),
+    "qrnet_routed": Variant(
+        "QRNet where a detector finds noise or blur; clean images stay as they are",
+        ("multiple",),
+        learns=(),
+        routes={"noise": ("qrnet", "multiple"), "blur": ("qrnet", "multiple")},
+    ),
     **_heads("recnet", "RecNet"),
     **_heads("qrnet", "QRNet"),
 }
@@ -212,6 +237,7 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     "transfer": (
         ("recnet", "multiple"), ("qrnet", "multiple"), ("qrnet_of_second", "multiple"),
     ),
+    "routed": (("recnet_routed", "multiple"), ("qrnet_routed", "multiple")),
     "classical": tuple(
         (name, variant.distortions[0]) for name, variant in VARIANTS.items() if variant.classical
     ),
@@ -230,6 +256,7 @@ NAMED: tuple[Part, ...] = (
     "main",
     "losses",
     "transfer",
+    "routed",
     "classical",
     "heads",
     "crossed",

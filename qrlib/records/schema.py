@@ -57,6 +57,7 @@ class Result(_Closed):
     right: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")] | None = None
     confidence: str | None = None
     images: str | None = None
+    found: dict[str, _Share] | None = None  # kind -> in how many images a detector finds it
 
 
 class Convention(_Closed):

@@ -15,6 +15,9 @@ from qrlib.records.schema import KINDS, METRICS, SCHEMA, Record
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError, choose
 
+#: Columns of `read` that are not numbers.
+DETAILS = (*per_image.COLUMNS, "found")
+
 
 def path(profile: str, name: str) -> Path:
     """Where the record of a run lies."""
@@ -91,8 +94,8 @@ def read(profile: str, kind: str = "evaluation", *, images: bool = False) -> pd.
             of repeats; seconds an epoch), "corruptions" (accuracy on unseen ones; strength and level
             are the severity), "attacks" (accuracy; both are epsilon) or "adaptation" (accuracy).  They
             never share a frame.
-        images: the columns right, confidence and images as well: what is known of each image, as
-            `qrlib.records.per_image` takes it; missing in records from before it was kept.
+        images: the columns of `DETAILS` as well: what is known of each image, as `qrlib.records.per_image`
+            takes it, missing in records from before it was kept; and what a detector found.
 
     Columns: profile, dataset, restorer, classifier, distortion, level, strength, seed, metric, value,
     n, record (its file's name), device (the machine's, in words; of the seconds of an epoch that of the
@@ -118,8 +121,8 @@ def read(profile: str, kind: str = "evaluation", *, images: bool = False) -> pd.
         )
     frame = pd.DataFrame(rows)
     if not images:
-        return frame.drop(columns=[*per_image.COLUMNS], errors="ignore")
-    return frame.assign(**{column: None for column in per_image.COLUMNS if column not in frame})
+        return frame.drop(columns=[*DETAILS], errors="ignore")
+    return frame.assign(**{column: None for column in DETAILS if column not in frame})
 
 
 def _measured_on(provenance: dict[str, Any], metric: str) -> Any:

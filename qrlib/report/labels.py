@@ -42,6 +42,8 @@ METHODS = {
     "qrnet_finetuned_bare-multiple": "retrained for QRNet, without it",
     "recnet_before_finetuned-multiple": "RecNet before a fine-tuned classifier",
     "qrnet_before_finetuned-multiple": "QRNet before a fine-tuned classifier",
+    "recnet_routed-multiple": "RecNet, chosen by a detector",
+    "qrnet_routed-multiple": "QRNet, if a detector says so",
     "qrnet_if_surer-multiple": "QRNet if surer",
 }
 CLASSIFIERS = {

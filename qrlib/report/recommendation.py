@@ -40,6 +40,8 @@ OPTIONS = (
     Option("recnet-multiple"),
     Option("qrnet"),
     Option(restore_or_not.GATED),
+    Option("qrnet_routed-multiple"),
+    Option("recnet_routed-multiple"),
     Option("mqrnet-multiple"),
     Option("qrnet_classification_only-multiple"),
     Option("qrnet_unlabelled-multiple"),
@@ -226,6 +228,8 @@ def _how(method: str) -> str:
         "end-to-end": "train it together with QRNet, end to end",
         "recnet_finetuned-multiple": "put RecNet in front of it and train it on RecNet's images",
         "qrnet_finetuned-multiple": "put QRNet in front of it and train it on QRNet's images",
+        "qrnet_routed-multiple": "put QRNet in front of it, for images that a detector finds distorted",
+        "recnet_routed-multiple": "let a detector choose between RecNet (noise), RecNet (blur) and neither",
         restore_or_not.GATED: "ask it twice, with and without QRNet, and take the surer answer",
     }
     return ways.get(method, f"put {labels.method(method)} in front of it")

@@ -20,6 +20,12 @@ from qrlib.report.claims.evidence import Evidence, Side
 
 #: The restorer of the rows that `with_gate` adds.
 GATED = "qrnet_if_surer-multiple"
+#: A gate -> what it is held against.
+GATES = {
+    GATED: ("none", "qrnet"),
+    "qrnet_routed-multiple": ("none", "qrnet"),
+    "recnet_routed-multiple": ("none", "qrnet", "recnet-single"),
+}
 #: What may foretell whether an image is recognised -> whether one needs the clean image to know it.
 MEASURES = {"confidence": False, "psnr": True, "ssim": True}
 _WORDS = {"confidence": "the classifier's confidence", "psnr": "PSNR", "ssim": "SSIM"}
@@ -50,21 +56,25 @@ def with_gate(results: pd.DataFrame, restorer: str = "qrnet-multiple") -> pd.Dat
     return pd.concat([results, pd.DataFrame(rows)], ignore_index=True) if rows else results
 
 
-def against_both(evidence: Evidence, method: str = "qrnet") -> pd.DataFrame:
-    """The gate against never restoring and always restoring, by the rule of the claims.
+def against(evidence: Evidence, gate: str) -> pd.DataFrame:
+    """One of `GATES` against never restoring, always restoring, and what else it is held against.
+
+    Verdicts are by the rule of the claims.
 
     Returns:
         One place and rival a row: distortion, against, ours (accuracy of the gate, mean over levels),
         theirs, difference, standard_error (paired), verdict, restored (share of images), n, profile,
-        records.  Empty without rows of the gate.
+        records.  Empty without rows of the gate.  One network for each distortion is no rival on clean images.
     """
     rows = []
     accuracies = evidence.present("accuracy")
-    gates = accuracies[accuracies["restorer"] == GATED]
+    gates = accuracies[accuracies["restorer"] == gate]
     for place in ("clean", *labels.DISTORTIONS) if len(gates) else ():
-        restored = gates[gates["distortion"] == place]["restored"].mean()
-        for rival in ("none", method):
-            side, other = Side(GATED, place), Side(rival, place)
+        restored = _restored(gates[gates["distortion"] == place])
+        for rival in GATES[gate]:
+            side, other = Side(gate, place), Side(rival, place)
+            if (rival == "recnet-single" and place == "clean") or evidence.lacks(other.needs()):
+                continue
             judged = rule.judge(Comparison(side, other), evidence)
             ours, theirs = judged["pair"]
             row = {"distortion": place, "against": rival, "ours": ours, "theirs": theirs}
@@ -72,6 +82,34 @@ def against_both(evidence: Evidence, method: str = "qrnet") -> pd.DataFrame:
             needs = [*side.needs(), *other.needs(), *Side("none", place).needs()]
             row |= {"restored": restored, "n": evidence.n, "profile": evidence.profile}
             rows.append(row | {"records": evidence.records(needs)})
+    return pd.DataFrame(rows)
+
+
+def _restored(rows: pd.DataFrame) -> float:
+    """In which share of the images the gate restored."""
+    if "restored" in rows and rows["restored"].notna().all():
+        return float(rows["restored"].mean())
+    return float(np.mean([1 - found.get("clean", 0.0) for found in rows["found"]]))
+
+
+def found(evidence: Evidence, gate: str) -> pd.DataFrame:
+    """What the detector of a gate finds.
+
+    Returns:
+        One distortion and level a row: distortion, level, strength, clean, noise, blur (the shares of
+        images in which it finds each), n, profile, records.
+    """
+    accuracies = evidence.present("accuracy")
+    gates = accuracies[accuracies["restorer"] == gate].sort_values(["distortion", "level"])
+    rows = [
+        {
+            **{key: row[key] for key in ("distortion", "level", "strength", "n", "profile")},
+            **{kind: row["found"].get(kind, 0.0) for kind in _PLACES},
+            "records": (row["record"],),
+        }
+        for place in _PLACES
+        for row in gates[gates["distortion"] == place].to_dict("records")
+    ]
     return pd.DataFrame(rows)
 
 
@@ -84,16 +122,16 @@ _VERDICTS = {
 
 
 def in_words(frame: pd.DataFrame) -> str:
-    """A frame of `against_both` as Markdown."""
+    """A frame of `against` as Markdown."""
     cells = frame.set_index(["against", "distortion"])
     said = []
     for rival in dict.fromkeys(frame["against"]):
-        words = "never restoring" if rival == "none" else "restoring every image"
         parts = [
             f"{_VERDICTS[cells.loc[(rival, place), 'verdict']]} on {place_words}"
             for place, place_words in _PLACES.items()
+            if (rival, place) in cells.index
         ]
-        said.append(f"Against {words}, the gate is {labels.joined(parts)}.")
+        said.append(f"Against {_RIVALS[rival]}, the gate is {labels.joined(parts)}.")
     return (
         f"{' '.join(said)} It restores {100 * cells.loc[('none', 'clean'), 'restored']:.0f} % of clean images, "
         f"{100 * cells.loc[('none', 'noise'), 'restored']:.0f} % of noisy ones and "
@@ -102,20 +140,31 @@ def in_words(frame: pd.DataFrame) -> str:
 
 
 _PLACES = {"clean": "clean images", "noise": "noise", "blur": "blur"}
+_RIVALS = {
+    "none": "never restoring",
+    "qrnet": "QRNet on every image",
+    "recnet-single": "RecNet (single), which is told the distortion",
+}
 
 
 def render_gate(frame: pd.DataFrame, file: str) -> render.Rendered:
-    """A frame of `against_both` for reading; `file` as in `qrlib.report.sources.line`."""
+    """A frame of `against` for reading; `file` as in `qrlib.report.sources.line`."""
     cells = frame.set_index(["against", "distortion"])
     rivals = list(dict.fromkeys(frame["against"]))
     rows = []
     for place, words in _PLACES.items():
-        row = [words, *(f"{cells.loc[(rival, place), 'theirs']:.3f}" for rival in rivals)]
+        told = {
+            rival: cells.loc[(rival, place)] for rival in rivals if (rival, place) in cells.index
+        }
+        row = [words, *(f"{told[r]['theirs']:.3f}" if r in told else "–" for r in rivals)]
         row.append(f"{cells.loc[('none', place), 'ours']:.3f}")
         for rival in rivals:
-            told = cells.loc[(rival, place)]
-            change = f"{render.signed(told['difference'])} ± {told['standard_error']:.3f}"
-            row.append(f"{change} ({_VERDICTS[told['verdict']]})")
+            if rival not in told:
+                row.append("–")
+                continue
+            change = render.signed(told[rival]["difference"])
+            change += f" ± {told[rival]['standard_error']:.3f}"
+            row.append(f"{change} ({_VERDICTS[told[rival]['verdict']]})")
         rows.append([*row, f"{100 * cells.loc[('none', place), 'restored']:.0f} %"])
     caption = (
         f"Accuracy on {frame['n'].iloc[0]:,} test images, averaged over the five levels; ± one standard error of "
@@ -123,6 +172,22 @@ def render_gate(frame: pd.DataFrame, file: str) -> render.Rendered:
     )
     names = [labels.method(rival) for rival in rivals]
     headings = ["", *names, "gate", *(f"gate against {name}" for name in names), "restored"]
+    return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
+
+
+def render_found(frame: pd.DataFrame, file: str) -> render.Rendered:
+    """A frame of `found` for reading."""
+    rows = [
+        [
+            "clean images"
+            if row["distortion"] == "clean"
+            else f"{row['distortion']}, σ = {row['strength']:.3g}",
+            *(f"{100 * row[kind]:.1f} %" for kind in _PLACES),
+        ]
+        for row in frame.to_dict("records")
+    ]
+    caption = f"What the detector finds in {frame['n'].iloc[0]:,} test images."
+    headings = ["shown", "finds nothing", "finds noise", "finds blur"]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
 
 

@@ -48,7 +48,7 @@ def test_the_surer_answer_counts(results):
 
 def test_the_gate_is_held_against_both(results):
     evidence = Evidence(restore_or_not.with_gate(results))
-    frame = restore_or_not.against_both(evidence)
+    frame = restore_or_not.against(evidence, restore_or_not.GATED)
     assert set(frame["verdict"]) == {"holds"}
     assert len(frame) == 6
     assert frame["records"].iloc[0] == ("none-0.json", "qrnet-multiple-0.json")
@@ -65,7 +65,7 @@ def test_the_gate_is_held_against_both(results):
 def test_records_without_confidences_have_no_gate(results):
     old = results.assign(confidence=None)
     assert restore_or_not.with_gate(old) is old
-    assert restore_or_not.against_both(Evidence(old)).empty
+    assert restore_or_not.against(Evidence(old), restore_or_not.GATED).empty
     assert set(restore_or_not.foretelling(old, method="qrnet")["measure"]) == {"psnr", "ssim"}
 
 
@@ -92,3 +92,34 @@ def test_auc_is_the_share_of_pairs_in_order_and_has_its_error():
         areas.append(restore_or_not.auc(RNG.normal(size=200) + truth, truth))
     found, told = np.transpose(areas)
     assert told.mean() == pytest.approx(found.std(), rel=0.15)
+
+
+def test_a_detector_that_is_never_wrong_is_as_good_as_being_told():
+    """It leaves clean images alone, and takes RecNet (noise) or RecNet (blur)."""
+    half, most = np.arange(N) < N / 2, np.arange(N) < 0.8 * N
+    sure = np.full(N, 0.9)
+    single = rows("recnet-noise", most, sure), rows("recnet-blur", most, sure)
+    routed = rows("recnet_routed-multiple", most, sure)
+    clean = routed["distortion"] == "clean"
+    routed.loc[clean, ["value", "right"]] = half.mean(), per_image.pack_truth(half)
+    kept = routed["metric"] == "accuracy"
+    routed["found"] = [
+        {k: 1.0} if a else None for k, a in zip(routed["distortion"], kept, strict=True)
+    ]
+    everything = runs(rows("none", half, sure), rows("qrnet-multiple", half, sure), *single, routed)
+    evidence = Evidence(everything)
+    frame = restore_or_not.against(evidence, "recnet_routed-multiple")
+    told = frame[frame["against"] == "recnet-single"]
+    assert set(told["distortion"]) == {"noise", "blur"}
+    assert set(told["verdict"]) == {"too close to call"}
+    assert frame.groupby("distortion")["restored"].first().to_dict() == {
+        "blur": 1,
+        "clean": 0,
+        "noise": 1,
+    }
+    said = restore_or_not.in_words(frame)
+    assert "which is told the distortion, the gate is not clearly different on noise" in said
+    assert "–" in restore_or_not.render_gate(frame, "gate").markdown
+    finds = restore_or_not.found(evidence, "recnet_routed-multiple")
+    assert finds.set_index(["distortion", "level"]).loc[("blur", 3), "blur"] == 1
+    assert "100.0 %" in restore_or_not.render_found(finds, "found").markdown
