@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 
 from qrlib.book.sphinx_ext import launch_buttons
-from qrlib.experiments import coverage, plan, profiles
+from qrlib.experiments import coverage, plan, profiles, standalone_plan
 from qrlib.records import provenance
 from qrlib.utils import files, paths
 
@@ -43,7 +43,7 @@ CLASSICAL = {x.recovery_run: x for x in PLAN if x.variant.classical}
 RESTORERS = {x.recovery_run: x for x in PLAN if x.variant.learns or x.variant.composed}
 TIMED = plan.timed(PROFILE)
 TIMINGS = [TIMED.timing_run] if TIMED in PLAN else []
-STANDALONE = {part: plan.standalone(PROFILE, part) for part in plan.standalone_runs(PROFILE)}
+STANDALONE = {part: standalone_plan.experiments(PROFILE, part) for part in standalone_plan.planned(PROFILE)}
 
 RUNS = paths.below_root(paths.runs(NAME))
 BOOK_LOGS = paths.below_root(paths.runs("book") / "logs")

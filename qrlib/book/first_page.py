@@ -15,6 +15,7 @@ from qrlib import paper
 from qrlib.book import citation
 from qrlib.book.notebooks import LARGE
 from qrlib.experiments import profiles, samples
+from qrlib.experiments.settings import PAPER_SIZE
 from qrlib.report import captions, labels, render, sample_answers, sources
 from qrlib.report.claims import check, rule
 from qrlib.report.data_uris import encode_image
@@ -191,11 +192,7 @@ def _gain(cells: pd.DataFrame, distortion: str, verdict: str, comparable: bool) 
 def setting(profile: profiles.Profile, images: int) -> str:
     """The size of a run in a few words: images, pixels, epochs, batch, seeds."""
     data, recovery = profile.data, profile.recovery
-    size = (
-        ""
-        if data.image_size == profiles.PAPER_SIZE
-        else f" (paper: {profiles.PAPER_SIZE}, as we read it)"
-    )
+    size = "" if data.image_size == PAPER_SIZE else f" (paper: {PAPER_SIZE}, as we read it)"
     classes = f" of {data.classes} classes" if data.classes else ""
     epochs, batch = paper.setting("epochs at most"), paper.setting("batch size")
     return (

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from qrlib.experiments import coverage, plan, profiles
+from qrlib.experiments import coverage, plan, profiles, standalone_plan
 from qrlib.experiments.variants import Part
 from qrlib.report import labels
 from qrlib.utils import files, paths, strict_yaml
@@ -24,7 +24,7 @@ RESULTS = {
     "classifier_change": "Figure 6",
     "image_quality": "Table 5, Figures 1, 7 and 8",
 }
-#: The same of `qrlib.experiments.plan.STANDALONE`.
+#: The same of `qrlib.experiments.variants.STANDALONE`.
 STANDALONE: dict[Part, str] = {
     "corruptions": "Corrupted images",
     "attacks": "Attacked images",
@@ -90,7 +90,7 @@ def _runs(profile: profiles.Profile) -> list[dict[str, str]]:
             method = labels.method(f"{x.variant_name}-{x.distortions}")
             titles[x.recovery_run] = f"{method}, seed {x.seed}"
     titles[plan.timed(profile).timing_run] = "Timings"
-    titles |= {part: STANDALONE[part] for part in plan.standalone_runs(profile)}
+    titles |= {part: STANDALONE[part] for part in standalone_plan.planned(profile)}
     if profile.name != RUN_HERE:
         titles["conventions"] = "Conventions of distorting and measuring"
         folder = paths.results(profile.name) / "notebooks"

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from qrlib.experiments import profiles
-from qrlib.experiments.plan import STANDALONE, experiments_of, timed
-from qrlib.experiments.variants import PARTS, Part
+from qrlib.experiments.plan import experiments_of, timed
+from qrlib.experiments.variants import PARTS, STANDALONE, Part
 from qrlib.records import store
 from qrlib.utils import files, paths
 from qrlib.utils.errors import choose

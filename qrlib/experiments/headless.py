@@ -11,7 +11,15 @@ from statistics import fmean
 
 import torch
 
-from qrlib.experiments import classical, evaluate, plan, profiles, standalone, train
+from qrlib.experiments import (
+    classical,
+    evaluate,
+    plan,
+    profiles,
+    standalone,
+    standalone_plan,
+    train,
+)
 from qrlib.experiments.plan import Experiment
 from qrlib.records import store
 from qrlib.utils.errors import choose
@@ -20,7 +28,10 @@ from qrlib.utils.errors import choose
 def runs_by_name(profile: profiles.Profile) -> dict[str, Experiment]:
     """The runs of a profile by name, each after what it needs."""
     runs = {x.training_run: x for x in plan.experiments_of(profile)}
-    alone = {part: plan.standalone(profile, part)[-1] for part in plan.standalone_runs(profile)}
+    alone = {
+        part: standalone_plan.experiments(profile, part)[-1]
+        for part in standalone_plan.planned(profile)
+    }
     return runs | alone
 
 

@@ -10,25 +10,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from qrlib.experiments import profiles
-from qrlib.experiments.variants import PARTS, VARIANTS, Part, Variant
+from qrlib.experiments.settings import ROLES, Classifier, Profile, Recovery, roles_of
+from qrlib.experiments.variants import PARTS, STANDALONE, VARIANTS, Variant
 from qrlib.records import provenance
 from qrlib.utils.errors import QrlibError, choose
 
-#: Settings of the profile that a classifier has, by the part it plays.
-ROLES = ("classifier", "second_classifier", "unseen_classifier")
 #: Restorers that the unseen classifier judges as well (Figure 6).
 FIGURE6 = ("qrnet-multiple", "mqrnet-multiple")
 #: Restorers of which a sheet of test images is kept, for Figures 1 and 8.
 SAMPLED = ("none", "recnet-multiple", "qrnet-multiple")
-#: Parts that are one run of several restorers at once -> which; run, notebook and record are called so too.
-STANDALONE: dict[Part, tuple[str, ...]] = {
-    "corruptions": ("recnet", "qrnet"),
-    "attacks": ("recnet", "qrnet"),
-    "adaptation": ("qrnet",),
-}
-#: Classifiers that have no batch normalisation.
-WITHOUT_BATCH_STATISTICS = ("vgg16",)
-
 #: Settings of Algorithm 1 that a detector is trained with.
 DETECTOR_SETTINGS = (
     "epochs", "patience", "batch_size", "learning_rate", "schedule", "validation_images",
@@ -58,7 +48,7 @@ class Experiment:
         role: which of the profile's classifiers judges it, one of `ROLES`.
     """
 
-    profile: profiles.Profile
+    profile: Profile
     variant_name: str
     distortions: str
     seed: int
@@ -76,9 +66,9 @@ class Experiment:
         return f"{self.variant_name}-{self.distortions}"
 
     @property
-    def classifier(self) -> profiles.Classifier:
+    def classifier(self) -> Classifier:
         """The settings of the classifier that judges."""
-        settings: profiles.Classifier = getattr(self.profile, self.role)
+        settings: Classifier = getattr(self.profile, self.role)
         return settings
 
     @property
@@ -170,7 +160,7 @@ class Experiment:
         return "heads" if self.variant.frozen_start or self.variant.head else "recovery"
 
     @property
-    def recovery(self) -> profiles.Recovery:
+    def recovery(self) -> Recovery:
         """The profile's settings of Algorithm 1, with what the variant has in their place."""
         settings, variant = self.profile.recovery, self.variant
         own: dict[str, Any] = {}
@@ -261,7 +251,9 @@ def open_classifier(
 ) -> Experiment:
     """As `open_experiment`, for training any classifier; `seed` None is the profile's."""
     experiment = open_experiment(profile, dataset=dataset, variant="none", overrides=overrides)
-    roles = {getattr(experiment.profile, r).name: r for r in reversed(roles_of(experiment.profile))}
+    roles = {
+        getattr(experiment.profile, r).name: r for r in reversed(roles_of(experiment.profile.parts))
+    }
     if classifier in roles:
         experiment = experiment.judged_by(roles[classifier])
     elif classifier is not None:
@@ -272,12 +264,6 @@ def open_classifier(
     with_seed = {experiment.role: experiment.classifier.model_copy(update={"seed": seed})}
     profile_with_seed = experiment.profile.model_copy(update=with_seed)
     return dataclasses.replace(experiment, seed=seed, profile=profile_with_seed)
-
-
-def roles_of(profile: profiles.Profile) -> list[str]:
-    """The roles of the classifiers that a profile trains."""
-    every = {"figure6", "transfer"} & {*profile.parts}
-    return list(ROLES) if every else ["classifier"]
 
 
 def summary(experiment: Experiment, kind: str) -> dict[str, Any]:
@@ -294,13 +280,13 @@ def code_hash(kind: str) -> str:
     return provenance.code_hash(CODE[kind])
 
 
-def experiments_of(profile: profiles.Profile) -> list[Experiment]:
+def experiments_of(profile: Profile) -> list[Experiment]:
     """All runs of a profile: the classifiers ("none"), the pretrained networks, the restorers.
 
     Each comes after what it needs.
     """
     runs: list[Experiment] = []
-    for role in roles_of(profile):
+    for role in roles_of(profile.parts):
         runs.append(Experiment(profile, "none", "clean", getattr(profile, role).seed, role))
     for part in profile.parts:
         for seed in profile.seeds if part in ("main", "table2") else profile.other_seeds:
@@ -315,57 +301,7 @@ def _with_needs(experiment: Experiment) -> list[Experiment]:
     return [*(x for need in experiment.needs for x in _with_needs(need)), experiment]
 
 
-def standalone_runs(profile: profiles.Profile) -> list[Part]:
-    """Those of `STANDALONE` that a profile makes."""
-    return [part for part in STANDALONE if part in profile.parts]
-
-
-def standalone(profile: profiles.Profile, part: Part) -> tuple[Experiment, ...]:
-    """No restorer, and the restorers of one of `STANDALONE`, with the classifier that judges all.
-
-    Raises:
-        QrlibError: the profile trains no classifier that has what the part needs.
-    """
-    role = "classifier"
-    if part == "adaptation":
-        able = [
-            role
-            for role in ("classifier", "unseen_classifier", "second_classifier")
-            if role in roles_of(profile)
-            and getattr(profile, role).name not in WITHOUT_BATCH_STATISTICS
-        ]
-        if not able:
-            raise QrlibError(
-                f"the part adaptation needs a classifier with batch normalisation, and "
-                f"{profile.classifier.name} has none: set classifier.name to another, or add the part "
-                "figure6, which has more classifiers"
-            )
-        role = able[0]
-    none = Experiment(profile, "none", "clean", getattr(profile, role).seed, role)
-    seed = profile.seeds[0]
-    return none, *(Experiment(profile, x, "multiple", seed, role) for x in STANDALONE[part])
-
-
-def adapted(restorer: str, images: int) -> str:
-    """The name in records of a restorer before a classifier adapted to so many images at once.
-
-    >>> adapted("none", 8), adapted("qrnet-multiple", 32)
-    ('none+adapted_8', 'qrnet-multiple+adapted_32')
-    """
-    return f"{restorer}+adapted_{images}"
-
-
-def way(name: str) -> tuple[str, int]:
-    """What `adapted` was given; no images for a classifier that is not adapted.
-
-    >>> way("qrnet-multiple+adapted_32"), way("none")
-    (('qrnet-multiple', 32), ('none', 0))
-    """
-    restorer, _, images = name.partition("+adapted_")
-    return restorer, int(images or 0)
-
-
-def timed(profile: profiles.Profile) -> Experiment:
+def timed(profile: Profile) -> Experiment:
     """The QRNet whose training and use are timed (Section IV-B1)."""
     return Experiment(profile, "qrnet", "multiple", profile.seeds[0])
 

@@ -6,203 +6,14 @@ import os
 import re
 import reprlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn
+from typing import Any, NoReturn
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    SerializerFunctionWrapHandler,
-    ValidationError,
-    model_serializer,
-    model_validator,
-)
+from pydantic import ValidationError
 
-from qrlib.experiments.variants import APART, NAMED, PARTS, Part
+from qrlib.experiments.settings import NAME, ROLES, Profile
 from qrlib.records import provenance
 from qrlib.utils import files, paths, strict_yaml
 from qrlib.utils.errors import QrlibError, choose
-
-if TYPE_CHECKING:
-    from qrlib.records.selection import Selection
-
-#: Names become parts of paths and, in the Snakefile, of commands.
-NAME = r"[A-Za-z0-9][A-Za-z0-9._+-]*"
-#: No setting is larger; generators of random numbers take no larger seeds either.
-LARGEST = 2**31 - 1
-PAPER_SIZE = 224  # the side for which Section IV-A's blur strengths are meant
-LARGEST_KERNEL = 39  # pixels, of sigma 10 at that side
-
-Count = Annotated[int, Field(ge=1, le=LARGEST)]
-Seed = Annotated[int, Field(ge=0, le=LARGEST)]
-Seeds = Annotated[list[Seed], Field(min_length=1)]
-Weight = Annotated[float, Field(ge=0)]
-
-
-class Settings(BaseModel):
-    """Values of exactly the types that the fields say, and no others; unchangeable."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
-
-    #: Settings that came later: not named where they have their default, so that the configuration in
-    #: older records stays what it is.
-    LATER: ClassVar[frozenset[str]] = frozenset()
-
-    @model_serializer(mode="wrap")
-    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        fields = type(self).model_fields
-        return {
-            name: value
-            for name, value in serialize(self).items()
-            if name not in self.LATER or value != fields[name].default
-        }
-
-
-class Data(Settings):
-    """What `qrlib.data.load` takes."""
-
-    dataset: str
-    image_size: Count
-    resize: str = "squash"
-    split_seed: Seed = 0
-    classes: Count | None = None
-    per_class: Count | None = None
-
-    @property
-    def blur_scale(self) -> float:
-        """Blur strengths are scaled with the image side, so that the same share is blurred."""
-        return self.image_size / PAPER_SIZE
-
-
-class Classifier(Settings):
-    """How a classifier is built and trained on clean images; one for all restorers.
-
-    `weights`: "imagenet", "caffe" (the original VGG16), a file, or None.
-    `preprocessing`: what becomes of images in [0, 1] before the backbone, one of
-    `qrlib.classifiers.PREPROCESSING`; None: what its ImageNet weights were trained with.
-    `input_size`: the side to which it resizes what it is shown, where that differs from the data's.
-    """
-
-    LATER = frozenset({"preprocessing"})
-
-    name: str = Field(pattern=f"^{NAME}$")
-    weights: str | None = "imagenet"
-    trainable: str = "fully_connected"
-    head_width: Count = 4096
-    input_size: Count | None = None
-    epochs: Count = 200
-    patience: Count = 5
-    batch_size: Count = 32
-    learning_rate: Weight = 1e-3
-    seed: Seed = 0
-    preprocessing: Literal["imagenet", "caffe", "rescaled"] | None = None
-
-
-class Recovery(Settings):
-    """Algorithm 1; `classification_weight` is lambda of equations 4 and 5.
-
-    `schedule`: "constant", as in the paper, or "cosine": the rate falls to 0 over all epochs.
-    `classifier_share`, `crop`: how much of a batch enters the losses (`qrlib.training.sampling`); all of
-    it in the paper.
-    `validation_images`: how many judge each epoch; None: all.
-    `micro_batches`: parts in which a batch goes through a device of little memory.
-    `keep_features`: fine-tuning goes through the backbone once with images that come again each epoch.
-    """
-
-    LATER = frozenset(
-        "schedule classifier_share crop validation_images micro_batches keep_features".split()
-    )
-
-    epochs: Count = 200
-    pretrain_epochs: Count = 10
-    patience: Count = 5
-    batch_size: Count = 32
-    learning_rate: Weight = 1e-3
-    schedule: Literal["constant", "cosine"] = "constant"
-    classification_weight: Weight = 0.01
-    dropout: float = Field(0.2, ge=0, lt=1)
-    classifier_share: float = Field(1.0, gt=0, le=1)
-    crop: Count | None = None
-    validation_images: Count | None = None
-    micro_batches: Count = 1
-    keep_features: bool = False
-
-
-def _with_table2(parts: list[Part]) -> list[Part]:
-    if not {"main", "table2"} & set(parts) and not set(parts) <= set(APART):
-        raise ValueError("should hold table2 or main, which the others are compared with")
-    return parts
-
-
-class Profile(Settings):
-    """Everything that decides a set of results.
-
-    Attributes:
-        label: what the numbers are, in a few words, for headings of tables and figures.
-        comparable: whether the setting is the paper's, so that differences may be shown.
-        classifier: the one that restorers learn from and are judged by; VGG16 in the paper.
-        second_classifier: learned from as well in Figure 6; the paper's Inception V3.
-        unseen_classifier: judges in Figure 6 and took no part in training; the paper's ResNet.
-        seeds: one restorer of each method of Table 2 is trained for each.
-        other_seeds: the same for what is trained beyond Table 2.
-        parts: what of the paper is made, names of `PARTS`.
-        standalone_images: how many test images unseen corruptions and adaptation take; None: all.
-        evaluation_precision: "32-true", or "bf16-mixed", which is then held against float32.
-        ship_weights: whether weights of RecNet (multiple), QRNet and MQRNet are kept beside the records, for
-            `qrlib.load_qrnet`.
-    """
-
-    LATER = frozenset({"evaluation_precision", "standalone_images"})
-
-    name: str
-    title: str
-    label: str
-    comparable: bool
-    data: Data
-    classifier: Classifier
-    recovery: Recovery
-    seeds: Seeds
-    second_classifier: Classifier = Classifier(name="inception_v3")
-    unseen_classifier: Classifier = Classifier(name="resnet50")
-    other_seeds: Seeds = [0]
-    parts: Annotated[list[Part], AfterValidator(_with_table2)] = [
-        part for part in PARTS if part not in NAMED
-    ]
-    standalone_images: Count | None = None
-    evaluation_batch: Count = 32
-    evaluation_precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    precision: Literal["auto", "32-true", "16-mixed", "bf16-mixed"] = "auto"
-    devices: Count = 1
-    threads: Count | None = None
-    ship_weights: bool = False
-
-    @model_validator(mode="after")
-    def _crop_fits(self) -> Profile:
-        crop, side = self.recovery.crop, self.data.image_size
-        if crop is None:
-            return self
-        least = LARGEST_KERNEL * self.data.blur_scale
-        valid = [size for size in range(16, side) if side % size == 0 and size >= least]
-        if crop not in valid:
-            raise ValueError(
-                f"recovery.crop must divide data.image_size {side}, so that each pixel is as likely as "
-                f"any other, and hold the largest blur's kernel of {least:g} pixels; {crop} does not: "
-                f"take {' or '.join(map(str, valid)) or 'none, these images are too small'}"
-            )
-        if self.recovery.classifier_share == 1:
-            raise ValueError(
-                f"recovery.crop {crop} has no use while the classifier sees every image: set "
-                "recovery.classifier_share below 1 as well"
-            )
-        return self
-
-    @property
-    def choice(self) -> Selection:
-        """Which results are this profile's own, for the functions that show or judge results."""
-        from qrlib.records.selection import Selection  # loads pandas, which commands do not need
-
-        return Selection(self.name, self.data.dataset, self.classifier.name)
 
 
 def names() -> list[str]:
@@ -223,7 +34,8 @@ def load(
 
     Args:
         name: None means QRLIB_PROFILE, else "quick".
-        dataset, classifier: in place of the profile's.
+        dataset, classifier: in place of the profile's.  If the classifier has another part in the profile, the
+            two change places.
         overrides: dotted settings, as a mapping or as text: ``recovery.epochs=2 seeds=[0]``.
 
     Raises:
@@ -238,20 +50,13 @@ def load(
         from qrlib.data import DATASETS
 
         changes["data.dataset"] = choose("dataset", dataset, DATASETS)
-    if classifier is not None:
-        from qrlib.classifiers import ARCHITECTURES
-
-        changes["classifier.name"] = choose("classifier", classifier, ARCHITECTURES)
-        changes.setdefault(
-            "classifier.weights", "imagenet" if ARCHITECTURES[classifier].imagenet else None
-        )
-        if not ARCHITECTURES[classifier].imagenet:
-            changes.setdefault("classifier.trainable", "all")
     if "name" in values or "name" in changes:
         raise QrlibError(
             f"{path.name}: the name of a profile is that of its file; name is no setting"
         )
     profile = _build({**values, "name": name}, path.name)
+    if classifier is not None:
+        changes = _with_classifier(profile, classifier) | changes
     config = profile.model_dump()
     for key, value in changes.items():
         group, setting = _group(config, key)
@@ -268,6 +73,24 @@ def load(
     own = {"name": f"{name}+{provenance.config_hash(effective)[:8]}", "comparable": False}
     own["label"] = f"{changed.label}, changed: {said}"
     return changed.model_copy(update=own)
+
+
+def _with_classifier(profile: Profile, name: str) -> dict[str, Any]:
+    """What changes if another architecture is the profile's classifier."""
+    from qrlib.classifiers import ARCHITECTURES
+
+    choose("classifier", name, ARCHITECTURES)
+    for role in ROLES:
+        if (other := getattr(profile, role)).name == name:
+            swapped = {"classifier": other, role: profile.classifier}
+            return {
+                f"{r}.{key}": value for r, settings in swapped.items() for key, value in settings
+            }
+    imagenet = ARCHITECTURES[name].imagenet
+    named = {"name": name, "weights": "imagenet" if imagenet else None, "preprocessing": None}
+    if not imagenet:
+        named["trainable"] = "all"
+    return {f"classifier.{key}": value for key, value in named.items()}
 
 
 def check_name(name: str) -> str:

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from qrlib import attacks, corruptions, data, distortions, evaluation, weights
-from qrlib.experiments import plan, train
-from qrlib.experiments.profiles import Part, Profile
+from qrlib.experiments import standalone_plan, train
+from qrlib.experiments.settings import Profile
+from qrlib.experiments.variants import Part
 from qrlib.inference.adaptation import adapt
 from qrlib.records import per_image, store
 from qrlib.training.device import device_name
@@ -138,7 +139,7 @@ def evaluate_adaptation(profile: Profile) -> Path:
     for name, restorer in run.restorers.items():
         networks = {name: _InBatches(run.classifier, batch)}
         for count in sorted({min(count, most) for count in BATCHES}):
-            networks[plan.adapted(name, count)] = _InBatches(adapted, count)
+            networks[standalone_plan.adapted(name, count)] = _InBatches(adapted, count)
         before = None if restorer is None else _InBatches(restorer, batch)
         rows += run.evaluate(before, networks, cases, most, "32-true")
     return run.write(rows, None)
@@ -152,11 +153,11 @@ def clean_batches(splits: data.Splits, batch_size: int) -> Iterator[Tensor]:
 
 
 class _Run:
-    """One of `plan.STANDALONE`: its images, its classifier, its restorers by name, and its record."""
+    """One of `variants.STANDALONE`: its images, its classifier, its restorers by name, and its record."""
 
     def __init__(self, profile: Profile, part: Part) -> None:
         self.part = part
-        none, *restored = self.experiments = plan.standalone(profile, part)
+        none, *restored = self.experiments = standalone_plan.experiments(profile, part)
         self.splits = train.load_data(none)
         self.images = choose_images(profile, self.splits.test)
         self.classifier = train.obtain_classifier(none, self.splits)[0]
@@ -203,7 +204,10 @@ class _Run:
                 kept = per_image.pack(row.pop("each"), row.pop("confidence"), "accuracy")
                 way = row["classifier"]
                 who = {"dataset": self.splits.dataset, "restorer": way}
-                who |= {"classifier": self.classifier.name, "seed": seeds[plan.way(way)[0]]}
+                who |= {
+                    "classifier": self.classifier.name,
+                    "seed": seeds[standalone_plan.way(way)[0]],
+                }
                 rows.append({**row, **kept, **who})
         return rows
 

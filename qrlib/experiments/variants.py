@@ -145,6 +145,11 @@ VARIANTS = {
         meaning="QRNet with the loss of another classifier, the second",
         losses=("second_classifier",),
     ),
+    "qrnet_of_light": dataclasses.replace(
+        _QRNET,
+        meaning="QRNet with the loss of a classifier that costs little",
+        losses=("light_classifier",),
+    ),
     "finetuned": Variant(
         "no restorer: the classifier's fully connected layers learn distorted images",
         _KINDS,
@@ -236,6 +241,7 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     ),
     "transfer": (
         ("recnet", "multiple"), ("qrnet", "multiple"), ("qrnet_of_second", "multiple"),
+        ("qrnet_of_light", "multiple"),
     ),
     "routed": (("recnet_routed", "multiple"), ("qrnet_routed", "multiple")),
     "classical": tuple(
@@ -264,3 +270,9 @@ NAMED: tuple[Part, ...] = (
     "attacks",
     "adaptation",
 )
+#: Parts that are one run of several restorers at once -> which; run, notebook and record are called so too.
+STANDALONE: dict[Part, tuple[str, ...]] = {
+    "corruptions": ("recnet", "qrnet"),
+    "attacks": ("recnet", "qrnet"),
+    "adaptation": ("qrnet",),
+}

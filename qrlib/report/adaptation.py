@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qrlib.experiments import plan
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments import standalone_plan
+from qrlib.experiments.settings import Profile
 from qrlib.records import store
 from qrlib.records.selection import Selection
 from qrlib.report import labels, recommendation, render, sources
@@ -35,7 +35,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
     """
     rows = []
     for name in evidence.present("accuracy")["restorer"].unique():
-        restorer, images = plan.way(name)
+        restorer, images = standalone_plan.way(name)
         way = {"way": name, "restored": restorer != "none", "images": images}
         for place in recommendation.PLACES:
             told = recommendation.against_none(evidence, Side(name, place))

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from qrlib import paper
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments.settings import Profile
 from qrlib.records import selection, store, uncertainty
 from qrlib.report import sources
 from qrlib.report.render import Rendered, grid, signed

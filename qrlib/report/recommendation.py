@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments.settings import Profile
 from qrlib.records import selection, store
 from qrlib.report import labels, render, restore_or_not, sources
 from qrlib.report.claims import rule

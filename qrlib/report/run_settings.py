@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from qrlib import paper
 from qrlib.classifiers import ARCHITECTURES
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments.settings import Profile
 from qrlib.report import classifier_inputs, labels, sources
 from qrlib.report.render import Rendered, grid, link
 

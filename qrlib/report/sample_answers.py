@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments.settings import Profile
 from qrlib.records import selection, store
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments.settings import Profile
 from qrlib.experiments.variants import PARTS, VARIANTS
 from qrlib.records import selection
 from qrlib.report import labels, sources

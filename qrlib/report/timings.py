@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from qrlib import paper
-from qrlib.experiments.profiles import PAPER_SIZE
+from qrlib.experiments.settings import PAPER_SIZE
 from qrlib.records import uncertainty
 from qrlib.records.selection import ONLY, Selection, select, training_record
 from qrlib.report import sources

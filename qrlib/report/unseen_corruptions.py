@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qrlib.experiments.profiles import Part, Profile
+from qrlib.experiments.settings import Profile
+from qrlib.experiments.variants import Part
 from qrlib.records import store
 from qrlib.report import labels, recommendation, render, restore_or_not, sources
 from qrlib.report.claims import rule

@@ -14,7 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from qrlib.book import notebooks
-from qrlib.experiments import plan, profiles
+from qrlib.experiments import plan, profiles, standalone_plan
 from qrlib.utils import files, paths, strict_yaml
 from qrlib.utils.errors import QrlibError, choose
 from qrlib.workflow import environment, process
@@ -147,7 +147,7 @@ def _check_records(profile: profiles.Profile, log: Path) -> None:
         for x in runs
         for name in (x.training_run, *(x.judged_by(r).evaluation_run for r in x.judges))
     ]
-    names += plan.standalone_runs(profile)
+    names += standalone_plan.planned(profile)
     folder = paths.results(profile.name) / "records"
     if missing := [name for name in names if not (folder / f"{name}.json").is_file()]:
         raise QrlibError(

@@ -6,7 +6,7 @@ import pytest
 
 from qrlib import evaluation
 from qrlib.distortions import levels
-from qrlib.experiments import headless, plan, profiles, standalone, train
+from qrlib.experiments import headless, profiles, standalone, standalone_plan, train
 from qrlib.inference.adaptation import adapt
 from qrlib.records import per_image, store
 from qrlib.report import adaptation
@@ -18,7 +18,7 @@ FEW = "parts=[main,adaptation] data.classes=2"
 
 def test_the_classifier_is_one_with_batch_normalisation():
     profile = profiles.load("caltech101-day", overrides="parts=[table2,figure6,adaptation]")
-    judges = {x.classifier.name for x in plan.standalone(profile, "adaptation")}
+    judges = {x.classifier.name for x in standalone_plan.experiments(profile, "adaptation")}
     assert judges == {"resnet50"}
     profile = profiles.load("caltech101-day", overrides="parts=[table2,adaptation]")
     with pytest.raises(QrlibError, match="needs a classifier with batch normalisation, and vgg16"):
@@ -29,12 +29,12 @@ def test_the_classifier_is_one_with_batch_normalisation():
 def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     monkeypatch.setattr(standalone, "BATCHES", (1, 4, 32))
     profile = profiles.load("smoke", overrides=FEW)
-    none, qrnet = plan.standalone(profile, "adaptation")
+    none, qrnet = standalone_plan.experiments(profile, "adaptation")
     assert headless._run_one("adaptation", qrnet) == ["adaptation"]
     results = store.read(profile.name, kind="adaptation", images=True)
     splits = train.load_data(none)
     n = len(splits.test)
-    ways = {"none", *(plan.adapted("none", count) for count in (1, 4, n))}
+    ways = {"none", *(standalone_plan.adapted("none", count) for count in (1, 4, n))}
     ways |= {way.replace("none", "qrnet-multiple") for way in ways}
     assert results.groupby("restorer").size().to_dict() == dict.fromkeys(ways, 11)
     assert set(results["n"]) == {n}
@@ -47,7 +47,9 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     images = splits.test.shuffled(0)
     rows = evaluation.evaluate(None, networks, images, [case], batch_size=4)
     (alone,) = (r for r in rows if r["metric"] == "accuracy" and r["distortion"] == "blur")
-    there = (results["restorer"] == plan.adapted("none", 4)) & (results["distortion"] == "blur")
+    there = (results["restorer"] == standalone_plan.adapted("none", 4)) & (
+        results["distortion"] == "blur"
+    )
     (row,) = results[there & (results["level"] == 5)].to_dict("records")
     assert per_image.unpack_truth(row["right"], n).tolist() == alone["each"].tolist()
 

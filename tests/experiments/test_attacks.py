@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qrlib.experiments import headless, plan, profiles
+from qrlib.experiments import headless, profiles, standalone_plan
 from qrlib.records import store
 from qrlib.report import restore_or_not, unseen_corruptions
 
@@ -14,7 +14,9 @@ FEW = "parts=[main,attacks] data.classes=2 standalone_images=4 evaluation_precis
 @pytest.mark.slow
 def test_a_run_leaves_a_record_that_a_page_can_be_made_of():
     profile = profiles.load("smoke", overrides=FEW)
-    assert headless._run_one("attacks", plan.standalone(profile, "attacks")[-1]) == ["attacks"]
+    assert headless._run_one("attacks", standalone_plan.experiments(profile, "attacks")[-1]) == [
+        "attacks"
+    ]
     assert store.read_record(profile.name, "attacks")["precision_check"]["agreement"] > 0.995
     results = store.read(profile.name, kind="attacks")
     rows = results.set_index(["restorer", "distortion", "level"])["value"].sort_index()

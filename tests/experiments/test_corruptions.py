@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qrlib import corruptions, evaluation, weights
-from qrlib.experiments import coverage, headless, plan, profiles, train
+from qrlib.experiments import coverage, headless, profiles, standalone_plan, train
 from qrlib.experiments.standalone import choose_images
 from qrlib.records import per_image, store
 from qrlib.report import unseen_corruptions
@@ -17,7 +17,7 @@ FEW = "parts=[main,corruptions] data.classes=2 standalone_images=4 evaluation_pr
 
 def test_more_images_than_there_are_are_refused():
     profile = profiles.load("smoke", overrides="standalone_images=13")
-    test = train.load_data(plan.standalone(profile, "corruptions")[0]).test
+    test = train.load_data(standalone_plan.experiments(profile, "corruptions")[0]).test
     with pytest.raises(QrlibError, match="standalone_images is 13, but there are 12 test images"):
         choose_images(profile, test)
     each = choose_images(profile.model_copy(update={"standalone_images": 8}), test)
@@ -41,7 +41,7 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
         corruptions, "CORRUPTIONS", {kind: corruptions.CORRUPTIONS[kind] for kind in kinds}
     )
     profile = profiles.load("smoke", overrides=FEW)
-    x = plan.standalone(profile, "corruptions")[-1]
+    x = standalone_plan.experiments(profile, "corruptions")[-1]
     assert headless._run_one("corruptions", x) == ["corruptions"]
     record = store.read_record(profile.name, "corruptions")
     assert record["config"]["standalone_images"] == 4

@@ -118,12 +118,19 @@ def test_transfer_is_every_restorer_before_every_classifier():
     planned = plan.experiments_of(profile)
     judged = {x.restorer: x.judges for x in planned if x.judges and x.variant_name != "none"}
     assert judged == dict.fromkeys(
-        ("recnet-multiple", "qrnet-multiple", "qrnet_of_second-multiple"), plan.ROLES
+        (
+            "recnet-multiple",
+            "qrnet-multiple",
+            *(f"qrnet_of_{role}-multiple" for role in ("second", "light")),
+        ),
+        plan.ROLES,
     )
     assert {x.role for x in planned if x.variant_name == "none"} == {*plan.ROLES}
     (other,) = (x for x in planned if x.variant_name == "qrnet_of_second")
     assert other.recovery_run == "qrnet_of_second-multiple-small_inception-seed0"
     assert train.loss(other).weights == {"small_inception": 0.01}
+    (light,) = (x for x in planned if x.variant_name == "qrnet_of_light")
+    assert train.loss(light).weights == {"efficientnet_lite0": 0.01}
     assert coverage.missing(profile, "transfer") == [
         "evaluation-none-small_vgg", "evaluation-qrnet-multiple-small_vgg-seed0"
     ]  # fmt: skip

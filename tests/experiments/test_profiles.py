@@ -60,6 +60,10 @@ REFUSED = {
     "seed=2": ("unknown setting in overrides 'seed' (did you mean 'seeds'?)",),
     "name=x": ("name is no setting",),
     "recovery=2": ("'recovery' is a group of settings", "recovery.epochs"),
+    "parts=[table2,figure6] unseen_classifier.name=small_vgg": (
+        "classifier and unseen_classifier are all small_vgg",
+        "another name",
+    ),
     "second_classifier=vgg16": ("'second_classifier' is a group of settings",),
     "seeds.first=2": ("setting 'seeds' has no parts", "'seeds.first'"),
     "recovery.epochs=many": ("overrides: recovery.epochs must be a valid integer, not 'many'",),
@@ -168,6 +172,14 @@ def test_another_classifier_brings_its_weights():
     small = profiles.load("smoke", classifier="small_resnet")
     assert (small.classifier.weights, small.classifier.trainable) == (None, "all")
     assert profiles.load("smoke", classifier="small_vgg") == profiles.load("smoke")
+    day = profiles.load("caltech101-day")
+    changed = profiles.load("caltech101-day", classifier="resnet50")
+    assert (changed.classifier, changed.unseen_classifier) == (
+        day.unseen_classifier,
+        day.classifier,
+    )
+    small = profiles.load("caltech101-day", classifier="small_vgg").classifier
+    assert (small.weights, small.preprocessing) == (None, None)  # and not as Keras' VGG16
     assert profiles.load("smoke", dataset="caltech101").data.dataset == "caltech101"
 
 

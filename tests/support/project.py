@@ -47,7 +47,7 @@ class Project:
         smoke = yaml.safe_load((root / "profiles" / "smoke.yaml").read_text())
         quick = yaml.safe_load((root / "profiles" / "quick.yaml").read_text())
         quick |= {key: smoke[key] for key in ("title", "label", "data", "recovery")}
-        for role in plan.ROLES:
+        for role in {*plan.ROLES} & {*quick}:
             quick[role] |= {"epochs": 1, "input_size": 48}
         (root / "profiles" / "quick.yaml").write_text(yaml.safe_dump(quick))
 

@@ -13,7 +13,7 @@ import pandas as pd
 from qrlib import paper
 from qrlib.book.explorers.base import Curves
 from qrlib.book.explorers.markup import looks_of
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments.settings import Profile
 from qrlib.records import store
 from qrlib.report import captions, labels, render
 

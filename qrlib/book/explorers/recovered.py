@@ -9,7 +9,7 @@ import traitlets
 
 from qrlib.book.explorers.base import Explorer, script
 from qrlib.experiments import samples
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments.settings import Profile
 from qrlib.report import captions, labels, sample_answers
 from qrlib.report.data_uris import data_uri, encode_image
 from qrlib.report.tables import FIGURE7_METHODS

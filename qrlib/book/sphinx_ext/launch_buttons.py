@@ -15,7 +15,7 @@ import pandas as pd
 
 from qrlib.book import citation
 from qrlib.book.sphinx_ext import dark_figures
-from qrlib.experiments import coverage, plan, profiles
+from qrlib.experiments import coverage, profiles, variants
 from qrlib.records import store
 from qrlib.report import sources
 from qrlib.utils.errors import QrlibError
@@ -98,7 +98,7 @@ def title(page: str, own: str) -> str:
     parts = Path(page).parts
     if parts[0] != "_executed" or len(parts) < 3:
         return own
-    alone = (*coverage.PAGES, "conventions", *plan.STANDALONE)
+    alone = (*coverage.PAGES, "conventions", *variants.STANDALONE)
     run = "" if parts[-1] in alone else f": {parts[-1]}"
     return f"{own}{run} ({profiles.load(parts[1]).title})"
 

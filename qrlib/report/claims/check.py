@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from qrlib import paper
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments.settings import Profile
 from qrlib.records import store
 from qrlib.records.selection import ONLY, Selection
 from qrlib.report import labels

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from qrlib.experiments.profiles import Profile
+from qrlib.experiments.settings import Profile
 from qrlib.records.uncertainty import critical_z
 from qrlib.report import labels, sources
 from qrlib.report.claims.check import counts
