@@ -27,6 +27,7 @@ CORE: dict[Part, tuple[tuple[str, str], ...]] = {
     "table2": (("qrnet", "multiple"),),
     "table4": (("end_to_end", "multiple"),),
     "transfer": (("qrnet", "multiple"),),
+    "routed": (("recnet_routed", "multiple"),),
 }
 
 

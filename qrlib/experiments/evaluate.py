@@ -16,7 +16,7 @@ from qrlib import classifiers, data, distortions, evaluation, weights
 from qrlib.experiments import conventions, latency, plan, samples, train
 from qrlib.experiments.plan import Experiment
 from qrlib.records import per_image, store, uncertainty
-from qrlib.training.detector import Routed, shares_found
+from qrlib.training.detector import Routed, RoutedClassifier, shares_found
 from qrlib.training.device import device_name
 from qrlib.utils import paths
 
@@ -60,13 +60,16 @@ def evaluate(
     seconds = time.monotonic() - started
     for row in measured:
         row |= per_image.pack(row.pop("each"), row.pop("confidence", None), row["metric"])
-    if isinstance(restorer, Routed):
+    router = restorer if isinstance(restorer, Routed) else judges["classifier"]
+    if isinstance(router, (Routed, RoutedClassifier)):
         every = [distortions.CLEAN, *cases]
         batch = profile.evaluation_batch
-        shares = shares_found(restorer.detector, splits.test, every, batch_size=batch)
+        shares = shares_found(router.detector, splits.test, every, batch_size=batch)
         found = {(case.kind, case.level): share for case, share in zip(every, shares, strict=True)}
-        # Clean images that were left as they are have no PSNR, so neither has their mean.
-        measured = [row for row in measured if (row["metric"], row["level"]) != ("psnr", 0)]
+        if (
+            restorer is not None
+        ):  # clean images that it left as they are have no PSNR, nor has their mean
+            measured = [row for row in measured if (row["metric"], row["level"]) != ("psnr", 0)]
         for row in measured:
             if row["metric"] == "accuracy":
                 row["found"] = found[row["distortion"], row["level"]]

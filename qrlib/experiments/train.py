@@ -7,7 +7,6 @@ each notebook also runs by itself.  What is there already is used.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
 from qrlib.records import behaviour, provenance, store
 from qrlib.training.classifier import fit_classifier
-from qrlib.training.detector import Detector, Routed, fit_detector
+from qrlib.training.detector import Detector, Routed, RoutedClassifier, fit_detector
 from qrlib.training.loop import History, LoopSettings
 from qrlib.training.recovery import learning_part, train_recovery
 from qrlib.training.restored import BehindRestorer
@@ -99,13 +98,13 @@ def obtain_classifiers(
 def obtain_restorer(
     experiment: Experiment,
     splits: data.Splits,
-    judges: Mapping[str, classifiers.Classifier] | None = None,
+    judges: dict[str, classifiers.Classifier] | None = None,
 ) -> tuple[nn.Module | None, History, Path]:
     """The experiment's network, trained or loaded, its history, and its record's path.
 
     Args:
         judges: what `obtain_classifiers` returns.  Where the classifier's fully connected layers learn
-            too, they are left tuned in it.
+            too, they are left tuned in it; where a detector chooses them, its classifier takes the other's place.
 
     Returns:
         None instead of a network if only the classifier learned, or a detector.  Where nothing learns,
@@ -120,10 +119,15 @@ def obtain_restorer(
         _, history, record = obtain_detector(experiment, splits)
         return None, history, record
     if experiment.detector is not None:
-        routes = {kind: x.recovery_run for kind, x in experiment.routes.items()}
-        networks = {x.recovery_run: _trained(x, splits) for x in experiment.routes.values()}
         detector, history, record = obtain_detector(experiment.detector, splits)
-        restorers = {kind: networks[run] for kind, run in routes.items()}
+        routes = experiment.routes
+        if variant.losses:  # of the classifiers whose heads are chosen
+            judges = judges if judges is not None else obtain_classifiers(experiment, splits)
+            heads = {kind: _tuned_head(x, splits) for kind, x in routes.items()}
+            judges["classifier"] = RoutedClassifier(detector, judges["classifier"], heads)
+            return None, history, record
+        networks = {x.recovery_run: _trained(x, splits) for x in routes.values()}
+        restorers = {kind: networks[x.recovery_run] for kind, x in routes.items()}
         return Routed(detector, restorers), history, record
     torch.manual_seed(experiment.seed)
     restorer, parts = None, {}
@@ -179,12 +183,19 @@ def obtain_restorer(
 def _trained(
     experiment: Experiment,
     splits: data.Splits,
-    judges: Mapping[str, classifiers.Classifier] | None = None,
+    judges: dict[str, classifiers.Classifier] | None = None,
 ) -> QRNet:
     """The network of an experiment that trains one."""
     network = obtain_restorer(experiment, splits, judges)[0]
     assert isinstance(network, QRNet)
     return network
+
+
+def _tuned_head(experiment: Experiment, splits: data.Splits) -> nn.Module:
+    """The fully connected layers that an experiment tunes."""
+    judges = obtain_classifiers(experiment, splits)
+    obtain_restorer(experiment, splits, judges)
+    return judges["classifier"].head
 
 
 def obtain_detector(experiment: Experiment, splits: data.Splits) -> tuple[Detector, History, Path]:

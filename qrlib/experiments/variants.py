@@ -43,8 +43,8 @@ class Variant:
         start: the variant whose network it starts from; None is a random initialisation.  Where no
             restorer learns, that network stays as it is and restores what the classifier is shown.
         head: the variant whose head judges, where nothing learns; None: the classifier's own.
-        routes: kind of distortion -> variant and distortions of what restores the images in which the
-            detector finds it, where nothing learns.
+        routes: kind of distortion -> variant and distortions of the restorer, or of the head, for the images
+            in which a detector finds it, where nothing learns.
         convs_per_block: 2 is QRNet, 1 small QRNet.
         classification_weight: lambda, in place of the profile's.
         quality_weight: of the L1 loss.
@@ -215,6 +215,13 @@ VARIANTS = {
         learns=(),
         routes={"noise": ("qrnet", "multiple"), "blur": ("qrnet", "multiple")},
     ),
+    "finetuned_routed": Variant(
+        "no restorer: the layers fine-tuned for noise or for blur, whichever a detector names",
+        ("multiple",),
+        learns=(),
+        losses=("classifier",),
+        routes={"noise": ("finetuned", "noise"), "blur": ("finetuned", "blur")},
+    ),
     **_heads("recnet", "RecNet"),
     **_heads("qrnet", "QRNet"),
 }
@@ -243,7 +250,9 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
         ("recnet", "multiple"), ("qrnet", "multiple"), ("qrnet_of_second", "multiple"),
         ("qrnet_of_light", "multiple"),
     ),
-    "routed": (("recnet_routed", "multiple"), ("qrnet_routed", "multiple")),
+    "routed": (
+        ("recnet_routed", "multiple"), ("qrnet_routed", "multiple"), ("finetuned_routed", "multiple"),
+    ),
     "classical": tuple(
         (name, variant.distortions[0]) for name, variant in VARIANTS.items() if variant.classical
     ),

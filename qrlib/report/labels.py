@@ -44,6 +44,7 @@ METHODS = {
     "recnet_before_finetuned-multiple": "RecNet before a fine-tuned classifier",
     "qrnet_before_finetuned-multiple": "QRNet before a fine-tuned classifier",
     "recnet_routed-multiple": "RecNet, chosen by a detector",
+    "finetuned_routed-multiple": "fine-tuned, chosen by a detector",
     "qrnet_routed-multiple": "QRNet, if a detector says so",
     "qrnet_if_surer-multiple": "QRNet if surer",
 }

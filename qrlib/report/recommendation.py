@@ -47,6 +47,7 @@ OPTIONS = (
     Option("qrnet_unlabelled-multiple"),
     Option("finetuned-single", learns=True, told=True),
     Option("finetuned-multiple", learns=True),
+    Option("finetuned_routed-multiple", learns=True),
     Option("recnet_finetuned-multiple", learns=True),
     Option("qrnet_finetuned-multiple", learns=True),
     Option("end-to-end", learns=True),
@@ -228,6 +229,9 @@ def _how(method: str) -> str:
         "end-to-end": "train it together with QRNet, end to end",
         "recnet_finetuned-multiple": "put RecNet in front of it and train it on RecNet's images",
         "qrnet_finetuned-multiple": "put QRNet in front of it and train it on QRNet's images",
+        "finetuned_routed-multiple": (
+            "train its last layers twice, on noisy and on blurred images, and let a detector choose"
+        ),
         "qrnet_routed-multiple": "put QRNet in front of it, for images that a detector finds distorted",
         "recnet_routed-multiple": "let a detector choose between RecNet (noise), RecNet (blur) and neither",
         restore_or_not.GATED: "ask it twice, with and without QRNet, and take the surer answer",

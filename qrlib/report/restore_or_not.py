@@ -25,6 +25,7 @@ GATES = {
     GATED: ("none", "qrnet"),
     "qrnet_routed-multiple": ("none", "qrnet"),
     "recnet_routed-multiple": ("none", "qrnet", "recnet-single"),
+    "finetuned_routed-multiple": ("none", "finetuned-multiple", "finetuned-single"),
 }
 #: What may foretell whether an image is recognised -> whether one needs the clean image to know it.
 MEASURES = {"confidence": False, "psnr": True, "ssim": True}
@@ -62,7 +63,7 @@ def against(evidence: Evidence, gate: str) -> pd.DataFrame:
     Verdicts are by the rule of the claims.
 
     Returns:
-        One place and rival a row: distortion, against, ours (accuracy of the gate, mean over levels),
+        One place and rival a row: gate, distortion, against, ours (accuracy of the gate, mean over levels),
         theirs, difference, standard_error (paired), verdict, restored (share of images), n, profile,
         records.  Empty without rows of the gate.  One network for each distortion is no rival on clean images.
     """
@@ -73,11 +74,17 @@ def against(evidence: Evidence, gate: str) -> pd.DataFrame:
         restored = _restored(gates[gates["distortion"] == place])
         for rival in GATES[gate]:
             side, other = Side(gate, place), Side(rival, place)
-            if (rival == "recnet-single" and place == "clean") or evidence.lacks(other.needs()):
+            if (rival.endswith("single") and place == "clean") or evidence.lacks(other.needs()):
                 continue
             judged = rule.judge(Comparison(side, other), evidence)
             ours, theirs = judged["pair"]
-            row = {"distortion": place, "against": rival, "ours": ours, "theirs": theirs}
+            row = {
+                "gate": gate,
+                "distortion": place,
+                "against": rival,
+                "ours": ours,
+                "theirs": theirs,
+            }
             row |= {key: judged[key] for key in ("difference", "standard_error", "verdict")}
             needs = [*side.needs(), *other.needs(), *Side("none", place).needs()]
             row |= {"restored": restored, "n": evidence.n, "profile": evidence.profile}
@@ -133,10 +140,16 @@ def in_words(frame: pd.DataFrame) -> str:
         ]
         said.append(f"Against {_RIVALS[rival]}, the gate is {labels.joined(parts)}.")
     return (
-        f"{' '.join(said)} It restores {100 * cells.loc[('none', 'clean'), 'restored']:.0f} % of clean images, "
+        f"{' '.join(said)} It {_does(frame)[0]} {100 * cells.loc[('none', 'clean'), 'restored']:.0f} % of clean images, "
         f"{100 * cells.loc[('none', 'noise'), 'restored']:.0f} % of noisy ones and "
         f"{100 * cells.loc[('none', 'blur'), 'restored']:.0f} % of blurred ones."
     )
+
+
+def _does(frame: pd.DataFrame) -> tuple[str, str]:
+    """What a gate does with an image that is not clean: in words, and as a heading."""
+    heads = frame["gate"].iloc[0].startswith("finetuned")
+    return ("takes fine-tuned layers for", "fine-tuned") if heads else ("restores", "restored")
 
 
 _PLACES = {"clean": "clean images", "noise": "noise", "blur": "blur"}
@@ -144,6 +157,8 @@ _RIVALS = {
     "none": "never restoring",
     "qrnet": "QRNet on every image",
     "recnet-single": "RecNet (single), which is told the distortion",
+    "finetuned-multiple": "one classifier fine-tuned on both",
+    "finetuned-single": "the two fine-tuned ones, told the distortion",
 }
 
 
@@ -171,7 +186,7 @@ def render_gate(frame: pd.DataFrame, file: str) -> render.Rendered:
         "the paired difference."
     )
     names = [labels.method(rival) for rival in rivals]
-    headings = ["", *names, "gate", *(f"gate against {name}" for name in names), "restored"]
+    headings = ["", *names, "gate", *(f"gate against {name}" for name in names), _does(frame)[1]]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
 
 

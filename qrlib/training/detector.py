@@ -1,7 +1,8 @@
-"""A detector of distortions, and a restorer for each that it may find.
+"""A detector of distortions, and a network for each that it may find.
 
-Not in the paper, whose RecNet (single) has to be told whether an image is noisy or blurred.  That a small
-network can tell is an idea of MixQualNet (see the book's page on related work).
+Not in the paper, where RecNet (single) and fine-tuning (single) have to be told whether an image is noisy or
+blurred.  That a small network can tell is an idea of MixQualNet (see the book's page on related work), whose
+mixture of classifiers weights all their answers; here the most likely one alone answers.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from qrlib import classifiers
+from qrlib.classifiers import Classifier
 from qrlib.data import Split, Splits
 from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation, sample
 from qrlib.losses import classification_loss
 from qrlib.training.batches import mix
 from qrlib.training.loop import History, LoopSettings, fit
+from qrlib.training.restored import parts
 from qrlib.training.task import Task
 from qrlib.utils import memory
 
@@ -45,8 +48,16 @@ class Detector(nn.Module):
         return logits
 
     def kinds(self, images: Tensor) -> list[str]:
-        """The kind of each of (B, 3, H, W): "clean", "noise" or "blur"."""
-        return [self.cases[i].kind for i in self(images).argmax(1).tolist()]
+        """The kind of each of (B, 3, H, W): "clean", "noise" or "blur"; found in float32 wherever it is."""
+        with torch.autocast(images.device.type, enabled=False):
+            return [self.cases[i].kind for i in self(images.float()).argmax(1).tolist()]
+
+    def rows(self, images: Tensor) -> dict[str, list[int]]:
+        """Kind -> the positions of the images that have it, in order."""
+        rows: dict[str, list[int]] = {}
+        for row, kind in enumerate(self.kinds(images)):
+            rows.setdefault(kind, []).append(row)
+        return rows
 
 
 class Routed(nn.Module):
@@ -64,13 +75,37 @@ class Routed(nn.Module):
         self.restorers = nn.ModuleDict(restorers)
 
     def forward(self, images: Tensor) -> Tensor:
-        kinds = self.detector.kinds(images)
         restored = images.clone()
-        for kind, restorer in self.restorers.items():
-            rows = [i for i, found in enumerate(kinds) if found == kind]
-            if rows:
-                restored[rows] = restorer(images[rows]).to(images.dtype)
+        for kind, rows in self.detector.rows(images).items():
+            if kind in self.restorers:
+                restored[rows] = self.restorers[kind](images[rows]).to(images.dtype)
         return restored
+
+
+class RoutedClassifier(Classifier):
+    """A classifier with other fully connected layers for each kind that a detector finds.
+
+    Images (B, 3, H, W) in [0, 1] -> logits (B, K).  Backbone, and head for clean images, are those of
+    `classifier` itself.
+
+    Args:
+        heads: kind of distortion -> features (B, F) to logits (B, K).
+    """
+
+    def __init__(
+        self, detector: Detector, classifier: Classifier, heads: Mapping[str, nn.Module]
+    ) -> None:
+        super().__init__(*parts(classifier))
+        self.detector = detector
+        self.heads = nn.ModuleDict(heads)
+
+    def forward(self, images: Tensor) -> Tensor:
+        features = self.features(images)
+        logits: Tensor = self.head(features)
+        for kind, rows in self.detector.rows(images).items():
+            if kind in self.heads:
+                logits[rows] = self.heads[kind](features[rows])
+        return logits
 
 
 class DetectorTask(Task):

@@ -8,6 +8,18 @@ from torch import Tensor, nn
 from qrlib.classifiers import Classifier
 
 
+def parts(classifier: Classifier) -> tuple[str, nn.Module, nn.Module, str, int | None, str]:
+    """What another `Classifier` with the same backbone and head is made of, not copied."""
+    return (
+        classifier.name,
+        classifier.backbone,
+        classifier.head,
+        classifier.source,
+        classifier.input_size,
+        classifier.preprocessing,
+    )
+
+
 class BehindRestorer(Classifier):
     """A classifier whose images pass a frozen restorer first, so that its head can learn restored ones.
 
@@ -18,14 +30,7 @@ class BehindRestorer(Classifier):
     """
 
     def __init__(self, restorer: nn.Module, classifier: Classifier) -> None:
-        super().__init__(
-            classifier.name,
-            classifier.backbone,
-            classifier.head,
-            classifier.source,
-            classifier.input_size,
-            classifier.preprocessing,
-        )
+        super().__init__(*parts(classifier))
         self.restorer = restorer.requires_grad_(False).eval()
 
     def features(self, images: Tensor) -> Tensor:

@@ -6,14 +6,20 @@ import pytest
 import torch
 from torch import nn
 
-from qrlib import data, distortions
+from qrlib import classifiers, data, distortions
 from qrlib.experiments import coverage, headless, profiles
 from qrlib.experiments.plan import open_experiment
 from qrlib.records import store
-from qrlib.training.detector import Detector, Routed, fit_detector, shares_found
+from qrlib.training.detector import (
+    Detector,
+    Routed,
+    RoutedClassifier,
+    fit_detector,
+    shares_found,
+)
 from qrlib.training.loop import LoopSettings
 
-PROFILE = {"overrides": "parts=[table2,routed] data.image_size=64 data.classes=2"}
+PROFILE = {"overrides": "parts=[table2,table4,routed] data.image_size=64 data.classes=2"}
 
 
 class Plus(nn.Module):
@@ -25,6 +31,15 @@ class Plus(nn.Module):
         return images + self.amount
 
 
+class Constant(nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, features):
+        return torch.full((len(features), 4), self.value)
+
+
 def test_each_image_goes_to_the_network_of_its_kind(monkeypatch):
     detector = Detector(distortions.levels(), 64)
     assert [case.kind for case in detector.cases] == ["clean", *5 * ["noise"], *5 * ["blur"]]
@@ -34,6 +49,17 @@ def test_each_image_goes_to_the_network_of_its_kind(monkeypatch):
     images = torch.rand(4, 3, 64, 64)
     added = torch.tensor([0.2, 0.0, 0.1, 0.2]).view(4, 1, 1, 1)
     torch.testing.assert_close(routed(images), images + added)
+
+
+def test_a_classifier_takes_the_head_of_the_kind(monkeypatch):
+    detector = Detector(distortions.levels(), 64)
+    monkeypatch.setattr(detector, "kinds", lambda images: ["blur", "clean", "noise"])
+    classifier = classifiers.build("small_vgg", 4, weights=None, image_size=64, head_width=8).eval()
+    images = torch.rand(3, 3, 64, 64)
+    own = classifier(images)
+    routed = RoutedClassifier(detector, classifier, {"noise": Constant(1.0), "blur": Constant(2.0)})
+    found = routed.eval()(images)
+    torch.testing.assert_close(found, torch.stack([torch.full((4,), 2.0), own[1], torch.ones(4)]))
 
 
 def test_a_detector_learns_to_tell_noise_from_clean(tmp_path):
@@ -85,3 +111,13 @@ def test_routed_networks_are_trained_once_and_judged_together():
     written = store.path(x.profile.name, trained).stat().st_mtime_ns
     headless._run_one(x.recovery_run, x)
     assert store.path(x.profile.name, trained).stat().st_mtime_ns == written
+
+    # The same with heads in place of restorers.
+    x = open_experiment("smoke", variant="finetuned_routed", **PROFILE)
+    trained, evaluation = headless._run_one(x.recovery_run, x)
+    assert trained == "detector-multiple-seed0"
+    judged = store.read_record(x.profile.name, evaluation)
+    assert judged["provenance"]["weights"].keys() == {"small_vgg"}
+    assert {
+        row["level"] for row in judged["results"] if row["metric"] == "accuracy" and row["found"]
+    } == {*range(6)}
