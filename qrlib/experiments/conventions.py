@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from skimage.filters import gaussian
 from skimage.metrics import structural_similarity
 from torch import Tensor
@@ -35,7 +34,7 @@ from qrlib.utils.errors import QrlibError
 #: :meta hide-value:
 CHOICES: dict[str, dict[Any, str]] = {
     "resize": {
-        "profile": "as the profile says: the whole image squashed, bilinear, antialiased (Pillow)",
+        "squash": "the whole image squashed, bilinear, antialiased (Pillow)",
         "nearest": "squashed by nearest neighbour (the default of Keras' image loaders)",
         "bilinear": "squashed, bilinear between four pixels, not antialiased (OpenCV)",
         "crop": "the largest square in the middle, bilinear, antialiased (Pillow)",
@@ -78,7 +77,7 @@ class Convention:
     'resize nearest, data range 2'
     """
 
-    resize: str = "profile"
+    resize: str = "squash"
     noise: str = "clipped"
     depth: str = "float"
     border: str = "mirror"
@@ -138,30 +137,24 @@ def conventions() -> list[Convention]:
 def available(splits: data.Splits) -> list[Convention]:
     """The conventions that a data set allows: images that come resized have no other size."""
     resizable = splits.dataset in caltech.LAYOUTS
-    return [c for c in conventions() if resizable or c.resize == "profile"]
+    return [c for c in conventions() if resizable or c.resize == "squash"]
 
 
 def read_pixels(path: Path, size: int, resize: str) -> Tensor:
     """A photograph as (1, 3, H, W) in [0, 1], resized from its file to `size` pixels a side.
 
     Args:
-        resize: a value of `CHOICES["resize"]` other than "profile"; "original" ignores `size`.
+        resize: a value of `CHOICES["resize"]`; "original" ignores `size`.
     """
     image = packed.decode(path, lambda opened: decoding.upright(opened).convert("RGB"))
-    if resize == "crop":
-        pixels = packed.resize_image(image, size, "crop")  # (3, H, W)
-    elif resize == "nearest":
-        pixels = _channels_first(image.resize((size, size), Image.Resampling.NEAREST))
+    if resize in packed.RESIZES:
+        pixels = packed.resize_image(image, size, resize)  # (3, H, W)
     else:
-        pixels = _channels_first(image)
+        pixels = np.asarray(image).transpose(2, 0, 1)
     images = torch.from_numpy(pixels.copy())[None].float()
     if resize == "bilinear":  # rounded, as an 8-bit image is by OpenCV
         images = F.interpolate(images, (size, size), mode="bilinear", align_corners=False).round()
     return images / 255
-
-
-def _channels_first(image: Image.Image) -> np.ndarray:
-    return np.asarray(image).transpose(2, 0, 1)
 
 
 #: SciPy's names of `CHOICES["border"]`.
@@ -302,10 +295,10 @@ def _psnr_and_ssim(
 def _clean(splits: data.Splits, position: int, resize: str) -> Tensor:
     """One test image, (1, 3, H, W) in [0, 1], resized under a convention."""
     pixels, _, (name,) = splits.test[[position]]
-    if resize == "profile":
-        return pixels.float() / 255
     if splits.dataset not in caltech.LAYOUTS:
-        raise QrlibError(f"{splits.dataset} has no files to resize: use resize 'profile'")
+        if resize != "squash":
+            raise QrlibError(f"{splits.dataset} has no files to resize: use resize 'squash'")
+        return pixels.float() / 255
     return read_pixels(caltech.folder_of(splits.dataset) / name, pixels.shape[-1], resize)
 
 

@@ -224,7 +224,11 @@ def test_files_are_resized_where_there_are_files(tmp_path, photograph, small_cal
         (root / name).mkdir(parents=True)
         for i in range(10):
             image.rotate(9 * i).save(root / name / f"image_{i:04d}.jpg", quality=95)
-    splits = data.load("caltech101", 48)
+    splits = data.load("caltech101", 48, resize="nearest")
+    squashed = data.load("caltech101", 48, resize="squash").test[[0]][0].float() / 255
+    assert torch.equal(
+        conventions._clean(splits, 0, "squash"), squashed
+    )  # whatever the profile has
     assert conventions.available(splits) == conventions.conventions()
     chosen = [OURS, Convention(resize="original"), Convention(resize="nearest")]
     frame = pd.DataFrame(conventions.measure(splits, chosen, blur_scale=48 / 224))
@@ -237,7 +241,7 @@ def test_files_are_resized_where_there_are_files(tmp_path, photograph, small_cal
 
 
 def test_images_that_come_resized_have_no_other_files(splits):
-    assert all(c.resize == "profile" for c in conventions.available(splits))
+    assert all(c.resize == "squash" for c in conventions.available(splits))
     with pytest.raises(QrlibError, match="caltech101-small has no files to resize"):
         conventions.measure(splits, [Convention(resize="nearest")], images=2)
 

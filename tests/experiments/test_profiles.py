@@ -31,7 +31,10 @@ def test_the_papers_setting_is_the_papers():
         assert getattr(profile.recovery, field) == paper.setting(name)
     assert profile.recovery.epochs == paper.setting("epochs at most")
     assert profile.recovery.patience == paper.setting("early stopping patience")
-    assert (profile.classifier.name, profile.classifier.weights) == ("vgg16", "imagenet")
+    assert (profile.classifier.name, profile.classifier.weights) == ("vgg16", "caffe")
+    day = profiles.load("caltech101-day")
+    assert profile.data == day.data
+    assert profile.classifier.preprocessing == day.classifier.preprocessing
 
 
 def test_quick_and_smoke_need_no_download():
