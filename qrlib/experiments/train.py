@@ -91,7 +91,13 @@ def obtain_classifiers(
     experiment: Experiment, splits: data.Splits
 ) -> dict[str, classifiers.Classifier]:
     """The classifiers that an experiment learns from or is judged by, by role."""
-    roles = dict.fromkeys((*experiment.variant.losses, *experiment.judges))
+    every = dict.fromkeys((*experiment.variant.losses, *experiment.judges))
+    return {role: obtain_classifier(experiment.judged_by(role), splits)[0] for role in every}
+
+
+def _teachers(experiment: Experiment, splits: data.Splits) -> dict[str, classifiers.Classifier]:
+    """Those that an experiment learns from alone: a network that is only used needs no judge."""
+    roles = experiment.variant.losses
     return {role: obtain_classifier(experiment.judged_by(role), splits)[0] for role in roles}
 
 
@@ -103,8 +109,9 @@ def obtain_restorer(
     """The experiment's network, trained or loaded, its history, and its record's path.
 
     Args:
-        judges: what `obtain_classifiers` returns.  Where the classifier's fully connected layers learn
-            too, they are left tuned in it; where a detector chooses them, its classifier takes the other's place.
+        judges: what `obtain_classifiers` returns; None: those that it learns from, and no others.  Where
+            the classifier's fully connected layers learn too, they are left tuned in it; where a detector
+            chooses them, its classifier takes the other's place.
 
     Returns:
         None instead of a network if only the classifier learned, or a detector.  Where nothing learns,
@@ -122,7 +129,7 @@ def obtain_restorer(
         detector, history, record = obtain_detector(experiment.detector, splits)
         routes = experiment.routes
         if variant.losses:  # of the classifiers whose heads are chosen
-            judges = judges if judges is not None else obtain_classifiers(experiment, splits)
+            judges = judges if judges is not None else _teachers(experiment, splits)
             heads = {kind: _tuned_head(x, splits) for kind, x in routes.items()}
             judges["classifier"] = RoutedClassifier(detector, judges["classifier"], heads)
             return None, history, record
@@ -137,7 +144,7 @@ def obtain_restorer(
         parts["start"] = weights.state_hash(restorer)
     elif "restorer" in variant.learns:
         restorer = QRNet(variant.convs_per_block, dropout=settings.dropout)
-    judges = judges if judges is not None else obtain_classifiers(experiment, splits)
+    judges = judges if judges is not None else _teachers(experiment, splits)
     if experiment.head is not None:
         return restorer, *obtain_restorer(experiment.head, splits, judges)[1:]
     used = {judges[role].name: judges[role] for role in variant.losses}
@@ -193,7 +200,7 @@ def _trained(
 
 def _tuned_head(experiment: Experiment, splits: data.Splits) -> nn.Module:
     """The fully connected layers that an experiment tunes."""
-    judges = obtain_classifiers(experiment, splits)
+    judges = _teachers(experiment, splits)
     obtain_restorer(experiment, splits, judges)
     return judges["classifier"].head
 

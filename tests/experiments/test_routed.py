@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from qrlib import classifiers, data, distortions
-from qrlib.experiments import coverage, headless, profiles
+from qrlib.experiments import coverage, headless, profiles, train
 from qrlib.experiments.plan import open_experiment
 from qrlib.records import store
 from qrlib.training.detector import (
@@ -93,6 +93,16 @@ def test_a_detector_depends_on_what_it_is_trained_with_alone():
 
     assert config("recovery.classifier_share=0.5") == config(None)
     assert config("recovery.epochs=2") != config(None)
+
+
+def test_a_network_that_is_used_needs_no_other_judges(monkeypatch):
+    """Every classifier judges RecNet where the profile has the part transfer, but none is needed to load it."""
+    x = open_experiment("smoke", variant="recnet", overrides="parts=[main,transfer] data.classes=2")
+    assert len(x.judges) == 4
+    monkeypatch.setattr(train, "obtain_classifier", lambda *_: pytest.fail("a judge was trained"))
+    network, _, record = train.obtain_restorer(x, train.load_data(x))
+    assert network is not None
+    assert record.stem == x.recovery_run
 
 
 @pytest.mark.slow
