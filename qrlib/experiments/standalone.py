@@ -106,12 +106,18 @@ def evaluate_attacks(profile: Profile) -> Path:
     ]
     check = run.check(cases)
     rows = run.evaluate(None, run.networks, cases)
-    for name, network in run.networks.items():
+    for name, restorer in run.restorers.items():
+        if restorer is None:  # there is none to know: the images are those of PGD
+            same = [row for row in rows if (row["restorer"], row["distortion"]) == (name, "pgd")]
+            rows += [{**row, "distortion": "informed_pgd"} for row in same]
+            continue
+        # The attacker's restorer computes as its classifier does; the defender's in float32.
+        whole = nn.Sequential(restorer, run.classifier)
         informed = [
-            attacks.attack("informed_pgd", epsilon, network, precision)
+            attacks.attack("informed_pgd", epsilon, whole, precision)
             for epsilon in attacks.EPSILONS
         ]
-        attacked = run.evaluate(None, {name: network}, informed)
+        attacked = run.evaluate(None, {name: run.networks[name]}, informed)
         rows += [row for row in attacked if row["distortion"] != "clean"]
     return run.write(rows, check)
 
