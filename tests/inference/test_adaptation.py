@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from qrlib.classifiers import ARCHITECTURES, build
-from qrlib.experiments import plan
+from qrlib.experiments import standalone_plan
 from qrlib.inference import adaptation
 from qrlib.inference.adaptation import adapt
 from qrlib.utils.errors import QrlibError
@@ -67,7 +67,7 @@ def test_one_without_batch_normalisation_is_refused(name):
     side = ARCHITECTURES[name].smallest
     classifier = build(name, 3, weights=None, image_size=side, head_width=8).eval()
     clean = [torch.rand(2, 3, side, side)]
-    if name not in plan.WITHOUT_BATCH_STATISTICS:
+    if name not in standalone_plan.WITHOUT_BATCH_STATISTICS:
         assert adapt(classifier, clean)(clean[0]).shape == (2, 3)
         return
     with pytest.raises(QrlibError, match=f"{name} has no batch normalisation to adapt; take one"):
