@@ -68,10 +68,11 @@ def in_words(frame: pd.DataFrame, restorer: str) -> str:
         for verdict, word in recommendation.WORDS.items()
     }
     harm, help, idle = (places[verdict] for verdict in (rule.FAILS, rule.HOLDS, rule.CLOSE))
+    clean = ", clean images among them" if labels.corruption("clean") in idle else ""
     said = [
         f"does harm on {labels.joined(harm)}" if harm else "does no clear harm",
         f"helps on {labels.joined(help[::-1])}" if help else "is no clear help",
-        *([f"makes no clear difference on {len(idle)} of {len(rows)}"] if idle else []),
+        *([f"makes no clear difference on {len(idle)} of {len(rows)}{clean}"] if idle else []),
     ]
     return f"{labels.method(restorer)} {', '.join(said[:-1])}, and {said[-1]}."
 
