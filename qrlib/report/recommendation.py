@@ -201,13 +201,17 @@ def advice(frame: pd.DataFrame, levels: pd.DataFrame, classifier: str) -> list[s
     return [*said, f"**When not to use QRNet.**{when}"] if when else said
 
 
-def in_short(frame: pd.DataFrame, classifier: str) -> str:
-    """The advice in one sentence, for the first page; "" where no option of either kind is better."""
-    trained, in_front = (_best(frame, learns) for learns in (True, False))
-    if trained is None or in_front is None:
+def in_short(frame: pd.DataFrame, classifier: str, *, learns: bool) -> str:
+    """The advice in one clause, for the first page; "" where nothing is better.
+
+    Args:
+        frame: of `options`.
+        learns: for who may train the classifier, or for who may not.
+    """
+    if (best := _best(frame, learns)) is None:
         return ""
-    name = labels.classifier(classifier)
-    return f"If you may train {name}, {_how(trained)}; if not, {_how(in_front)}."
+    may = "may train" if learns else "may not change"
+    return f"If you {may} {labels.classifier(classifier)}, {_how(best)}"
 
 
 def _best(frame: pd.DataFrame, learns: bool) -> str | None:

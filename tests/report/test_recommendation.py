@@ -47,15 +47,16 @@ def test_advice_names_the_best_that_needs_no_telling_and_where_it_harms(evidence
     assert harm.endswith(
         "harm on clean images and blur of σ = 2, 6 and 8. It makes no clear difference on blur of σ = 10."
     )
-    assert recommendation.in_short(options, "vgg16") == (
-        "If you may train VGG16, show it distorted images too (fine-tuning); if not, put RecNet (multiple) in "
-        "front of it."
-    )
+    short = [recommendation.in_short(options, "vgg16", learns=learns) for learns in (True, False)]
+    assert short == [
+        "If you may train VGG16, show it distorted images too (fine-tuning)",
+        "If you may not change VGG16, put RecNet (multiple) in front of it",
+    ]
     useless = options.assign(verdict=options["verdict"].replace("better", "no clear difference"))
     train, leave, _ = recommendation.advice(useless, levels, "vgg16")
     assert "leave the images as they are" in train
     assert "leave the images as they are" in leave
-    assert recommendation.in_short(useless, "vgg16") == ""
+    assert recommendation.in_short(useless, "vgg16", learns=False) == ""
     frozen = options[~options["learns"]]
     assert len(recommendation.advice(frozen, levels, "vgg16")) == 2
-    assert recommendation.in_short(frozen, "vgg16") == ""
+    assert recommendation.in_short(frozen, "vgg16", learns=True) == ""
