@@ -148,7 +148,7 @@ class Profile(Settings):
         classifier: the one that restorers learn from and are judged by; VGG16 in the paper.
         second_classifier: learned from as well in Figure 6; the paper's Inception V3.
         unseen_classifier: judges in Figure 6 and took no part in training; the paper's ResNet.
-        light_classifier: teaches and judges in the part `transfer`; a 38th of VGG16's operations.
+        light_classifier: teaches and judges in the part `transfer`; a 40th of VGG16's operations.
         seeds: one restorer of each method of Table 2 is trained for each.
         other_seeds: the same for what is trained beyond Table 2.
         parts: what of the paper is made, names of `PARTS`.

@@ -91,8 +91,8 @@ def obtain_classifiers(
     experiment: Experiment, splits: data.Splits
 ) -> dict[str, classifiers.Classifier]:
     """The classifiers that an experiment learns from or is judged by, by role."""
-    every = dict.fromkeys((*experiment.variant.losses, *experiment.judges))
-    return {role: obtain_classifier(experiment.judged_by(role), splits)[0] for role in every}
+    roles = dict.fromkeys((*experiment.variant.losses, *experiment.judges))
+    return {role: obtain_classifier(experiment.judged_by(role), splits)[0] for role in roles}
 
 
 def _teachers(experiment: Experiment, splits: data.Splits) -> dict[str, classifiers.Classifier]:
