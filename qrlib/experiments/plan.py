@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from qrlib.experiments import profiles
-from qrlib.experiments.settings import ROLES, Classifier, Profile, Recovery, roles_of
+from qrlib.experiments.settings import Classifier, Profile, Recovery
 from qrlib.experiments.variants import PARTS, STANDALONE, VARIANTS, Variant
 from qrlib.records import provenance
 from qrlib.utils.errors import QrlibError, choose
@@ -45,7 +45,7 @@ class Experiment:
     """One restorer of a profile, or a classifier alone; make it with `open_experiment`.
 
     Attributes:
-        role: which of the profile's classifiers judges it, one of `ROLES`.
+        role: which of the profile's classifiers judges it, one of `settings.ROLES`.
     """
 
     profile: Profile
@@ -68,7 +68,12 @@ class Experiment:
     @property
     def classifier(self) -> Classifier:
         """The settings of the classifier that judges."""
-        settings: Classifier = getattr(self.profile, self.role)
+        settings: Classifier | None = getattr(self.profile, self.role)
+        if settings is None:
+            raise QrlibError(
+                f"profile {self.profile.name!r} has no {self.role}, which {self.variant_name} needs: "
+                "give it one in its file, or choose another variant"
+            )
         return settings
 
     @property
@@ -101,7 +106,7 @@ class Experiment:
         if self.distortions == "clean" or self.variant.share or self.detects:
             return ()
         if (self.variant_name, self.distortions) in self._transferred:
-            return ROLES
+            return self.profile.roles
         unseen = self.restorer in FIGURE6 and "figure6" in self.profile.parts
         return ("classifier", "unseen_classifier") if unseen else ("classifier",)
 
@@ -251,9 +256,7 @@ def open_classifier(
 ) -> Experiment:
     """As `open_experiment`, for training any classifier; `seed` None is the profile's."""
     experiment = open_experiment(profile, dataset=dataset, variant="none", overrides=overrides)
-    roles = {
-        getattr(experiment.profile, r).name: r for r in reversed(roles_of(experiment.profile.parts))
-    }
+    roles = {getattr(experiment.profile, r).name: r for r in reversed(experiment.profile.roles)}
     if classifier in roles:
         experiment = experiment.judged_by(roles[classifier])
     elif classifier is not None:
@@ -286,11 +289,13 @@ def experiments_of(profile: Profile) -> list[Experiment]:
     Each comes after what it needs.
     """
     runs: list[Experiment] = []
-    for role in roles_of(profile.parts):
+    for role in profile.roles:
         runs.append(Experiment(profile, "none", "clean", getattr(profile, role).seed, role))
     for part in profile.parts:
         for seed in profile.seeds if part in ("main", "table2") else profile.other_seeds:
             for variant, distortions in PARTS[part]:
+                if any(getattr(profile, role) is None for role in VARIANTS[variant].losses):
+                    continue  # a teacher that this profile does without
                 for x in _with_needs(Experiment(profile, variant, distortions, seed)):
                     if x not in runs:
                         runs.append(x)

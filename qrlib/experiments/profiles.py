@@ -81,7 +81,8 @@ def _with_classifier(profile: Profile, name: str) -> dict[str, Any]:
 
     choose("classifier", name, ARCHITECTURES)
     for role in ROLES:
-        if (other := getattr(profile, role)).name == name:
+        other = getattr(profile, role)
+        if other is not None and other.name == name:
             swapped = {"classifier": other, role: profile.classifier}
             return {
                 f"{r}.{key}": value for r, settings in swapped.items() for key, value in settings

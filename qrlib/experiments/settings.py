@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -126,13 +125,6 @@ class Recovery(Settings):
 ROLES = ("classifier", "second_classifier", "unseen_classifier", "light_classifier")
 
 
-def roles_of(parts: Sequence[Part]) -> tuple[str, ...]:
-    """The roles of the classifiers that these parts of the paper need."""
-    if "transfer" in parts:
-        return ROLES
-    return ROLES[:3] if "figure6" in parts else ROLES[:1]
-
-
 def _with_table2(parts: list[Part]) -> list[Part]:
     if not {"main", "table2"} & set(parts) and not set(parts) <= set(APART):
         raise ValueError("should hold table2 or main, which the others are compared with")
@@ -148,7 +140,8 @@ class Profile(Settings):
         classifier: the one that restorers learn from and are judged by; VGG16 in the paper.
         second_classifier: learned from as well in Figure 6; the paper's Inception V3.
         unseen_classifier: judges in Figure 6 and took no part in training; the paper's ResNet.
-        light_classifier: teaches and judges in the part `transfer`; a 40th of VGG16's operations.
+        light_classifier: teaches and judges in the part `transfer`; a 40th of VGG16's operations.  None
+            where `classifier` is such a one itself.
         seeds: one restorer of each method of Table 2 is trained for each.
         other_seeds: the same for what is trained beyond Table 2.
         parts: what of the paper is made, names of `PARTS`.
@@ -170,7 +163,7 @@ class Profile(Settings):
     seeds: Seeds
     second_classifier: Classifier = Classifier(name="inception_v3")
     unseen_classifier: Classifier = Classifier(name="resnet50")
-    light_classifier: Classifier = Classifier(name="efficientnet_lite0")
+    light_classifier: Classifier | None = Classifier(name="efficientnet_lite0")
     other_seeds: Seeds = [0]
     parts: Annotated[list[Part], AfterValidator(_with_table2)] = [
         part for part in PARTS if part not in NAMED
@@ -186,7 +179,7 @@ class Profile(Settings):
     @model_validator(mode="after")
     def _classifiers_differ(self) -> Profile:
         """Runs are called after their classifiers."""
-        roles = {role: getattr(self, role).name for role in roles_of(self.parts)}
+        roles = {role: getattr(self, role).name for role in self.roles}
         for name in roles.values():
             same = [role for role in roles if roles[role] == name]
             if len(same) > 1:
@@ -215,6 +208,18 @@ class Profile(Settings):
                 "recovery.classifier_share below 1 as well"
             )
         return self
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles of the classifiers that its parts need and it has."""
+        needed = (
+            ROLES
+            if "transfer" in self.parts
+            else ROLES[:3]
+            if "figure6" in self.parts
+            else ROLES[:1]
+        )
+        return tuple(role for role in needed if getattr(self, role) is not None)
 
     @property
     def choice(self) -> Selection:

@@ -6,7 +6,7 @@ Imports no torch; `qrlib.experiments.standalone` does the work.
 from __future__ import annotations
 
 from qrlib.experiments.plan import Experiment
-from qrlib.experiments.settings import Profile, roles_of
+from qrlib.experiments.settings import Profile
 from qrlib.experiments.variants import STANDALONE, Part
 from qrlib.utils.errors import QrlibError
 
@@ -30,8 +30,7 @@ def experiments(profile: Profile, part: Part) -> tuple[Experiment, ...]:
         able = [
             role
             for role in ("classifier", "unseen_classifier", "second_classifier")
-            if role in roles_of(profile.parts)
-            and getattr(profile, role).name not in WITHOUT_BATCH_STATISTICS
+            if role in profile.roles and getattr(profile, role).name not in WITHOUT_BATCH_STATISTICS
         ]
         if not able:
             raise QrlibError(

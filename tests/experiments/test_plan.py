@@ -13,6 +13,7 @@ import torch
 from qrlib import load_qrnet, weights
 from qrlib.experiments import coverage, evaluate, plan, profiles, samples, train, variants
 from qrlib.experiments.plan import open_experiment
+from qrlib.experiments.settings import ROLES
 from qrlib.records import store
 from qrlib.training import loop
 from qrlib.utils import paths
@@ -123,9 +124,9 @@ def test_transfer_is_every_restorer_before_every_classifier():
             "qrnet-multiple",
             *(f"qrnet_of_{role}-multiple" for role in ("second", "light")),
         ),
-        plan.ROLES,
+        ROLES,
     )
-    assert {x.role for x in planned if x.variant_name == "none"} == {*plan.ROLES}
+    assert {x.role for x in planned if x.variant_name == "none"} == {*ROLES}
     (other,) = (x for x in planned if x.variant_name == "qrnet_of_second")
     assert other.recovery_run == "qrnet_of_second-multiple-small_inception-seed0"
     assert train.loss(other).weights == {"small_inception": 0.01}
@@ -134,6 +135,17 @@ def test_transfer_is_every_restorer_before_every_classifier():
     assert coverage.missing(profile, "transfer") == [
         "evaluation-none-small_vgg", "evaluation-qrnet-multiple-small_vgg-seed0"
     ]  # fmt: skip
+
+
+def test_a_profile_may_do_without_a_light_teacher():
+    profile = profiles.load("caltech101-half")
+    planned = plan.experiments_of(profile)
+    assert "qrnet_of_light" not in {x.variant_name for x in planned}
+    assert {x.role for x in planned if x.variant_name == "none"} == set(ROLES) - {
+        "light_classifier"
+    }
+    with pytest.raises(QrlibError, match="no light_classifier, which qrnet_of_light needs"):
+        open_experiment("caltech101-half", variant="qrnet_of_light").recovery_run
 
 
 def test_losses_of_the_part_losses():

@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from qrlib import paper
-from qrlib.experiments import plan, profiles
+from qrlib.experiments import profiles
+from qrlib.experiments.settings import ROLES
 from qrlib.utils.errors import QrlibError
 
 SHIPPED = profiles.names()
@@ -41,7 +42,7 @@ def test_quick_and_smoke_need_no_download():
     for name in ("quick", "smoke"):
         profile = profiles.load(name)
         assert profile.data.dataset == "caltech101-small"
-        for role in plan.ROLES:
+        for role in ROLES:
             settings = getattr(profile, role)
             assert settings.weights is None or settings.name == "efficientnet_lite0"
         assert not profile.comparable

@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from qrlib.data import embedded
-from qrlib.experiments import plan
+from qrlib.experiments.settings import ROLES
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = (
@@ -47,7 +47,7 @@ class Project:
         smoke = yaml.safe_load((root / "profiles" / "smoke.yaml").read_text())
         quick = yaml.safe_load((root / "profiles" / "quick.yaml").read_text())
         quick |= {key: smoke[key] for key in ("title", "label", "data", "recovery")}
-        for role in {*plan.ROLES} & {*quick}:
+        for role in {*ROLES} & {*quick}:
             quick[role] |= {"epochs": 1, "input_size": 48}
         (root / "profiles" / "quick.yaml").write_text(yaml.safe_dump(quick))
 
