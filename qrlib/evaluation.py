@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.distributions import Categorical
 from tqdm import tqdm
 
+from qrlib.classifiers import Classifier
 from qrlib.data import Split
 from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
 from qrlib.metrics import psnr, ssim
 from qrlib.utils import memory
 from qrlib.utils.errors import QrlibError
+
+#: What an evaluation keeps of each answer: the probability of the class that was answered; the entropy of
+#: all probabilities, as a share of the greatest there is; 1 - the cosine between the backbone's features of
+#: the image and of the clean one, where the network is a plain `qrlib.classifiers.Classifier`.
+KNOWN = ("confidence", "entropy", "feature_distance")
 
 #: Decisions that a check in float32 repeats at least, and the share that must agree.
 CHECKED_DECISIONS, LEAST_AGREEMENT = 500, 0.995
@@ -49,9 +58,10 @@ def evaluate(
     Returns:
         One dict for each classifier, distortion and metric: classifier, distortion, level, strength,
         metric ("accuracy", "psnr" in dB, "ssim"), value (mean over images), n (images), each (the values
-        of the images, (n,); of an accuracy, booleans); with an accuracy, confidence: the probability
-        of the class that was answered, (n,).  PSNR and SSIM do not depend on the classifier and come
-        with each.  The PSNR of clean images without a restorer means nothing and is left out.
+        of the images, (n,); of an accuracy, booleans); with an accuracy what else is known of the answers,
+        the keys of `KNOWN`, (n,) each.  PSNR and SSIM do not depend on the classifier and come with each.
+        What compares an image with itself means nothing and is left out: the PSNR of clean images without a
+        restorer, and their feature distance.
 
     Raises:
         QrlibError: no classifier, or too little memory for a batch.
@@ -92,8 +102,10 @@ def evaluate(
                 row |= {"strength": case.sigma, "metric": metric}
                 row |= {"value": float(total) / len(split), "n": len(split), "each": each}
                 if metric == "accuracy":
-                    sure = batches[case, f"confidence {classifier}"]
-                    row["confidence"] = torch.cat(sure).cpu().numpy()
+                    for known in KNOWN:
+                        if (case, f"{known} {classifier}") in batches:
+                            of_images = batches[case, f"{known} {classifier}"]
+                            row[known] = torch.cat(of_images).cpu().numpy()
                 rows.append(row)
     return rows
 
@@ -131,8 +143,10 @@ def check_precision(
             shown = distort_for_evaluation(clean, ids, case)
             restored = _restore(restorer, shown, case)
             for classifier in classifiers.values():
-                exact, _ = _classify(classifier, restored, "32-true")
-                equal.append((_classify(classifier, restored, precision)[0] == exact).float())
+                exact, given = (
+                    _classify(classifier, restored, p)[0].argmax(1) for p in ("32-true", precision)
+                )
+                equal.append((given == exact).float())
     agreement = torch.cat(equal).mean().item()
     if agreement < LEAST_AGREEMENT:
         raise QrlibError(
@@ -163,17 +177,24 @@ def _restore(restorer: nn.Module | None, images: Tensor, case: Distortion) -> Te
     return restorer(images).float()
 
 
-def _classify(classifier: nn.Module, images: Tensor, precision: str) -> tuple[Tensor, Tensor]:
-    """The classes of (B, 3, H, W), and their probabilities: (B,) and (B,)."""
+def _classify(
+    classifier: nn.Module, images: Tensor, precision: str
+) -> tuple[Tensor, Tensor | None]:
+    """The logits of (B, 3, H, W), (B, K), and the features under them, (B, F), where one knows them."""
+    features = None
     with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
-        logits = classifier(images)  # (B, K)
+        if type(classifier) is Classifier:  # one that inherits from it may answer otherwise
+            features = classifier.features(images)
+            logits = classifier.head(features)
+        else:
+            logits = classifier(images)
     if precision == "bf16-mixed":
         first, second = logits.float().topk(2, dim=1).values.T
         close = first - second < CLOSE_CALL
         if close.any():
             logits = logits.float()
             logits[close] = classifier(images[close]).float()
-    return logits.argmax(1), logits.float().softmax(1).amax(1)
+    return logits.float(), None if features is None else features.float()
 
 
 def _measure(
@@ -189,14 +210,29 @@ def _measure(
     clean = pixels.to(device).float() / 255  # (B, 3, H, W)
     labels = labels.to(device)
     values = {}
+    clean_features: dict[str, Tensor] = {}
     for case in cases:
+        changed = restorer is not None or case.kind != "clean"
         distorted = distort_for_evaluation(clean, ids, case)
         restored = _restore(restorer, distorted, case)
         for name, classifier in classifiers.items():
-            answers, confidence = _classify(classifier, restored, precision)
-            values[case, f"accuracy {name}"] = answers == labels
-            values[case, f"confidence {name}"] = confidence
-        if restorer is not None or case.kind != "clean":
+            logits, features = _classify(classifier, restored, precision)
+            probabilities = logits.softmax(1)
+            values[case, f"accuracy {name}"] = logits.argmax(1) == labels
+            values[case, f"confidence {name}"] = probabilities.amax(1)
+            values[case, f"entropy {name}"] = Categorical(probabilities).entropy() / math.log(
+                logits.shape[1]
+            )
+            if features is None:
+                continue
+            if name not in clean_features:
+                original = _classify(classifier, clean, precision)[1] if changed else features
+                assert original is not None
+                clean_features[name] = original
+            if changed:
+                nearness = F.cosine_similarity(features, clean_features[name])
+                values[case, f"feature_distance {name}"] = 1 - nearness
+        if changed:
             values[case, "psnr"] = psnr(restored, clean)
         values[case, "ssim"] = ssim(restored, clean)
     return values

@@ -150,7 +150,33 @@ def test_accuracy_counts_right_answers(test_split, cases):
     assert table(rows)["clean", 0, "accuracy"] == pytest.approx(11 / 15)
     (row,) = [row for row in rows if row["metric"] == "accuracy"]
     assert list(row["each"]) == [i % 4 != 0 for i in range(15)]
-    assert row["confidence"] == pytest.approx(np.full(15, np.e / (np.e + 2)))
+    likely = np.array([np.e, 1, 1]) / (np.e + 2)
+    assert row["confidence"] == pytest.approx(np.full(15, likely[0]))
+    assert row["entropy"] == pytest.approx(np.full(15, -(likely @ np.log(likely)) / np.log(3)))
+    assert "feature_distance" not in row  # it has no features
+
+
+def test_the_feature_distance_is_from_what_the_classifier_sees_of_the_clean_image(
+    test_split, classifier, cases
+):
+    rows = evaluate(None, {"c": classifier}, test_split, cases)
+    case = cases[0]
+    (row,) = [
+        row
+        for row in rows
+        if (row["distortion"], row["level"], row["metric"]) == (case.kind, case.level, "accuracy")
+    ]
+    pixels, _, ids = test_split[range(len(test_split))]
+    clean = pixels.float() / 255
+    with torch.no_grad():
+        seen = (
+            classifier.features(clean),
+            classifier.features(distortions.distort_for_evaluation(clean, ids, case)),
+        )
+    expected = 1 - nn.functional.cosine_similarity(*seen)
+    assert row["feature_distance"] == pytest.approx(expected.numpy(), abs=1e-5)
+    (untouched,) = [r for r in rows if (r["distortion"], r["metric"]) == ("clean", "accuracy")]
+    assert "feature_distance" not in untouched
 
 
 @pytest.mark.slow

@@ -59,7 +59,8 @@ def evaluate(
     )
     seconds = time.monotonic() - started
     for row in measured:
-        row |= per_image.pack(row.pop("each"), row.pop("confidence", None), row["metric"])
+        known = {column: row.pop(column) for column in evaluation.KNOWN if column in row}
+        row |= per_image.pack(row.pop("each"), row["metric"], **known)
     router = restorer if isinstance(restorer, Routed) else judges["classifier"]
     if isinstance(router, (Routed, RoutedClassifier)):
         every = [distortions.CLEAN, *cases]

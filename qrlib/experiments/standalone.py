@@ -207,7 +207,8 @@ class _Run:
             name=self.part,
         ):
             if row["metric"] == "accuracy":
-                kept = per_image.pack(row.pop("each"), row.pop("confidence"), "accuracy")
+                known = {column: row.pop(column) for column in evaluation.KNOWN if column in row}
+                kept = per_image.pack(row.pop("each"), "accuracy", confidence=known["confidence"])
                 way = row["classifier"]
                 who = {"dataset": self.splits.dataset, "restorer": way}
                 who |= {

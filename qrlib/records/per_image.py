@@ -9,22 +9,26 @@ import numpy as np
 from qrlib.utils.errors import QrlibError
 
 #: Of a row of results, what is known of its images.
-COLUMNS = ("right", "confidence", "images")
+COLUMNS = ("right", "confidence", "entropy", "feature_distance", "images")
 #: Metric -> the step to which it is kept, one byte an image; beyond 255 steps, and below 0, is the nearest.
-STEPS = {"confidence": 1 / 255, "psnr": 0.25, "ssim": 1 / 255}
+STEPS = {
+    "confidence": 1 / 255, "entropy": 1 / 255, "feature_distance": 1 / 255, "psnr": 0.25, "ssim": 1 / 255,
+}  # fmt: skip
 
 
-def pack(each: np.ndarray, confidence: np.ndarray | None, metric: str) -> dict[str, str]:
+def pack(each: np.ndarray, metric: str, **known: np.ndarray) -> dict[str, str]:
     """The columns of a row of results.
 
     Args:
         each: (N,) values of `metric`; of "accuracy", truth values.
-        confidence: (N,) probabilities of the answers, with an accuracy.
+        known: what else is known of each answer, with an accuracy: column -> (N,) numbers.
     """
     if metric != "accuracy":
         return {"images": pack_values(each, metric)}
-    known = {"right": pack_truth(each)}
-    return known if confidence is None else known | {"confidence": pack_values(confidence)}
+    return {
+        "right": pack_truth(each),
+        **{column: pack_values(values, column) for column, values in known.items()},
+    }
 
 
 def pack_truth(right: np.ndarray) -> str:

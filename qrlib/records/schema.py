@@ -56,6 +56,8 @@ class Result(_Closed):
     error: _Size | None = None  # standard error, of a time
     right: Annotated[str, Field(pattern="^([0-9a-f]{2})+$")] | None = None
     confidence: str | None = None
+    entropy: str | None = None
+    feature_distance: str | None = None
     images: str | None = None
     found: dict[str, _Share] | None = None  # kind -> in how many images a detector finds it
 

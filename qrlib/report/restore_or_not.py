@@ -28,8 +28,18 @@ GATES = {
     "finetuned_routed-multiple": ("none", "finetuned-multiple", "finetuned-single"),
 }
 #: What may foretell whether an image is recognised -> whether one needs the clean image to know it.
-MEASURES = {"confidence": False, "psnr": True, "ssim": True}
-_WORDS = {"confidence": "the classifier's confidence", "psnr": "PSNR", "ssim": "SSIM"}
+MEASURES = {
+    "confidence": False, "entropy": False, "feature_distance": True, "psnr": True, "ssim": True,
+}  # fmt: skip
+#: Those of which less is better.
+FALLING = ("entropy", "feature_distance")
+_WORDS = {
+    "confidence": "the classifier's confidence",
+    "entropy": "its entropy (the lower)",
+    "feature_distance": "distance of its features (the lower)",
+    "psnr": "PSNR",
+    "ssim": "SSIM",
+}
 _CASE = ["profile", "dataset", "classifier", "distortion", "level"]
 
 
@@ -218,7 +228,7 @@ def foretelling(results: pd.DataFrame, choice: Selection = ONLY, *, method: str)
     """How well a number of one image foretells whether the classifier recognises it.
 
     The area under the ROC curve (AUC): of two images of which it recognises one, how often the
-    recognised one has the higher number.  1/2 is chance.
+    recognised one has the higher number, or the lower one of a measure in `FALLING`.  1/2 is chance.
 
     Args:
         results: with their images.
@@ -240,12 +250,15 @@ def foretelling(results: pd.DataFrame, choice: Selection = ONLY, *, method: str)
         }
         for measure in MEASURES:
             metric, column = (
-                ("accuracy", measure) if measure == "confidence" else (measure, "images")
+                (measure, "images") if measure in ("psnr", "ssim") else ("accuracy", measure)
             )
             if not one[metric] or any(pd.isna(row[column]) for row in one[metric]):
                 continue
             n = int(one[metric][0]["n"])
-            values = [per_image.unpack_values(row[column], n, measure) for row in one[metric]]
+            sign = -1 if measure in FALLING else 1
+            values = [
+                sign * per_image.unpack_values(row[column], n, measure) for row in one[metric]
+            ]
             right = [_right(row) for row in one["accuracy"]]
             each = [auc(v, r) for v, r in zip(values, right, strict=True) if 0 < r.sum() < n]
             if not each:  # all right or all wrong: nothing to foretell
@@ -297,7 +310,8 @@ def render_foretelling(frame: pd.DataFrame, method: str, file: str) -> render.Re
     ]
     caption = (
         f"{labels.method(method)}, {frame['n'].iloc[0]:,} test images. Of two images of which one is recognised, "
-        "how often the number is higher for that one; 0.5 is chance. ± one standard error."
+        "how often the number is higher for that one (where it says so, lower); 0.5 is chance. ± one standard "
+        "error."
     )
     headings = ["", "", "at one level", "all levels together", "needs the clean image"]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)

@@ -145,7 +145,7 @@ def test_a_profile_may_do_without_a_light_teacher():
         "light_classifier"
     }
     with pytest.raises(QrlibError, match="no light_classifier, which qrnet_of_light needs"):
-        open_experiment("caltech101-half", variant="qrnet_of_light").recovery_run
+        str(open_experiment("caltech101-half", variant="qrnet_of_light").recovery_run)
 
 
 def test_losses_of_the_part_losses():

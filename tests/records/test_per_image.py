@@ -10,12 +10,13 @@ from qrlib.utils.errors import QrlibError
 def test_what_is_packed_comes_back():
     rng = np.random.default_rng(0)
     right, sure = rng.random(13) < 0.5, rng.random(13)
-    packed = per_image.pack(right, sure, "accuracy")
+    packed = per_image.pack(right, "accuracy", confidence=sure, entropy=1 - sure)
     assert per_image.unpack_truth(packed["right"], 13).tolist() == right.tolist()
-    kept = per_image.unpack_values(packed["confidence"], 13)
-    assert kept == pytest.approx(sure, abs=0.5 / 255)
+    for column, values in (("confidence", sure), ("entropy", 1 - sure)):
+        kept = per_image.unpack_values(packed[column], 13, column)
+        assert kept == pytest.approx(values, abs=0.5 / 255)
     psnr = rng.uniform(5, 60, 13)
-    text = per_image.pack(psnr, None, "psnr")["images"]
+    text = per_image.pack(psnr, "psnr")["images"]
     assert per_image.unpack_values(text, 13, "psnr") == pytest.approx(psnr, abs=0.125)
 
 

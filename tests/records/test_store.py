@@ -69,10 +69,11 @@ def test_what_is_known_of_each_image_is_read_where_it_is_asked_for():
     store.write(record("old"))
     for column in per_image.COLUMNS:
         assert store.read("smoke", images=True)[column].tolist() == [None]
-    rows = [result(right="8180", confidence="AP8=", n=9), result(metric="psnr", images="PVD/")]
+    known = {"right": "8180", "confidence": "AP8=", "entropy": "AA==", "feature_distance": "AQ=="}
+    rows = [result(**known, n=9), result(metric="psnr", images="PVD/")]
     store.write(record("new", results=rows))
     assert not {*per_image.COLUMNS} & {*store.read("smoke")}
-    for column, text in zip(per_image.COLUMNS, ("8180", "AP8=", "PVD/"), strict=True):
+    for column, text in {**known, "images": "PVD/"}.items():
         assert store.read("smoke", images=True)[column].dropna().tolist() == [text]
     with pytest.raises(QrlibError, match="right"):
         store.write(record("bad", results=[result(right="8 of 9")]))

@@ -15,11 +15,12 @@ RNG = np.random.default_rng(0)
 def rows(restorer, right, confidence):
     """One run: each case has these answers and confidences, one an image."""
     frame = run(restorer, 0, right.mean(), right.mean(), right.mean(), n=N)
-    kept = per_image.pack(right, confidence, "accuracy")
+    known = {"entropy": 1 - confidence, "feature_distance": (1 - confidence) / 2}
+    kept = per_image.pack(right, "accuracy", confidence=confidence, **known)
     more = [frame.assign(images=None, **kept)]
     for metric in ("psnr", "ssim"):
         values = {"images": per_image.pack_values(confidence, metric)}
-        more.append(frame.assign(metric=metric, right=None, confidence=None, **values))
+        more.append(frame.assign(metric=metric, **dict.fromkeys(kept), **values))
     return runs(*more)
 
 
@@ -63,7 +64,7 @@ def test_the_gate_is_held_against_both(results):
 
 
 def test_records_without_confidences_have_no_gate(results):
-    old = results.assign(confidence=None)
+    old = results.assign(confidence=None, entropy=None, feature_distance=None)
     assert restore_or_not.with_gate(old) is old
     assert restore_or_not.against(Evidence(old), restore_or_not.GATED).empty
     assert set(restore_or_not.foretelling(old, method="qrnet")["measure"]) == {"psnr", "ssim"}
@@ -71,9 +72,8 @@ def test_records_without_confidences_have_no_gate(results):
 
 def test_what_foretells_recognition(results):
     frame = restore_or_not.foretelling(results, method="qrnet")
-    surest = frame[frame["measure"] == "confidence"]
-    assert surest["within"].tolist() == pytest.approx([1.0, 1.0])
-    assert len(frame) == 6
+    assert set(frame["measure"]) == set(restore_or_not.MEASURES)
+    assert frame["within"].tolist() == pytest.approx([1.0] * len(frame))  # made so
     assert "1.000" in restore_or_not.render_foretelling(frame, "qrnet", "auc").markdown
 
 

@@ -20,7 +20,7 @@ def results():
         for level in (0,) if kind == "clean" else (1, 3, 5):
             for restorer, more in (("none", 0), ("qrnet-multiple", change)):
                 right = np.arange(N) < N // 2 + more
-                kept = per_image.pack(right, np.where(right, 0.9, 0.4), "accuracy")
+                kept = per_image.pack(right, "accuracy", confidence=np.where(right, 0.9, 0.4))
                 row = {"profile": "quick", "dataset": "caltech101", "classifier": "vgg16", "n": N}
                 row |= {"restorer": restorer, "distortion": kind, "level": level, "strength": level}
                 row |= {"seed": 0, "metric": "accuracy", "value": right.mean()}
