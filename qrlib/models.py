@@ -88,6 +88,27 @@ def _block(inputs: int, outputs: int, convs: int, dropout: float | None = None) 
     return nn.Sequential(*layers)
 
 
+class LearnedPower(nn.Module):
+    """Feature quantisation by a power: x -> x^p, with a learned exponent p for each feature.
+
+    (B, F), at least 0, twice.  One of the ways of Sun et al., *Feature Quantization for Defending Against
+    Distortion of Images* (CVPR 2018); starts as p = 1.
+
+    >>> torch.allclose(LearnedPower(3)(torch.ones(2, 3) / 2), torch.ones(2, 3) / 2)
+    True
+    """
+
+    #: Its gradient at 0 is infinite for p < 1.
+    LEAST = 1e-6
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.exponent = nn.Parameter(torch.ones(features))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features.float().clamp(min=self.LEAST) ** self.exponent
+
+
 #: Profiles whose weights are taken where none is named, the best first: by PSNR on four whole
 #: photographs of scikit-image, at sigma 20, 60 and 100 of noise, 2, 6 and 10 of blur, and clean.
 SHIPPED = ("caltech101", "caltech101-cpu-20", "caltech101-day", "caltech101-cpu")

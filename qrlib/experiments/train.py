@@ -17,7 +17,7 @@ from qrlib import classifiers, data, distortions, weights
 from qrlib.experiments import plan
 from qrlib.experiments.plan import Experiment
 from qrlib.losses import RecoveryLoss
-from qrlib.models import QRNet
+from qrlib.models import LearnedPower, QRNet
 from qrlib.records import behaviour, provenance, store
 from qrlib.training.classifier import fit_classifier
 from qrlib.training.detector import Detector, Routed, RoutedClassifier, fit_detector
@@ -150,6 +150,9 @@ def obtain_restorer(
     used = {judges[role].name: judges[role] for role in variant.losses}
     parts |= {name: weights.state_hash(classifier) for name, classifier in used.items()}
     head = judges["classifier"].head if "head" in variant.learns else None
+    if head is not None and variant.powers:
+        first = next(layer for layer in head.modules() if isinstance(layer, nn.Linear))
+        head = judges["classifier"].head = nn.Sequential(LearnedPower(first.in_features), head)
     name = experiment.recovery_run
     config = experiment.config("recovery")
     epochs = settings.pretrain_epochs if experiment.distortions == "clean" else settings.epochs
@@ -173,7 +176,7 @@ def obtain_restorer(
         fingerprint=_fingerprint(experiment.code, config, splits, parts),
         sampling=Sampling(settings.classifier_share, settings.crop),
         micro_batches=settings.micro_batches,
-        labelled=variant.labelled,
+        aims=variant.aims,
         keep_features=settings.keep_features,
         validation_images=settings.validation_images,
         **tuning,

@@ -23,6 +23,7 @@ Part = Literal[
     "classical",
     "sampling",
     "heads",
+    "rivals",
     "crossed",
     "corruptions",
     "attacks",
@@ -48,7 +49,8 @@ class Variant:
         convs_per_block: 2 is QRNet, 1 small QRNet.
         classification_weight: lambda, in place of the profile's.
         quality_weight: of the L1 loss.
-        labelled: whether it learns from labels, or else from the classifier's answers to clean images.
+        aims: what the classifier is to answer, one of `qrlib.training.recovery.AIMS`.
+        powers: whether features are raised to learned powers before the head that learns.
         share: `classifier_share`, in place of the profile's; such a network is only compared on
             validation images, after as much arithmetic as the profile's epochs with all of it take.
         tiles: whether the images that the classifier does not see become tiles of half their side.
@@ -65,7 +67,8 @@ class Variant:
     convs_per_block: int = 2
     classification_weight: float | None = None
     quality_weight: float = 1.0
-    labelled: bool = True
+    aims: str = "labels"
+    powers: bool = False
     share: float | None = None
     tiles: bool = False
     classical: bool = False
@@ -156,6 +159,22 @@ VARIANTS = {
         learns=("head",),
         losses=("classifier",),
     ),
+    "stabilised": Variant(
+        "no restorer: the classifier's fully connected layers learn clean images, and to answer for a "
+        "distorted one as they do for the clean one (stability training)",
+        ("multiple",),
+        learns=("head",),
+        losses=("classifier",),
+        aims="stable",
+    ),
+    "quantised": Variant(
+        "no restorer: the classifier's fully connected layers learn distorted images, from features that "
+        "are raised to learned powers (feature quantisation)",
+        ("multiple",),
+        learns=("head",),
+        losses=("classifier",),
+        powers=True,
+    ),
     "end_to_end": dataclasses.replace(
         _QRNET,
         meaning="QRNet and the classifier's fully connected layers learn together",
@@ -175,7 +194,7 @@ VARIANTS = {
     "qrnet_unlabelled": dataclasses.replace(
         _QRNET,
         meaning="QRNet without labels: the classifier is to answer as it does for the clean image",
-        labelled=False,
+        aims="answers",
     ),
     "qrnet_unpretrained": dataclasses.replace(
         _QRNET, meaning="QRNet without the pretraining on clean images", start=None
@@ -258,6 +277,7 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     ),
     "sampling": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].share),
     "heads": (("recnet_finetuned", "multiple"), ("qrnet_finetuned", "multiple")),
+    "rivals": (("stabilised", "multiple"), ("quantised", "multiple")),
     "crossed": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].head),
     "corruptions": (),  # of `main` or `table2`, on images that they never learned from
     "attacks": (),  # of `main` or `table2`, on adversarial images
@@ -274,6 +294,7 @@ NAMED: tuple[Part, ...] = (
     "routed",
     "classical",
     "heads",
+    "rivals",
     "crossed",
     "corruptions",
     "attacks",

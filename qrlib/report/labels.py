@@ -17,6 +17,8 @@ METHODS = {
     "mqrnet": "MQRNet",
     "recnet-noise": "RecNet (noise)",
     "recnet-blur": "RecNet (blur)",
+    "stabilised-multiple": "stability training",
+    "quantised-multiple": "feature quantisation",
     "finetuned-noise": "fine-tuned (noise)",
     "finetuned-blur": "fine-tuned (blur)",
     "qrnet-multiple": "QRNet",

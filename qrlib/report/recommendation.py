@@ -48,6 +48,8 @@ OPTIONS = (
     Option("finetuned-single", learns=True, told=True),
     Option("finetuned-multiple", learns=True),
     Option("finetuned_routed-multiple", learns=True),
+    Option("stabilised-multiple", learns=True),
+    Option("quantised-multiple", learns=True),
     Option("recnet_finetuned-multiple", learns=True),
     Option("qrnet_finetuned-multiple", learns=True),
     Option("end-to-end", learns=True),

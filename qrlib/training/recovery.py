@@ -28,6 +28,11 @@ from qrlib.utils import memory
 from qrlib.utils.errors import QrlibError, choose
 
 
+#: What classifiers are to answer: the labels; the answers, as probabilities, that they give to clean images;
+#: or those of `stable_aims`.
+AIMS = ("labels", "answers", "stable")
+
+
 @dataclass(frozen=True)
 class Networks:
     """What takes part in a training.
@@ -62,8 +67,7 @@ class RecoveryTask(Task):
         tuning_rate: their learning rate.
         sampling: how much of a batch enters the losses.
         micro_batches: parts in which a batch goes through the device.
-        labelled: whether labels are used; else restored images are to get the answers, as probabilities, that
-            the classifier gives to clean ones.
+        aims: one of `AIMS`.
         keep_features: without a restorer, go through the frozen backbone once, not once an epoch, with
             the images that are the same in each: clean ones, and all for validation.
     """
@@ -83,7 +87,7 @@ class RecoveryTask(Task):
         tuning_rate: float = 1e-3,
         sampling: Sampling | None = None,
         micro_batches: int = 1,
-        labelled: bool = True,
+        aims: str = "labels",
         keep_features: bool = False,
     ) -> None:
         super().__init__()
@@ -98,7 +102,12 @@ class RecoveryTask(Task):
         self.seed = seed
         self.sampling = sampling or Sampling()
         self.micro_batches = micro_batches
-        self.labelled = labelled
+        self.aims = choose("aims", aims, AIMS)
+        if aims == "stable" and (restorer is not None or micro_batches > 1):
+            raise QrlibError(
+                "stability training is for a classifier without a restorer, and compares the two halves of a "
+                "batch: set recovery.micro_batches to 1"
+            )
         self.networks = Networks(
             None if restorer is None else memory.channels_last(restorer),
             {
@@ -196,11 +205,16 @@ class RecoveryTask(Task):
         self, restored: Tensor, targets: Tensor, logits: dict[str, Tensor], labels: Tensor
     ) -> dict[str, Tensor]:
         """The losses, and for validation the accuracies."""
-        aims = labels if self.labelled else self._answers(targets)
+        aims = labels
+        if self.aims == "answers":
+            aims = self._answers(targets)
+        elif self.aims == "stable":
+            (answers,) = logits.values()
+            aims = stable_aims(answers, labels)
         means = self.loss(restored, targets, logits, aims)
         if not self.training:
-            for name, answers in logits.items():
-                means[f"{name}_accuracy"] = (answers.argmax(1) == labels).float().mean()
+            for name, given in logits.items():
+                means[f"{name}_accuracy"] = (given.argmax(1) == labels).float().mean()
         return means
 
     @torch.no_grad()
@@ -284,6 +298,24 @@ def distort_by_id(images: Tensor, ids: list[str], choices: dict[str, list[Distor
     return result
 
 
+def stable_aims(logits: Tensor, labels: Tensor) -> Tensor:
+    """What stability training aims at (Zheng et al. 2016), as probabilities (2B, K).
+
+    The label of a clean image; for a distorted one, what is answered for the clean one.  So the
+    cross-entropy is half that of the clean images and half the distance to them, alpha = 1.
+
+    Args:
+        logits: (2B, K); the second half is of the images of the first, distorted.
+        labels: (2B,).
+
+    >>> stable_aims(torch.tensor([[0.0, 0.0], [9.0, 0.0]]), torch.tensor([1, 1])).tolist()
+    [[0.0, 1.0], [0.5, 0.5]]
+    """
+    answers = logits[: len(logits) // 2].float().softmax(1)
+    certain = nn.functional.one_hot(labels[: len(answers)], logits.shape[1])
+    return torch.cat([certain.to(answers), answers])
+
+
 def learning_part(restorer: nn.Module | None, head: nn.Module | None) -> nn.Module:
     """What training changes and a run's best.safetensors holds: one of the two, or both by name."""
     if restorer is not None and head is not None:
@@ -310,7 +342,7 @@ def train_recovery(
     tuning_rate: float = 1e-3,
     sampling: Sampling | None = None,
     micro_batches: int = 1,
-    labelled: bool = True,
+    aims: str = "labels",
     keep_features: bool = False,
     validation_images: int | None = None,
 ) -> History:
@@ -328,7 +360,7 @@ def train_recovery(
     task = RecoveryTask(
         restorer, loss, classifiers, choices,
         learning_rate=settings.learning_rate, seed=seed, tuned=tuned, tuning_rate=tuning_rate,
-        sampling=sampling, micro_batches=micro_batches, labelled=labelled,
+        sampling=sampling, micro_batches=micro_batches, aims=aims,
         keep_features=keep_features,
     )  # fmt: skip
     validation = splits.validation.spread(validation_images)

@@ -67,3 +67,26 @@ def test_the_head_learns_behind_the_finished_restorer():
     alone = store.read_record(x.profile.name, written)["provenance"]["weights"]
     assert alone == {"small_vgg": judged["provenance"]["weights"]["small_vgg"]}
     assert alone != {"small_vgg": weights.state_hash(train.obtain_classifier(x, splits)[0])}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("variant", "more"), [("stabilised", 0), ("quantised", 512)])
+def test_rivals_that_the_paper_names_learn_and_are_judged(variant, more):
+    """Feature quantisation has an exponent for each of the backbone's features, which learns."""
+    x = open_experiment("smoke", variant=variant, **PROFILE)
+    splits = train.load_data(x)
+    judges = train.obtain_classifiers(x, splits)
+    plain = judges["classifier"].head
+    head = sum(p.numel() for p in plain.parameters())
+    assert train.obtain_restorer(x, splits, judges)[0] is None
+    record = store.read_record(x.profile.name, x.recovery_run)
+    assert record["training"]["parameters"] - head == more
+    learned = judges["classifier"].head
+    if more:
+        power, inner = learned
+        assert inner is plain
+        assert 0 < (power.exponent - 1).abs().max() < 0.5
+    (written,) = headless._run_one(x.recovery_run, x)[1:]
+    assert {row["distortion"] for row in store.read_record(x.profile.name, written)["results"]} == {
+        "clean", "noise", "blur",
+    }  # fmt: skip

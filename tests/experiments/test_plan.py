@@ -152,7 +152,7 @@ def test_losses_of_the_part_losses():
     alone = train.loss(smoke(variant="qrnet_classification_only"))
     assert (alone.weights, alone.quality_weight) == ({"small_vgg": 0.01}, 0.0)
     assert train.loss(smoke(variant="qrnet_lambda_1")).weights == {"small_vgg": 1.0}
-    assert not smoke(variant="qrnet_unlabelled").variant.labelled
+    assert smoke(variant="qrnet_unlabelled").variant.aims == "answers"
 
 
 def test_lambda_of_each_variant():

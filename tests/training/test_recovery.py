@@ -157,7 +157,7 @@ def test_without_labels_the_aim_is_what_the_classifier_answers_for_clean_images(
     restorer, used, _, _ = networks("qrnet")
     ((name, judge),) = used.items()
     loss, rest = RecoveryLoss({name: 1.0}, quality_weight=0), {"learning_rate": 1e-3, "seed": 0}
-    task = RecoveryTask(restorer.eval(), loss, used, CHOICES, labelled=False, **rest)
+    task = RecoveryTask(restorer.eval(), loss, used, CHOICES, aims="answers", **rest)
     torch.manual_seed(0)
     images, targets = torch.rand(2, 4, 3, 32, 32)
     answers = judge(targets).softmax(1).detach()
@@ -168,6 +168,25 @@ def test_without_labels_the_aim_is_what_the_classifier_answers_for_clean_images(
     task.restore = lambda inputs: targets
     torch.testing.assert_close(task.losses(images, targets, labels)["loss"], entropy)
     assert entropy < wanted
+
+
+def test_stability_training_aims_at_the_label_and_at_the_answer_for_the_clean_image():
+    _, used, _, _ = networks("fine-tuned")
+    ((name, judge),) = used.items()
+    loss = RecoveryLoss({name: 1.0}, quality_weight=0)
+    rest = {"learning_rate": 1e-3, "seed": 0, "tuned": name, "aims": "stable"}
+    task = RecoveryTask(None, loss, used, CHOICES, **rest)
+    judge.eval()  # no dropout
+    images, labels = torch.rand(8, 3, 32, 32), torch.tensor([0, 1, 2, 0])
+    logits = judge(images)
+    right = torch.nn.functional.cross_entropy(logits[:4], labels)
+    near = -(logits[:4].softmax(1) * logits[4:].log_softmax(1)).sum(1).mean()
+    found = task.losses(images, images, torch.cat([labels, 2 - labels]))["loss"]
+    torch.testing.assert_close(found, (right + near) / 2)
+    for unfit in ({"restorer": QRNet()}, {"micro_batches": 2}):
+        given = {"restorer": None, "classifiers": used, "loss": loss, "choices": CHOICES, **rest}
+        with pytest.raises(QrlibError, match=r"set recovery.micro_batches to 1"):
+            RecoveryTask(**given | unfit)
 
 
 @pytest.mark.slow
