@@ -61,7 +61,7 @@ def evaluate(
     for row in measured:
         known = {column: row.pop(column) for column in evaluation.KNOWN if column in row}
         row |= per_image.pack(row.pop("each"), row["metric"], **known)
-    router = restorer if isinstance(restorer, Routed) else judges["classifier"]
+    router = restorer if isinstance(restorer, Routed) else judges.get("classifier")
     if isinstance(router, (Routed, RoutedClassifier)):
         every = [distortions.CLEAN, *cases]
         batch = profile.evaluation_batch
