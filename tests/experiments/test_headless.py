@@ -30,13 +30,14 @@ def test_unknown_runs_are_refused_before_anything_is_trained(capsys):
 @pytest.mark.slow
 def test_records_of_a_run_and_of_what_it_needs(capsys):
     runs = (
+        "classifier-small_inception-seed0",
         "small_qrnet-multiple-small_vgg-seed0",
         "mqrnet-multiple-small_vgg-small_inception-seed0",
     )
     assert main(["train", "smoke", *runs]) == 0
     said = capsys.readouterr().out
     assert all(f"{name}: evaluated, clean 0." in said for name in runs)
-    assert "5 records in results/smoke/records" in said  # of MQRNet also the unseen classifier's
+    assert "7 records in results/smoke/records" in said  # of MQRNet also the unseen classifier's
     evaluation = store.read_record("smoke", "evaluation-small_qrnet-multiple-small_vgg-seed0")
     accuracies = [r["value"] for r in evaluation["results"] if r["metric"] == "accuracy"]
     assert len(accuracies) == 11
