@@ -256,7 +256,7 @@ rule standalone:
 # The modules behind tables, figures and verdicts, with all that they import.
 EXPLORERS = [f"book.explorers.{p.stem}" for p in files.visible(Path("qrlib/book/explorers"), "[a-z]*.py")]
 READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check",
-           "report.claims.matrix", "report.claims.verdict_tables",
+           "report.claims.matrix", "report.claims.verdict_tables", "report.costs",
            "report.figures.plots", "report.lambda_sweep", "report.recommendation", "report.records_table", "report.retraining",
            "report.sample_answers",
            "report.restore_or_not", "report.run_settings", "report.sampling", "report.unseen_corruptions",

@@ -27,7 +27,6 @@ from qrlib.training.task import Task
 from qrlib.utils import memory
 from qrlib.utils.errors import QrlibError, choose
 
-
 #: What classifiers are to answer: the labels; the answers, as probabilities, that they give to clean images;
 #: or those of `stable_aims`.
 AIMS = ("labels", "answers", "stable")

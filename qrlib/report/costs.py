@@ -1,0 +1,135 @@
+"""What each option costs beyond the classifier that one has: bytes, operations, minutes of training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pandas as pd
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from qrlib import classifiers, distortions
+from qrlib.experiments.plan import Experiment
+from qrlib.experiments.settings import Profile
+from qrlib.experiments.variants import VARIANTS
+from qrlib.models import QRNet
+from qrlib.records import selection, store
+from qrlib.report import labels, render, restore_or_not, sources
+from qrlib.training.detector import Detector
+
+
+def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
+    """What is added to the classifier by each of some methods, options of `qrlib.report.recommendation`.
+
+    Returns:
+        One method a row: method, networks (how many are added), megabytes (of their weights in float32),
+        gmacs (10^9 multiply-adds that they and a second look of the classifier add to an image; the detector's
+        are those of every image, a restorer's of one that is restored), minutes (of training, as the records
+        say, the classifier's own on clean images not counted; NaN where a record is missing), share (gmacs, as
+        a part of the classifier's own), profile, records.
+    """
+    size = profile.data.image_size
+    own = _gmacs(_classifier(profile), size)
+    rows = []
+    for method in methods:
+        restorer = "qrnet-multiple" if method == restore_or_not.GATED else method
+        runs = [_experiment(profile, x) for x in selection.restorers_of([restorer])]
+        added = {x.recovery_run: x for run in runs for x in _networks(run)}
+        nets = {name: _network(x) for name, x in added.items()}
+        restorers = [_gmacs(net, size) for net in nets.values() if isinstance(net, QRNet)]
+        others = [_gmacs(net, size) for net in nets.values() if not isinstance(net, QRNet)]
+        gmacs = sum(others) + max(restorers, default=0.0)
+        gmacs += own if method == restore_or_not.GATED else 0.0
+        trained = {x.recovery_run: x for run in runs for x in _trainings(run)}
+        known = [name for name in trained if store.path(profile.name, name).is_file()]
+        seconds = [store.read_record(profile.name, n)["provenance"]["seconds"] for n in known]
+        rows.append(
+            {
+                "method": method,
+                "networks": len(nets),
+                "megabytes": 4e-6
+                * sum(p.numel() for net in nets.values() for p in net.parameters()),
+                "gmacs": gmacs,
+                "share": gmacs / own,
+                "minutes": sum(seconds) / 60 if len(known) == len(trained) else math.nan,
+                "profile": profile.name,
+                "records": tuple(f"{name}.json" for name in known),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _experiment(profile: Profile, restorer: str) -> Experiment:
+    """That of a restorer's name in tables and records, with the first seed."""
+    variant, _, distortions_learned = restorer.rpartition("-")
+    if variant not in VARIANTS:  # "none", which has no distortions in its name
+        variant, distortions_learned = restorer, "clean"
+    seeds = profile.seeds if variant in ("recnet", "qrnet") else profile.other_seeds
+    return Experiment(profile, variant, distortions_learned, seeds[0])
+
+
+def _networks(x: Experiment) -> list[Experiment]:
+    """The networks that stand beside or before the classifier, each once."""
+    if x.detector is not None:
+        return [x.detector, *(n for route in x.routes.values() for n in _networks(route))]
+    if x.variant.frozen_start and x.start is not None:
+        return [x.start]
+    return [x] if "restorer" in x.variant.learns else []
+
+
+def _trainings(x: Experiment) -> list[Experiment]:
+    """What has to be trained, each after what it needs."""
+    own = [x] if x.variant.learns else []
+    return [*(run for need in x.needs for run in _trainings(need)), *own]
+
+
+def _network(x: Experiment) -> nn.Module:
+    """Of the right shapes and without values: it is only counted."""
+    with torch.device("meta"):
+        if x.detects:
+            levels = distortions.levels("multiple", blur_scale=x.profile.data.blur_scale)
+            return Detector(levels, x.profile.data.image_size).eval()
+        return QRNet(x.variant.convs_per_block).eval()
+
+
+def _classifier(profile: Profile) -> nn.Module:
+    settings = profile.classifier
+    with torch.device("meta"):
+        return classifiers.build(
+            settings.name,
+            2,
+            weights=None,
+            image_size=profile.data.image_size,
+            head_width=settings.head_width,
+            input_size=settings.input_size,
+        ).eval()
+
+
+def _gmacs(net: nn.Module, size: int) -> float:
+    with FlopCounterMode(display=False) as counted, torch.no_grad():
+        net(torch.empty(1, 3, size, size, device="meta"))
+    return counted.get_total_flops() / 2e9
+
+
+def render_table(frame: pd.DataFrame, profile: Profile, file: str) -> render.Rendered:
+    """A frame of `table` for reading; `file` as in `qrlib.report.sources.line`."""
+    rows = [
+        [
+            labels.method(row["method"]),
+            f"{row['networks']}",
+            f"{row['megabytes']:.1f} MB",
+            f"{row['gmacs']:.2f} ({100 * row['share']:.0f} %)",
+            render.NOT_RUN if math.isnan(row["minutes"]) else f"{row['minutes']:.0f}",
+        ]
+        for row in frame.to_dict("records")
+    ]
+    size = profile.data.image_size
+    name = labels.classifier(profile.classifier.name)
+    caption = (
+        f"Added to {name}, whose head is trained on clean images. Operations: 10⁹ multiply-adds an image of {size} "
+        f"pixels, and as a share of {name}'s own. Minutes: as recorded, on the machine of the run."
+    )
+    headings = ["", "networks", "weights", "operations", "minutes of training"]
+    return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
