@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from qrlib.experiments.variants import APART, NAMED, PARTS, Part
+from qrlib.experiments.variants import APART, BY_DEFAULT, Part
 
 if TYPE_CHECKING:
     from qrlib.records.selection import Selection
@@ -165,9 +165,7 @@ class Profile(Settings):
     unseen_classifier: Classifier = Classifier(name="resnet50")
     light_classifier: Classifier | None = Classifier(name="efficientnet_lite0")
     other_seeds: Seeds = [0]
-    parts: Annotated[list[Part], AfterValidator(_with_table2)] = [
-        part for part in PARTS if part not in NAMED
-    ]
+    parts: Annotated[list[Part], AfterValidator(_with_table2)] = list(BY_DEFAULT)
     standalone_images: Count | None = None
     evaluation_batch: Count = 32
     evaluation_precision: Literal["32-true", "bf16-mixed"] = "32-true"

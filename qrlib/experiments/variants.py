@@ -285,21 +285,10 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
 }  # fmt: skip
 #: Parts that are compared with no others.
 APART: tuple[Part, ...] = ("inputs", "sampling")
-#: Parts that only those profiles make that name them.
-NAMED: tuple[Part, ...] = (
-    *APART,
-    "main",
-    "losses",
-    "transfer",
-    "routed",
-    "classical",
-    "heads",
-    "rivals",
-    "crossed",
-    "corruptions",
-    "attacks",
-    "adaptation",
-)
+#: Parts that a profile makes which names none; the others it has to name.
+BY_DEFAULT: tuple[Part, ...] = (
+    "table2", "table3", "table4", "figure6", "lambda", "pretraining",
+)  # fmt: skip
 #: Parts that are one run of several restorers at once -> which; run, notebook and record are called so too.
 STANDALONE: dict[Part, tuple[str, ...]] = {
     "corruptions": ("recnet", "qrnet"),
