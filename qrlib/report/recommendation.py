@@ -137,7 +137,7 @@ def render_options(frame: pd.DataFrame, classifier: str, file: str) -> render.Re
         if option.method not in set(frame["method"]):
             continue
         needs = ["training images"] * option.learns + ["the distortion"] * option.told
-        row = [labels.method(option.method), labels.joined(needs) if needs else "nothing"]
+        row = [labels.method(option.method), labels.joined(needs) if needs else "nothing more"]
         for place in PLACES:
             there = (option.method, place) in cells.index
             row.append(_cell(cells.loc[(option.method, place)]) if there else "–")
@@ -146,7 +146,7 @@ def render_options(frame: pd.DataFrame, classifier: str, file: str) -> render.Re
         f"Accuracy of {labels.classifier(classifier)} on {frame['n'].iloc[0]:,} test images, averaged over "
         "the five levels of a distortion. In brackets: the change, and whether it is more than chance."
     )
-    headings = ["", "what you need", *PLACES.values()]
+    headings = ["", "what you need besides", *PLACES.values()]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
 
 
@@ -240,6 +240,13 @@ def _how(method: str) -> str:
         ),
         "qrnet_routed-multiple": "put QRNet in front of it, for images that a detector finds distorted",
         "recnet_routed-multiple": "let a detector choose between RecNet (noise), RecNet (blur) and neither",
+        "stabilised-multiple": (
+            "train its last layers to answer for a distorted image as for the clean one (stability training)"
+        ),
+        "quantised-multiple": (
+            "train its last layers on distorted images, from features raised to learned powers "
+            "(feature quantisation)"
+        ),
         restore_or_not.GATED: "ask it twice, with and without QRNet, and take the surer answer",
     }
     return ways.get(method, f"put {labels.method(method)} in front of it")
