@@ -9,7 +9,9 @@ from pathlib import Path
 from qrlib.utils.errors import QrlibError, choose
 
 #: All that is read, here and elsewhere.
-VARIABLES = "BRANCH BROWSER CACHE DATA JOBS PROFILE REPOSITORY RESULTS ROOT RUNS WEIGHTS".split()
+VARIABLES = (
+    "BRANCH BROWSER CACHE DATA JOBS PROFILE REPOSITORY RESULTS ROOT RUNS SHIPPED WEIGHTS".split()
+)
 
 
 def check_variables() -> None:
@@ -77,6 +79,15 @@ def weights() -> Path | None:
     """ImageNet backbones are looked for first: QRLIB_WEIGHTS; None where it is not set."""
     value = os.environ.get("QRLIB_WEIGHTS")
     return expanded(value) if value else None
+
+
+def shipped() -> bool:
+    """Whether networks of results/<profile>/weights are used in place of training: QRLIB_SHIPPED is 1.
+
+    Raises:
+        QrlibError: it is another word.
+    """
+    return choose("QRLIB_SHIPPED", os.environ.get("QRLIB_SHIPPED") or "0", ("0", "1")) == "1"
 
 
 def runs(profile: str) -> Path:

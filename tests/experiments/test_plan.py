@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import subprocess
 import sys
 
@@ -315,6 +316,24 @@ def test_the_whole_way(monkeypatch):
     with torch.no_grad():
         shipped = load_qrnet("smoke")(images)
         torch.testing.assert_close(shipped, net.cpu().eval()(images), atol=1e-5, rtol=0)
+
+    # It stands in for a training where that is asked for, and for no other.
+    shutil.rmtree(paths.runs("smoke") / qrnet.recovery_run)
+    monkeypatch.setenv("QRLIB_SHIPPED", "1")
+    taken, history, record = train.obtain_restorer(qrnet, splits, judges)
+    assert len(trained) == 5
+    assert weights.state_hash(taken) == weights.state_hash(net)
+    assert history.rows == store.read_record("smoke", record.stem)["training"]["epochs"]
+    found = json.loads(record.read_text())
+    found["config"]["recovery"]["epochs"] = 9
+    store.write(found)
+    with pytest.raises(QrlibError, match=r"with other settings \(recovery\): unset QRLIB_SHIPPED"):
+        train.obtain_restorer(qrnet, splits, judges)
+    with pytest.raises(QrlibError, match="no trained weights recnet-seed0"):
+        train.obtain_restorer(smoke(variant="recnet"), splits, judges)
+    monkeypatch.setenv("QRLIB_SHIPPED", "yes")
+    with pytest.raises(QrlibError, match="unknown QRLIB_SHIPPED 'yes'"):
+        train.obtain_restorer(qrnet, splits, judges)
 
 
 @pytest.mark.slow
