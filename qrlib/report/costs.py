@@ -118,9 +118,15 @@ def render_table(frame: pd.DataFrame, profile: Profile, file: str) -> render.Ren
     rows = [
         [
             labels.method(row["method"]),
-            f"{row['networks']}",
-            f"{row['megabytes']:.1f} MB",
-            f"{row['gmacs']:.2f} ({100 * row['share']:.0f} %)",
+            *(
+                (
+                    f"{row['networks']}",
+                    f"{row['megabytes']:.1f}\u00a0MB",
+                    f"{row['gmacs']:.2f} ({100 * row['share']:.0f}\u00a0%)",
+                )
+                if row["networks"]
+                else ("–", "–", "–")
+            ),
             render.NOT_RUN if math.isnan(row["minutes"]) else f"{row['minutes']:.0f}",
         ]
         for row in frame.to_dict("records")

@@ -296,20 +296,30 @@ def auc(values: np.ndarray, right: np.ndarray) -> tuple[float, float]:
     return area, math.sqrt(variance / (yes * no))
 
 
+def best_in_words(frame: pd.DataFrame) -> str:
+    """Which measure of a frame of `foretelling` says most at one level, as a sentence."""
+    said = []
+    for distortion, rows in frame.groupby("distortion", sort=False):
+        best = rows.loc[rows["within"].idxmax()]
+        said.append(f"{_WORDS[best['measure']]} under {distortion} ({best['within']:.2f})")
+    return f"Says most at one level: {labels.joined(said)}."
+
+
 def render_foretelling(frame: pd.DataFrame, method: str, file: str) -> render.Rendered:
     """A frame of `foretelling` for reading; `file` as in `qrlib.report.sources.line`."""
     rows = [
         [
             _WORDS[row["measure"]],
             row["distortion"],
-            f"{row['within']:.3f} ± {row['standard_error']:.3f}",
+            f"{row['within']:.3f}\u00a0±\u00a0{row['standard_error']:.3f}",  # in one line
             f"{row['across']:.3f}",
             "yes" if MEASURES[row["measure"]] else "no",
         ]
         for row in frame.to_dict("records")
     ]
+    name = labels.method(method)
     caption = (
-        f"{labels.method(method)}, {frame['n'].iloc[0]:,} test images. Of two images of which one is recognised, "
+        f"{name[0].upper()}{name[1:]}, {frame['n'].iloc[0]:,} test images. Of two images of which one is recognised, "
         "how often the number is higher for that one (where it says so, lower); 0.5 is chance. ± one standard "
         "error."
     )

@@ -18,7 +18,7 @@ from qrlib import paper
 from qrlib.experiments.settings import PAPER_SIZE
 from qrlib.records import uncertainty
 from qrlib.records.selection import ONLY, Selection, select, training_record
-from qrlib.report import sources
+from qrlib.report import labels, sources
 from qrlib.report.render import Rendered, grid
 from qrlib.utils.errors import QrlibError
 
@@ -167,8 +167,8 @@ def render(
     ratio = "The ratio is easier to compare: classifier and image size are the paper's."
     if (classifier, image_size) != ("vgg16", PAPER_SIZE):
         ratio = (
-            f"Nor is the ratio: ours is for {classifier} at {image_size} pixels, the paper's for VGG16 "
-            f"at {PAPER_SIZE}, and how much QRNet adds depends on both."
+            f"Nor is the ratio: ours is for {labels.classifier(classifier)} at {image_size} pixels, the paper's for "
+            f"VGG16 at {PAPER_SIZE}, and how much QRNet adds depends on both."
         )
     caption = (
         f"Ours: {_devices(table)}; medians over repeats. Times of different machines are not "
