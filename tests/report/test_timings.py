@@ -9,7 +9,7 @@ from support.made_records import made_record, training_record
 
 from qrlib.records import selection, store, uncertainty
 from qrlib.records.selection import Selection
-from qrlib.report import timings
+from qrlib.report import labels, timings
 from qrlib.utils.errors import QrlibError
 
 
@@ -103,7 +103,7 @@ def test_rendered():
 def test_the_ratio_of_another_setting_is_not_the_papers(classifier, side):
     found = timings.table(results(classifier=classifier))
     text = unpadded(timings.render(found, "times", image_size=side))
-    assert f"Nor is the ratio: ours is for {classifier} at {side} pixels" in text
+    assert f"Nor is the ratio: ours is for {labels.classifier(classifier)} at {side} pixels" in text
 
 
 def test_end_to_end_has_a_row_and_no_printed_number():
