@@ -148,6 +148,7 @@ TOLD = {
     "book/runs/caltech101-cpu.md": ("caltech101-cpu",),
     "book/runs/caltech101-cpu-20.md": ("caltech101-cpu-20",),
     "book/runs/caltech101-day.md": ("caltech101-day",),
+    "book/runs/caltech101-half.md": ("caltech101-half",),
 }
 
 
