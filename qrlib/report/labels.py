@@ -47,6 +47,7 @@ METHODS = {
     "qrnet_before_finetuned-multiple": "QRNet before a fine-tuned classifier",
     "recnet_routed-multiple": "RecNet, chosen by a detector",
     "finetuned_routed-multiple": "fine-tuned, chosen by a detector",
+    "detector-multiple": "detector of distortions",
     "qrnet_routed-multiple": "QRNet, if a detector says so",
     "qrnet_if_surer-multiple": "QRNet if surer",
 }

@@ -137,7 +137,7 @@ def render_options(frame: pd.DataFrame, classifier: str, file: str) -> render.Re
         if option.method not in set(frame["method"]):
             continue
         needs = ["training images"] * option.learns + ["the distortion"] * option.told
-        row = [labels.method(option.method), labels.joined(needs) if needs else "nothing more"]
+        row = [labels.method(option.method), labels.joined(needs) if needs else "nothing"]
         for place in PLACES:
             there = (option.method, place) in cells.index
             row.append(_cell(cells.loc[(option.method, place)]) if there else "–")
@@ -146,7 +146,7 @@ def render_options(frame: pd.DataFrame, classifier: str, file: str) -> render.Re
         f"Accuracy of {labels.classifier(classifier)} on {frame['n'].iloc[0]:,} test images, averaged over "
         "the five levels of a distortion. In brackets: the change, and whether it is more than chance."
     )
-    headings = ["", "what you need besides", *PLACES.values()]
+    headings = ["", "what else you need", *PLACES.values()]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
 
 
