@@ -210,14 +210,9 @@ class Profile(Settings):
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles of the classifiers that its parts need and it has."""
-        needed = (
-            ROLES
-            if "transfer" in self.parts
-            else ROLES[:3]
-            if "figure6" in self.parts
-            else ROLES[:1]
-        )
-        return tuple(role for role in needed if getattr(self, role) is not None)
+        if "transfer" in self.parts:
+            return tuple(role for role in ROLES if getattr(self, role) is not None)
+        return ROLES[:3] if "figure6" in self.parts else ROLES[:1]
 
     @property
     def choice(self) -> Selection:
