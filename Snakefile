@@ -53,7 +53,7 @@ EXECUTE_RUN = ENVIRONMENT + "{PY} -m qrlib execute-run {input.notebook:q} {log.n
 EXECUTE_PAGE = ENVIRONMENT + "{PY} -m qrlib execute-page {input.notebook:q} {log.notebook:q} {output:q} "
 
 # Pages on all profiles.
-STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "unseen_corruptions",
+STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "retraining", "unseen_corruptions",
            "adversarial_images", "adapt_or_restore", "left_open", "commands"]
 
 # Runs come before pages, which fill the processors that the last of them leave idle.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeGuard
 
 import torch
 import torch.nn.functional as F
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from torch.distributions import Categorical
 from tqdm import tqdm
 
+from qrlib import weights
 from qrlib.classifiers import Classifier
 from qrlib.data import Split
 from qrlib.distortions import CLEAN, Distortion, distort_for_evaluation
@@ -41,6 +44,7 @@ def evaluate(
     batch_size: int = 32,
     precision: str = "32-true",
     name: str = "evaluation",
+    keep: Path | None = None,
 ) -> list[dict[str, Any]]:
     """Evaluate one restorer in front of classifiers in a single pass over the images.
 
@@ -54,6 +58,9 @@ def evaluate(
         distortions: those to apply; clean images are always evaluated as well.
         precision: "32-true", or "bf16-mixed" for classifiers that compute in bfloat16, close calls
             apart (`CLOSE_CALL`); check that with `check_precision`.  The restorer computes in float32.
+        keep: a folder for what was seen of each batch, so that an evaluation that was ended goes on where it
+            was, and one of other heads behind the same restorer and backbones has only the heads to compute.
+            One folder is for one split and one version of this code; the rest decides where in it.
 
     Returns:
         One dict for each classifier, distortion and metric: classifier, distortion, level, strength,
@@ -70,14 +77,26 @@ def evaluate(
         raise QrlibError("an evaluation needs at least one classifier")
     device = _prepare(restorer, classifiers)
     cases = [CLEAN, *distortions]
+    folders = {}
+    if keep is not None:
+        settings = f"{cases} {batch_size} {precision} {device.type}"
+        for role, network in classifiers.items():
+            folders[role] = keep / _pass_name(restorer, network, precision, settings)
     batches: dict[tuple[Distortion, str], list[Tensor]] = defaultdict(list)
     with tqdm(
         total=len(split) * len(cases), desc=name, unit="img", leave=False, mininterval=10
     ) as bar:
         for start in range(0, len(split), batch_size):
             batch = split[range(start, min(start + batch_size, len(split)))]
+            kept = {role: path / f"{start}.safetensors" for role, path in folders.items()}
             try:
-                measured = _measure(restorer, classifiers, batch, cases, device, precision)
+                if kept and all(path.is_file() for path in kept.values()):
+                    seen = {role: weights.read(path)[0] for role, path in kept.items()}
+                else:
+                    seen = _observe(restorer, classifiers, batch, cases, device, precision)
+                    for role, path in kept.items():
+                        weights.write(seen[role], path)
+                measured = _judge(seen, classifiers, batch[1], cases, device)
             except Exception as error:
                 if not memory.ran_out(error):
                     raise
@@ -182,8 +201,8 @@ def _classify(
 ) -> tuple[Tensor, Tensor | None]:
     """The logits of (B, 3, H, W), (B, K), and the features under them, (B, F), where one knows them."""
     features = None
-    with torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16-mixed"):
-        if type(classifier) is Classifier:  # one that inherits from it may answer otherwise
+    with _autocast(images, precision):
+        if _has_features(classifier):
             features = classifier.features(images)
             logits = classifier.head(features)
         else:
@@ -197,42 +216,105 @@ def _classify(
     return logits.float(), None if features is None else features.float()
 
 
-def _measure(
+def _autocast(images: Tensor, precision: str) -> torch.autocast:
+    return torch.autocast(images.device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
+
+
+def _has_features(classifier: nn.Module) -> TypeGuard[Classifier]:
+    """Whether its features decide its answer: one that inherits may answer otherwise."""
+    return type(classifier) is Classifier
+
+
+def _apart(classifier: nn.Module, precision: str) -> TypeGuard[Classifier]:
+    """Whether its head can be asked later: close calls of bfloat16 need the image again."""
+    return _has_features(classifier) and precision == "32-true"
+
+
+def _pass_name(
+    restorer: nn.Module | None, classifier: nn.Module, precision: str, settings: str
+) -> str:
+    """A name that is equal for equal settings and networks, if need be without the classifier's head."""
+    digest = hashlib.sha256(settings.encode())
+    seen_by = classifier
+    if isinstance(classifier, Classifier):
+        digest.update(f"{classifier.preprocessing} {classifier.input_size}".encode())
+        if _apart(classifier, precision):
+            seen_by = classifier.backbone
+    for network in filter(None, (restorer, seen_by)):
+        digest.update(f"{network!r} {weights.state_hash(network)}".encode())
+    return digest.hexdigest()[:16]
+
+
+def _observe(
     restorer: nn.Module | None,
     classifiers: Mapping[str, nn.Module],
     batch: tuple[Tensor, Tensor, list[str]],
     cases: Sequence[Distortion],
     device: torch.device,
     precision: str,
+) -> dict[str, dict[str, Tensor]]:
+    """What each classifier sees of one batch, without its head where that can be asked later.
+
+    Returns:
+        For each classifier and the number i of a case: "i psnr", "i ssim" (B,), "i features" (B, F) and
+        "i logits" (B, K), and "original features", of the clean images that no restorer saw.
+    """
+    pixels, _, ids = batch
+    clean = pixels.to(device).float() / 255  # (B, 3, H, W)
+    seen: dict[str, dict[str, Tensor]] = {role: {} for role in classifiers}
+
+    def features_of(classifier: Classifier, images: Tensor) -> Tensor:
+        with _autocast(images, precision):
+            return classifier.features(images).float().contiguous()
+
+    for i, case in enumerate(cases):
+        restored = _restore(restorer, distort_for_evaluation(clean, ids, case), case)
+        quality = {f"{i} ssim": ssim(restored, clean)}
+        if restorer is not None or case.kind != "clean":
+            quality[f"{i} psnr"] = psnr(restored, clean)
+        for role, classifier in classifiers.items():
+            seen[role] |= quality
+            if _apart(classifier, precision):
+                seen[role][f"{i} features"] = features_of(classifier, restored)
+                continue
+            seen[role][f"{i} logits"], features = _classify(classifier, restored, precision)
+            if features is not None:
+                seen[role][f"{i} features"] = features
+    for role, classifier in classifiers.items():
+        if restorer is not None and _has_features(classifier):
+            seen[role]["original features"] = features_of(classifier, clean)
+    return seen
+
+
+def _judge(
+    seen: Mapping[str, Mapping[str, Tensor]],
+    classifiers: Mapping[str, nn.Module],
+    labels: Tensor,
+    cases: Sequence[Distortion],
+    device: torch.device,
 ) -> dict[tuple[Distortion, str], Tensor]:
     """Of one batch, a value an image, (B,), by case and metric; on the device, so that nothing waits."""
-    pixels, labels, ids = batch
-    clean = pixels.to(device).float() / 255  # (B, 3, H, W)
     labels = labels.to(device)
-    values = {}
-    clean_features: dict[str, Tensor] = {}
-    for case in cases:
-        changed = restorer is not None or case.kind != "clean"
-        distorted = distort_for_evaluation(clean, ids, case)
-        restored = _restore(restorer, distorted, case)
-        for name, classifier in classifiers.items():
-            logits, features = _classify(classifier, restored, precision)
+    values: dict[tuple[Distortion, str], Tensor] = {}
+    for role, classifier in classifiers.items():
+        # Copied: what is read from a file lies elsewhere in memory, and sums differ in their last bits.
+        known = {key: value.to(device).clone() for key, value in seen[role].items()}
+        # Without a restorer the first case is the clean image itself.
+        original = known.get("original features", known.get("0 features"))
+        for i, case in enumerate(cases):
+            values |= {
+                (case, m): known[f"{i} {m}"] for m in ("psnr", "ssim") if f"{i} {m}" in known
+            }
+            features, logits = known.get(f"{i} features"), known.get(f"{i} logits")
+            if logits is None:
+                assert isinstance(classifier, Classifier)
+                logits = classifier.head(features)
             probabilities = logits.softmax(1)
-            values[case, f"accuracy {name}"] = logits.argmax(1) == labels
-            values[case, f"confidence {name}"] = probabilities.amax(1)
-            values[case, f"entropy {name}"] = Categorical(probabilities).entropy() / math.log(
-                logits.shape[1]
-            )
-            if features is None:
-                continue
-            if name not in clean_features:
-                original = _classify(classifier, clean, precision)[1] if changed else features
-                assert original is not None
-                clean_features[name] = original
-            if changed:
-                nearness = F.cosine_similarity(features, clean_features[name])
-                values[case, f"feature_distance {name}"] = 1 - nearness
-        if changed:
-            values[case, "psnr"] = psnr(restored, clean)
-        values[case, "ssim"] = ssim(restored, clean)
+            values[case, f"accuracy {role}"] = logits.argmax(1) == labels
+            values[case, f"confidence {role}"] = probabilities.amax(1)
+            entropy = Categorical(probabilities).entropy()
+            values[case, f"entropy {role}"] = entropy / math.log(logits.shape[1])
+            if features is not None and original is not None and f"{i} psnr" in known:
+                nearness = F.cosine_similarity(features, original)
+                values[case, f"feature_distance {role}"] = 1 - nearness
     return values

@@ -203,22 +203,88 @@ def test_several_classifiers_see_the_same_restored_images(test_split, classifier
     """One pass for all: each gets what it would get alone, and the network runs once an image."""
     torch.manual_seed(1)
     other = classifiers.build("small_resnet", 3, weights=None, image_size=32)
-    seen = []
-
-    class Counting(QRNet):
-        def forward(self, images):
-            seen.append(len(images))
-            return super().forward(images)
-
     net = Counting(1)
     rows = evaluate(net, {"one": classifier, "two": other}, test_split, cases[:2])
-    assert sum(seen) == 15 * 3
+    assert net.restored == 15 * 3
     for name, network in (("one", classifier), ("two", other)):
         mine = table([r for r in rows if r["classifier"] == name])
         assert mine == table(evaluate(net, {name: network}, test_split, cases[:2]))
     assert {r["classifier"] for r in rows} == {"one", "two"}
     with pytest.raises(QrlibError, match="at least one classifier"):
         evaluate(net, {}, test_split, cases)
+
+
+class Counting(QRNet):
+    """Counts the images that it restores."""
+
+    restored = 0
+
+    def forward(self, images):
+        self.restored += len(images)
+        return super().forward(images)
+
+
+def plain(rows):
+    return [{k: v.tolist() if hasattr(v, "tolist") else v for k, v in row.items()} for row in rows]
+
+
+def test_an_evaluation_that_was_ended_goes_on_and_another_head_needs_no_image(
+    test_split, classifier, cases, tmp_path
+):
+    net = Counting(1)
+    once = plain(evaluate(net, {"c": classifier}, test_split, cases[:2], batch_size=4))
+    net.restored = 0
+    kept = {"batch_size": 4, "keep": tmp_path}
+    assert plain(evaluate(net, {"c": classifier}, test_split, cases[:2], **kept)) == once
+    assert net.restored == 15 * 3
+    (folder,) = tmp_path.iterdir()
+    (folder / "8.safetensors").unlink()
+    net.restored = 0
+    assert plain(evaluate(net, {"c": classifier}, test_split, cases[:2], **kept)) == once
+    assert net.restored == 4 * 3
+
+    net.restored = 0
+    with torch.no_grad():
+        for parameter in classifier.head.parameters():
+            parameter.mul_(-1)
+    other = plain(evaluate(net, {"d": classifier}, test_split, cases[:2], **kept))
+    assert net.restored == 0
+    exact = plain(evaluate(net, {"d": classifier}, test_split, cases[:2], batch_size=4))
+    assert other == exact != once
+
+
+@pytest.mark.parametrize("change", ["restorer", "backbone", "preprocessing", "cases", "batch_size"])
+def test_what_was_kept_of_something_else_is_not_taken(
+    test_split, classifier, cases, tmp_path, change
+):
+    net = Counting(1)
+    evaluate(net, {"c": classifier}, test_split, cases[:1], batch_size=4, keep=tmp_path)
+    net.restored, used, size = 0, cases[:1], 4
+    if change in ("restorer", "backbone"):
+        network = net if change == "restorer" else classifier.backbone
+        with torch.no_grad():
+            next(network.parameters()).mul_(2)
+    elif change == "preprocessing":
+        classifier.preprocessing = "caffe"
+    elif change == "cases":
+        used = cases[1:2]
+    else:
+        size = 5
+    evaluate(net, {"c": classifier}, test_split, used, batch_size=size, keep=tmp_path)
+    assert net.restored == 15 * 2
+
+
+def test_answers_in_bfloat16_are_kept_with_the_head_that_gave_them(
+    test_split, classifier, cases, tmp_path
+):
+    kept = {"batch_size": 4, "precision": "bf16-mixed", "keep": tmp_path}
+    once = plain(evaluate(None, {"c": classifier}, test_split, cases[:1], **kept))
+    assert plain(evaluate(None, {"c": classifier}, test_split, cases[:1], **kept)) == once
+    with torch.no_grad():
+        classifier.head[-1].bias[0] += 100
+    rows = plain(evaluate(None, {"c": classifier}, test_split, cases[:1], **kept))
+    assert rows != once
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_networks_are_left_in_eval_mode_and_unchanged(test_split, classifier, cases):

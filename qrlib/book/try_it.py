@@ -275,7 +275,7 @@ def _outcomes(
     images, labels, ids = split[positions]
     clean = images.float() / 255  # (N, 3, S, S)
     found = []
-    for kind, each in levels(blur_scale=profile.data.blur_scale).items():
+    for kind, each in levels(**profile.strengths).items():
         distorted = distort_for_evaluation(clean, ids, each[SHOWN_LEVEL - 1])
         before, after = (judge(x).argmax(1) == labels for x in (distorted, net(distorted)))
         for name, was, now in zip(ids, before.tolist(), after.tolist(), strict=True):
@@ -340,7 +340,7 @@ def _poster(
     images, _, ids = batch
     clean = images.float() / 255  # (N, 3, S, S)
     columns = [clean]
-    for each in levels(blur_scale=profile.data.blur_scale).values():
+    for each in levels(**profile.strengths).values():
         distorted = distort_for_evaluation(clean, ids, each[SHOWN_LEVEL - 1])
         columns += [distorted, net(distorted)]
     rows = torch.cat(columns, dim=3)  # (N, 3, S, 5 S)

@@ -19,6 +19,7 @@ def load(
     split_seed: int = 0,
     classes: int | None = None,
     per_class: int | None = None,
+    learned_per_class: int | None = None,
 ) -> Splits:
     """Training, validation and test images of a data set, packed once and reused afterwards.
 
@@ -29,9 +30,13 @@ def load(
         split_seed: seed of the 80/20 and 20 % split; the paper divides once.
         classes: keep this many classes, evenly spread over the alphabet; None keeps all.
         per_class: at most this many images a class, before the split; None keeps all.
+        learned_per_class: this many of each class train and validate, and all others test; None: the
+            paper's proportions.
 
     Raises:
         QrlibError: unknown data set, missing or unreadable files, too few images in a class.
     """
     choose("dataset", dataset, DATASETS)
-    return caltech.load(dataset, image_size, resize, split_seed, classes, per_class)
+    return caltech.load(
+        dataset, image_size, resize, split_seed, classes, per_class, learned_per_class
+    )

@@ -49,6 +49,7 @@ def load(
     split_seed: int,
     classes: int | None,
     per_class: int | None,
+    learned_per_class: int | None,
 ) -> packed.Splits:
     """See `qrlib.data.load`."""
     whole = dataset != embedded.NAME
@@ -56,7 +57,9 @@ def load(
     chosen = choose_subset(listing, classes, per_class)
     ids = [f"{name}/{file}" for name, files in chosen.items() for file in files]
     labels = [name for name, files in chosen.items() for _ in files]
-    parts = stratified(ids, labels, split_seed)  # before the packing: a bad class costs no time
+    parts = stratified(
+        ids, labels, split_seed, learned_per_class
+    )  # before the packing: a bad class costs no time
     # Sizes stand for content: a replaced file changes the store's name.
     content = packed.text_hash(f"{i} {(root / i).stat().st_size}" for i in ids)
     images = packed.pack(

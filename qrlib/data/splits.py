@@ -10,7 +10,9 @@ from qrlib.utils.errors import QrlibError
 PARTS = ("train", "validation", "test")
 
 
-def stratified(ids: Sequence[str], labels: Sequence[str], seed: int) -> dict[str, list[int]]:
+def stratified(
+    ids: Sequence[str], labels: Sequence[str], seed: int, learned_per_class: int | None = None
+) -> dict[str, list[int]]:
     """Divide each class in the paper's proportions, in an order that only names and seed decide.
 
     Images are ordered by the SHA-256 of seed and id, so that the split is the same on every platform
@@ -19,12 +21,14 @@ def stratified(ids: Sequence[str], labels: Sequence[str], seed: int) -> dict[str
     Args:
         ids: a unique name for each image.
         labels: the class of each image.
+        learned_per_class: this many images of each class train and validate, at 80/20, and all others
+            test, as is usual with Caltech101; None: the paper's proportions.
 
     Returns:
         part -> positions in `ids`, ascending.
 
     Raises:
-        QrlibError: a class with fewer than three images.
+        QrlibError: a class with fewer than three images, or none beside those that are learned.
     """
     by_class: dict[str, list[int]] = {}
     for position, label in enumerate(labels):
@@ -39,7 +43,15 @@ def stratified(ids: Sequence[str], labels: Sequence[str], seed: int) -> dict[str
         members = sorted(
             members, key=lambda i: hashlib.sha256(f"{seed}|{ids[i]}".encode()).digest()
         )
-        tests = max(1, round(0.2 * len(members)))
+        if learned_per_class is None:
+            tests = max(1, round(0.2 * len(members)))
+        else:
+            tests = len(members) - learned_per_class
+            if tests < 1:
+                raise QrlibError(
+                    f"class {label!r} has {len(members)} images, and data.learned_per_class "
+                    f"{learned_per_class} leaves none to test: take at most {len(members) - 1}"
+                )
         validations = max(1, round(0.2 * (len(members) - tests)))
         parts["test"] += members[:tests]
         parts["validation"] += members[tests : tests + validations]

@@ -37,7 +37,7 @@ def choose_strengths(
     chosen_filter = FILTERS[experiment.variant_name]
     profile = experiment.profile
     part = splits.validation.spread(min(CHOOSING, len(splits.validation)))
-    levels = distortions.levels(experiment.distortions, blur_scale=profile.data.blur_scale)
+    levels = distortions.levels(experiment.distortions, **profile.strengths)
     rows = []
     for case in levels[experiment.distortions]:
         for strength in chosen_filter.strengths:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shutil
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -38,10 +39,13 @@ def evaluate(
             the experiment says so.
     """
     profile = experiment.profile
-    kinds = "multiple" if experiment.variant_name == "none" else experiment.distortions
-    levels = distortions.levels(kinds, blur_scale=profile.data.blur_scale)
+    levels = distortions.levels(experiment.evaluated_on, **profile.strengths)
     cases = [case for group in levels.values() for case in group]
     networks = {role: judges[role] for role in experiment.judges}
+    keep = None
+    if not experiment.variant.classical:  # which has no weights to be told apart by
+        of = f"{plan.code_hash('evaluation')[:8]}-{splits.manifest_hash[:8]}"
+        keep = paths.runs(profile.name) / "evaluations" / of / experiment.shown_by
     started = time.monotonic()
     precision, precision_check = profile.evaluation_precision, None
     if precision != "32-true":  # first: a refusal costs minutes, an evaluation hours
@@ -56,6 +60,7 @@ def evaluate(
         batch_size=profile.evaluation_batch,
         precision=precision,
         name=experiment.evaluation_run.removesuffix("-" + experiment.classifier.name),
+        keep=keep,
     )
     seconds = time.monotonic() - started
     for row in measured:
@@ -101,6 +106,8 @@ def evaluate(
         )
         results += rows
         written.append(store.write(record))
+    if keep is not None and not plan.shown_to_others(experiment):
+        shutil.rmtree(keep)
     return results, written
 
 
@@ -125,7 +132,7 @@ def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
         tuned = ", tuned" if "head" in timed.variant.learns else ""
         hashes[timed.classifier.name + tuned] = weights.state_hash(classifier)
         hashes[timed.restorer] = weights.state_hash(restorer)
-    case = distortions.levels("noise")["noise"][2]
+    case = distortions.levels("noise", **profile.strengths)["noise"][2]
     images, _, ids = splits.test[range(min(20, len(splits.test)))]
     shown = distortions.distort_for_evaluation(images.float() / 255, ids, case)
     started = time.monotonic()

@@ -121,6 +121,23 @@ class Experiment:
         return "detector" in self.variant.learns
 
     @property
+    def evaluated_on(self) -> str:
+        """The distortions that it is judged under; without a restorer, all that the profile's others are."""
+        if self.variant_name != "none":
+            return self.distortions
+        kinds = {kind for part in self.profile.parts for _, kind in PARTS[part]}
+        return kinds.pop() if len(kinds) == 1 else "multiple"
+
+    @property
+    def shown_by(self) -> str:
+        """The run whose network restores what the classifier is shown, or "none"."""
+        if "restorer" in self.variant.learns or self.variant.classical:
+            return self.recovery_run
+        if self.variant.routes and not self.variant.losses:
+            return self.recovery_run
+        return self.start.recovery_run if self.start is not None else "none"
+
+    @property
     def start(self) -> Experiment | None:
         """The experiment whose network this one starts from."""
         return self._with(self.variant.start)
@@ -186,6 +203,8 @@ class Experiment:
         shared = {"data": settings["data"], "precision": self.profile.precision}
         if kind == "classifier":
             return {**shared, "classifier": self.classifier.model_dump()}
+        if self.profile.noise_sigmas is not None and self.evaluated_on != "blur":
+            shared["noise_sigmas"] = self.profile.noise_sigmas
         config = {
             **shared,
             "variant": self.variant_name,
@@ -304,6 +323,15 @@ def experiments_of(profile: Profile) -> list[Experiment]:
 
 def _with_needs(experiment: Experiment) -> list[Experiment]:
     return [*(x for need in experiment.needs for x in _with_needs(need)), experiment]
+
+
+def shown_to_others(experiment: Experiment) -> bool:
+    """Whether other heads of the same profile are to judge the same images."""
+    return any(
+        x.judges and x.shown_by == experiment.shown_by
+        for x in experiments_of(experiment.profile)
+        if x.restorer != experiment.restorer
+    )
 
 
 def timed(profile: Profile) -> Experiment:

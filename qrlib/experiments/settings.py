@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -30,6 +31,7 @@ Count = Annotated[int, Field(ge=1, le=LARGEST)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST)]
 Seeds = Annotated[list[Seed], Field(min_length=1)]
 Weight = Annotated[float, Field(ge=0)]
+Strength = Annotated[float, Field(gt=0, le=255)]
 
 
 class Settings(BaseModel):
@@ -54,12 +56,15 @@ class Settings(BaseModel):
 class Data(Settings):
     """What `qrlib.data.load` takes."""
 
+    LATER = frozenset({"learned_per_class"})
+
     dataset: str
     image_size: Count
     resize: str = "squash"
     split_seed: Seed = 0
     classes: Count | None = None
     per_class: Count | None = None
+    learned_per_class: Annotated[int, Field(ge=2, le=LARGEST)] | None = None
 
     @property
     def blur_scale(self) -> float:
@@ -125,6 +130,12 @@ class Recovery(Settings):
 ROLES = ("classifier", "second_classifier", "unseen_classifier", "light_classifier")
 
 
+def _ascending(sigmas: list[float]) -> list[float]:
+    if any(a >= b for a, b in itertools.pairwise(sigmas)):
+        raise ValueError("should hold different strengths, weakest first")
+    return sigmas
+
+
 def _with_table2(parts: list[Part]) -> list[Part]:
     if not {"main", "table2"} & set(parts) and not set(parts) <= set(APART):
         raise ValueError("should hold table2 or main, which the others are compared with")
@@ -142,6 +153,8 @@ class Profile(Settings):
         unseen_classifier: judges in Figure 6 and took no part in training; the paper's ResNet.
         light_classifier: teaches and judges in the part `transfer`; a 40th of VGG16's operations.  None
             where `classifier` is such a one itself.
+        noise_sigmas: the noise's five strengths, weakest first, of 255; None: those of
+            Section IV-A.
         seeds: one restorer of each method of Table 2 is trained for each.
         other_seeds: the same for what is trained beyond Table 2.
         parts: what of the paper is made, names of `PARTS`.
@@ -151,7 +164,7 @@ class Profile(Settings):
             `qrlib.load_qrnet`.
     """
 
-    LATER = frozenset({"evaluation_precision", "standalone_images"})
+    LATER = frozenset({"evaluation_precision", "standalone_images", "noise_sigmas"})
 
     name: str
     title: str
@@ -161,6 +174,10 @@ class Profile(Settings):
     classifier: Classifier
     recovery: Recovery
     seeds: Seeds
+    noise_sigmas: (
+        Annotated[list[Strength], Field(min_length=5, max_length=5), AfterValidator(_ascending)]
+        | None
+    ) = None
     second_classifier: Classifier = Classifier(name="inception_v3")
     unseen_classifier: Classifier = Classifier(name="resnet50")
     light_classifier: Classifier | None = Classifier(name="efficientnet_lite0")
@@ -206,6 +223,12 @@ class Profile(Settings):
                 "recovery.classifier_share below 1 as well"
             )
         return self
+
+    @property
+    def strengths(self) -> dict[str, Any]:
+        """How strong its distortions are, for `qrlib.distortions.levels`."""
+        own = {} if self.noise_sigmas is None else {"noise_sigmas": self.noise_sigmas}
+        return {"blur_scale": self.data.blur_scale, **own}
 
     @property
     def roles(self) -> tuple[str, ...]:

@@ -136,10 +136,8 @@ def evaluate_adaptation(profile: Profile) -> Path:
     run = _Run(profile, "adaptation")
     run.images = run.images.shuffled(0)  # a batch of one class would have its statistics
     adapted = adapt(run.classifier, clean_batches(run.splits, profile.evaluation_batch))
-    scale = profile.data.blur_scale
-    cases = [
-        x for group in distortions.levels("multiple", blur_scale=scale).values() for x in group
-    ]
+    levels = distortions.levels("multiple", **profile.strengths)
+    cases = [case for group in levels.values() for case in group]
     batch, most = profile.evaluation_batch, min(max(BATCHES), len(run.images))
     rows = []
     for name, restorer in run.restorers.items():

@@ -33,7 +33,7 @@ def choices(experiment: Experiment) -> dict[str, list[distortions.Distortion]]:
     """D and P_d of Algorithm 1 for this experiment; empty where it trains on clean images."""
     if experiment.distortions == "clean":
         return {}
-    return distortions.levels(experiment.distortions, blur_scale=experiment.profile.data.blur_scale)
+    return distortions.levels(experiment.distortions, **experiment.profile.strengths)
 
 
 def load_data(experiment: Experiment) -> data.Splits:

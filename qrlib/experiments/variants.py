@@ -25,6 +25,7 @@ Part = Literal[
     "heads",
     "rivals",
     "crossed",
+    "denoising",
     "corruptions",
     "attacks",
     "adaptation",
@@ -103,7 +104,7 @@ _QRNET = Variant(
 
 def _heads(start: str, restorer: str) -> dict[str, Variant]:
     """The restorer first, then the classifier on its images (S->T of SR4IR); and each part of it alone."""
-    judged = functools.partial(Variant, distortions=("multiple",), losses=("classifier",))
+    judged = functools.partial(Variant, distortions=("multiple", "noise"), losses=("classifier",))
     return {
         f"{start}_finetuned": judged(
             f"{restorer} restores, and the classifier's fully connected layers learn its images (S->T)",
@@ -279,12 +280,16 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     "heads": (("recnet_finetuned", "multiple"), ("qrnet_finetuned", "multiple")),
     "rivals": (("stabilised", "multiple"), ("quantised", "multiple")),
     "crossed": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].head),
+    "denoising": (  # heads and crossed with noise alone, as FG-NIC has it
+        ("recnet", "noise"), ("finetuned", "noise"), ("recnet_finetuned", "noise"),
+        ("recnet_before_finetuned", "noise"), ("recnet_finetuned_bare", "noise"),
+    ),
     "corruptions": (),  # of `main` or `table2`, on images that they never learned from
     "attacks": (),  # of `main` or `table2`, on adversarial images
     "adaptation": (),  # of `main` or `table2`, before a classifier that estimates its batch statistics anew
 }  # fmt: skip
 #: Parts that are compared with no others.
-APART: tuple[Part, ...] = ("inputs", "sampling")
+APART: tuple[Part, ...] = ("inputs", "sampling", "denoising")
 #: Parts that a profile makes which names none; the others it has to name.
 BY_DEFAULT: tuple[Part, ...] = (
     "table2", "table3", "table4", "figure6", "lambda", "pretraining",

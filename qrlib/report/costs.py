@@ -89,7 +89,7 @@ def _network(x: Experiment) -> nn.Module:
     """Of the right shapes and without values: it is only counted."""
     with torch.device("meta"):
         if x.detects:
-            levels = distortions.levels("multiple", blur_scale=x.profile.data.blur_scale)
+            levels = distortions.levels("multiple", **x.profile.strengths)
             return Detector(levels, x.profile.data.image_size).eval()
         return QRNet(x.variant.convs_per_block).eval()
 

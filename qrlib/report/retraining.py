@@ -5,13 +5,16 @@ The peer is Lin et al., *FG-NIC* (IEEE Signal Processing Letters 2021), Table II
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from statistics import fmean
 from typing import Any
 
 import pandas as pd
 
-from qrlib.report import labels, render
+from qrlib.records import selection
+from qrlib.report import labels, render, sources
 from qrlib.report.claims.comparisons import beats
 from qrlib.report.claims.evidence import Evidence, Side
 from qrlib.report.claims.rule import Claim
@@ -26,16 +29,30 @@ FG_NIC = {
     ("restored", "distorted"): (84.18, 64.52, 36.82, 15.53, 5.85),
     ("restored", "restored"): (91.89, 89.86, 87.84, 85.39, 82.64),
 }
-#: What the classifier learned, what it is tested on -> restorer of the images -> whose results these are;
-#: "" where no restorer takes part.
-ARRANGEMENTS = {
-    ("clean", "distorted"): {"": "none"},
-    ("clean", "restored"): {"recnet": "recnet-multiple", "qrnet": "qrnet-multiple"},
-    ("distorted", "distorted"): {"": "finetuned-multiple"},
-    ("distorted", "restored"): {r: f"{r}_before_finetuned-multiple" for r in ("recnet", "qrnet")},
-    ("restored", "distorted"): {r: f"{r}_finetuned_bare-multiple" for r in ("recnet", "qrnet")},
-    ("restored", "restored"): {r: f"{r}_finetuned-multiple" for r in ("recnet", "qrnet")},
-}
+
+
+def arrangements(
+    distortions: str, restorers: Sequence[str]
+) -> dict[tuple[str, str], dict[str, str]]:
+    """What the classifier learned, what it is tested on -> restorer of the images -> whose results these are.
+
+    The restorer is "" where none takes part.
+    """
+
+    def each(method: str) -> dict[str, str]:
+        return {name: method.format(name) + f"-{distortions}" for name in restorers}
+
+    return {
+        ("clean", "distorted"): {"": "none"},
+        ("clean", "restored"): each("{}"),
+        ("distorted", "distorted"): {"": f"finetuned-{distortions}"},
+        ("distorted", "restored"): each("{}_before_finetuned"),
+        ("restored", "distorted"): each("{}_finetuned_bare"),
+        ("restored", "restored"): each("{}_finetuned"),
+    }
+
+
+ARRANGEMENTS = arrangements("multiple", ("recnet", "qrnet"))
 RETRAINED = tuple(ARRANGEMENTS["restored", "restored"].values())
 #: The lines of the figure, as far as they were run.
 LINES = ("none", "recnet-multiple", "qrnet", "finetuned-multiple", *RETRAINED)
@@ -51,6 +68,28 @@ CLAIMS = tuple(
     for restorer, name, method in zip(
         ("recnet", "qrnet"), ("RecNet", "QRNet"), RETRAINED, strict=True
     )
+)
+#: The same in FG-NIC's setting, where there is noise alone, and whether restoring helps at all.
+DENOISING = (
+    Claim(
+        "denoised-then-retrain",
+        "Trained on restored images and tested on them, ResNet-50 is better than trained and tested on "
+        "noisy ones.",
+        "FG-NIC, Table III of the supplement",
+        (beats("recnet_finetuned-noise", "finetuned-noise", "noise"),),
+    ),
+    Claim(
+        "denoised-before-clean",
+        "Restoring helps a ResNet-50 that learned clean images.",
+        "FG-NIC, Table III of the supplement",
+        (beats("recnet-noise", "none", "noise"),),
+    ),
+    Claim(
+        "denoised-for-itself",
+        "A ResNet-50 that learned restored images needs them: noisy ones it recognises worse.",
+        "FG-NIC, Table III of the supplement",
+        (beats("recnet_finetuned-noise", "recnet_finetuned_bare-noise", "noise"),),
+    ),
 )
 
 
@@ -82,8 +121,52 @@ def table(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def render_table(frame: pd.DataFrame, classifier: str, file: str) -> render.Rendered:
-    """A frame of `table` for reading; `file` as in `qrlib.report.sources.line`."""
+def at_its_strengths(evidence: Evidence) -> pd.DataFrame:
+    """FG-NIC's Table III, in its own setting: every arrangement at each strength of noise.
+
+    Args:
+        evidence: of a profile with the part `denoising`.
+
+    Returns:
+        One arrangement and level a row: trained, tested, level, strength (sigma, of 255), ours,
+        standard_error (both NaN where it was not run), fg_nic, n, profile, records.
+    """
+    rows = []
+    for (trained, tested), methods in arrangements("noise", ("recnet",)).items():
+        (method,) = methods.values()
+        for level, printed in zip(selection.LEVELS, FG_NIC[trained, tested], strict=True):
+            side = Side(method, "noise", (level,))
+            row: dict[str, Any] = {"trained": trained, "tested": tested, "level": level}
+            row |= {"strength": 25.5 * level, "ours": math.nan, "standard_error": math.nan}
+            if there := not evidence.lacks(side.needs()):
+                row["ours"] = side.measured(evidence).mean()
+                row["standard_error"] = math.sqrt(side.variance(evidence))
+            source = {"n": evidence.n, "profile": evidence.profile}
+            records = evidence.records(side.needs()) if there else ()
+            rows.append(row | {"fg_nic": printed / 100} | source | {"records": records})
+    return pd.DataFrame(rows)
+
+
+def in_words(frame: pd.DataFrame) -> str:
+    """How far the order of the six ways is FG-NIC's: a frame of `at_its_strengths` in a sentence."""
+    means = frame.groupby(["trained", "tested"], sort=False)[["ours", "fg_nic"]].mean()
+    pairs = list(itertools.combinations(means.to_numpy().tolist(), 2))
+    alike = sum((a[0] - b[0]) * (a[1] - b[1]) > 0 for a, b in pairs)
+    first, theirs = (
+        "trained on {} and tested on {} images".format(*means[column].idxmax())
+        for column in ("ours", "fg_nic")
+    )
+    return (
+        f"Averaged over the strengths, ResNet-50 {first} is the best of the six"
+        + (", as with FG-NIC" if first == theirs else f"; with FG-NIC it is that {theirs}")
+        + f". Of {len(pairs)} pairs of ways, {alike} stand in the same order as FG-NIC's."
+    )
+
+
+def render_table(
+    frame: pd.DataFrame, classifier: str, file: str, *, up: str = sources.OF_PROFILE
+) -> render.Rendered:
+    """A frame of `table` for reading; `file` and `up` as in `qrlib.report.sources.line`."""
     rows = []
     arrangements = frame.groupby(["trained", "tested", "images"], sort=False)
     for (trained, tested, images), cells in arrangements:
@@ -102,4 +185,26 @@ def render_table(frame: pd.DataFrame, classifier: str, file: str) -> render.Rend
         "learn from), ResNet-50, DnCNN and stronger noise (σ of 25 to 128): compare orders, not numbers."
     )
     headings = ["trained on", "tested on", "clean", *labels.DISTORTIONS, "FG-NIC, noise"]
-    return render.grid(headings, rows, caption, file, data=frame)
+    return render.grid(headings, rows, caption, file, data=frame, up=up)
+
+
+def render_strengths(
+    frame: pd.DataFrame, file: str, *, up: str = sources.OF_ALL
+) -> render.Rendered:
+    """A frame of `at_its_strengths` for reading: ours, and FG-NIC's beside it in brackets."""
+    rows = []
+    for (trained, tested), cells in frame.groupby(["trained", "tested"], sort=False):
+        line = [trained, tested]
+        for cell in cells.to_dict("records"):
+            ours = render.NOT_RUN if math.isnan(cell["ours"]) else f"{cell['ours']:.3f}"
+            line.append(f"{ours} ({cell['fg_nic']:.3f})")
+        rows.append(line)
+    error = frame["standard_error"].max()
+    caption = (
+        f"Accuracy of ResNet-50 on {frame['n'].iloc[0]:,} test images at noise of each σ, ours and, in "
+        f"brackets, FG-NIC's as printed. Ours has a standard error of at most {error:.3f}. Restored: by "
+        "RecNet here, by DnCNN there. Here the last layers of ResNet-50 learn, there all."
+    )
+    strengths = frame["strength"].unique()
+    headings = ["trained on", "tested on", *(f"σ = {strength:g}" for strength in strengths)]
+    return render.grid(headings, rows, caption, file, data=frame, up=up)

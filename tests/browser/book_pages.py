@@ -18,6 +18,7 @@ LIKE = {
     "machines": "rerun",
     "unseen_corruptions": "restore_or_not",
     "adapt_or_restore": "restore_or_not",
+    "retraining": "restore_or_not",
     "adversarial_images": "restore_or_not",
     "errata": "related",
 }
@@ -30,6 +31,7 @@ STORY = (
             "does_it_hold",
             "what_to_use",
             "restore_or_not",
+            "retraining",
             "unseen_corruptions",
             "adversarial_images",
             "adapt_or_restore",

@@ -106,6 +106,17 @@ def test_a_class_that_is_too_small_is_named(tree):
     assert stores() == []
 
 
+def test_a_number_of_images_is_learned_from_and_all_others_are_tested(tree):
+    first, second, third = NAMES["caltech101"]  # of 10, 15, 5 images
+    assert parts_by_class(load(learned_per_class=4)) == {
+        "test": {first: 6, second: 11, third: 1},
+        "validation": {first: 1, second: 1, third: 1},
+        "train": {first: 3, second: 3, third: 3},
+    }
+    with pytest.raises(QrlibError, match=f"'{third}' has 5 images.*leaves none.*at most 4"):
+        load(learned_per_class=5)
+
+
 def test_subset_of_classes_and_images(tree):
     few = load(classes=2, per_class=4)
     assert few.classes == ["accordion", "anchor"]

@@ -41,7 +41,7 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
 
     # A batch is adapted by itself: the same images in the same order give the same answers.
     judges = train.obtain_classifiers(none, splits)
-    case = levels("multiple", blur_scale=profile.data.blur_scale)["blur"][4]
+    case = levels("multiple", **profile.strengths)["blur"][4]
     clean = standalone.clean_batches(splits, profile.evaluation_batch)
     networks = {"adapted": adapt(judges[none.role], clean)}
     images = splits.test.shuffled(0)

@@ -9,7 +9,7 @@ import torch
 
 from qrlib import classifiers, weights
 from qrlib.experiments import coverage, headless, profiles, train
-from qrlib.experiments.plan import open_experiment
+from qrlib.experiments.plan import experiments_of, open_experiment
 from qrlib.models import QRNet
 from qrlib.records import store
 from qrlib.training.restored import BehindRestorer
@@ -42,6 +42,32 @@ def test_each_is_planned_with_all_that_it_needs():
     missing = coverage.missing(profiles.load("smoke", **PROFILE), "crossed")
     assert x.evaluation_run in missing
     assert "evaluation-qrnet-multiple-small_vgg-seed0" not in missing
+
+
+@pytest.mark.slow
+def test_one_distortion_of_strengths_and_a_split_of_its_own():
+    """FG-NIC's setting: what is seen is kept for the heads that follow, and noise is all there is."""
+    own = "noise_sigmas=[25.5,51.0,76.5,102.0,127.5] data.classes=2 data.per_class=25 data.learned_per_class=15"
+    x = open_experiment(
+        "smoke", variant="recnet_before_finetuned", distortions="noise",
+        overrides=f"parts=[denoising] {own}",
+    )  # fmt: skip
+    assert {run.evaluated_on for run in experiments_of(x.profile)} == {"clean", "noise"}
+    splits = train.load_data(x)
+    assert (len(splits.train), len(splits.validation)) == (2 * 12, 2 * 3)
+    assert len(splits.test) == 2 * 10
+    _, written = headless._run_one(x.recovery_run, x)
+    record = store.read_record(x.profile.name, written)
+    rows = [row for row in record["results"] if row["metric"] == "accuracy"]
+    assert [row["strength"] for row in rows] == [0.0, 25.5, 51.0, 76.5, 102.0, 127.5]
+    assert {row["distortion"] for row in rows} == {"clean", "noise"}
+    assert record["config"]["noise_sigmas"] == x.profile.noise_sigmas
+    # What RecNet's images look like to the backbone stays for the other heads, and goes where there are none.
+    kept = paths.runs(x.profile.name) / "evaluations"
+    assert {path.name for path in kept.glob("*/*")} == {"recnet-noise-seed0"}
+    alone = open_experiment("smoke", variant="recnet", overrides="parts=[main] data.classes=2")
+    headless._run_one(alone.recovery_run, alone)
+    assert not list((paths.runs(alone.profile.name) / "evaluations").glob("*/*"))
 
 
 @pytest.mark.slow

@@ -18,7 +18,8 @@ def test_shipped_profiles_load(name):
     profile = profiles.load(name)
     assert profile.name == name
     assert profile.seeds
-    assert profile.comparable == (profile.data.image_size == 224 and not profile.data.classes)
+    whole = not profile.data.classes and not profile.data.learned_per_class
+    assert profile.comparable == (profile.data.image_size == 224 and whole)
     assert profile.data.blur_scale == profile.data.image_size / 224
 
 
@@ -94,6 +95,12 @@ REFUSED = {
     "classifier.weights=3": ("weights must be a valid string, not 3",),
     "classifier.name=../vgg16": ("classifier.name must match pattern", "not '../vgg16'"),
     "standalone_images=0": ("standalone_images must be greater than or equal to 1, not 0",),
+    "noise_sigmas=[1,2]": ("noise_sigmas must have at least 5 items",),
+    "noise_sigmas=[20.0,40.0,40.0,80.0,100.0]": (
+        "noise_sigmas must hold different strengths, weakest first",
+    ),
+    "noise_sigmas=[0.0,40.0,60.0,80.0,100.0]": ("noise_sigmas.0 must be greater than 0, not 0.0",),
+    "data.learned_per_class=1": ("learned_per_class must be greater than or equal to 2, not 1",),
     "parts=[corruptions]": ("overrides: parts must hold table2 or main, which",),
     "comparable=1": ("comparable must be a valid boolean, not 1",),
     "seeds=0": ("seeds must be a valid list, not 0",),

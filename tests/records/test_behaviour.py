@@ -81,7 +81,7 @@ def trace_evaluation():
     splits = train.load_data(experiment)
     torch.manual_seed(0)
     classifier = classifiers.build("small_vgg", len(splits.classes), weights=None, image_size=32)
-    levels = distortions.levels(blur_scale=experiment.profile.data.blur_scale)
+    levels = distortions.levels(**experiment.profile.strengths)
     rows = evaluation.evaluate(
         QRNet(), {"classifier": classifier}, splits.test, [*levels["noise"], *levels["blur"]]
     )

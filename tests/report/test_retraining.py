@@ -32,6 +32,29 @@ def test_each_way_stands_beside_the_printed_one_that_is_like_it():
     assert line.split("|")[3:7] == [" not run "] * 3 + [" – "]
 
 
+def test_ours_stands_beside_fg_nics_at_each_strength():
+    means = {
+        "none": 0.4, "recnet-noise": 0.5, "finetuned-noise": 0.6, "recnet_before_finetuned-noise": 0.55,
+        "recnet_finetuned_bare-noise": 0.45, "recnet_finetuned-noise": 0.7,
+    }  # fmt: skip
+    results = runs(*(record(name, 0, 0.9, mean) for name, mean in means.items()))
+    frame = retraining.at_its_strengths(Evidence(results))
+    assert len(frame) == 6 * 5
+    row = frame.set_index(["trained", "tested", "level"]).loc[("restored", "restored", 2)]
+    assert (row["ours"], row["fg_nic"], row["strength"]) == pytest.approx((0.75, 0.8986, 51.0))
+    words = retraining.in_words(frame)
+    assert "restored and tested on restored images is the best of the six, as with FG-NIC." in words
+    assert "Of 15 pairs of ways, 15 stand" in words
+    other = means | {"finetuned-noise": 0.8}
+    results = runs(*(record(name, 0, 0.9, mean) for name, mean in other.items()))
+    words = retraining.in_words(retraining.at_its_strengths(Evidence(results)))
+    assert "ResNet-50 trained on distorted and tested on distorted images is the best" in words
+    assert "with FG-NIC it is that trained on restored and tested on restored images" in words
+    assert "Of 15 pairs of ways, 14 stand" in words
+    text = unpadded(retraining.render_strengths(frame, "fg-nic"))
+    assert "| clean | distorted | 0.500 (0.839) | 0.450 (0.570) |" in text
+
+
 def test_it_must_beat_fine_tuning_on_both_distortions():
     found = check.check(RESULTS, claims=retraining.CLAIMS).set_index("id")
     assert found["verdict"].to_dict() == {
