@@ -268,7 +268,7 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     ),
     "transfer": (
         ("recnet", "multiple"), ("qrnet", "multiple"), ("qrnet_of_second", "multiple"),
-        ("qrnet_of_light", "multiple"),
+        ("qrnet_of_light", "multiple"), ("mqrnet", "multiple"),
     ),
     "routed": (
         ("recnet_routed", "multiple"), ("qrnet_routed", "multiple"), ("finetuned_routed", "multiple"),

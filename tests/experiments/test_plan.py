@@ -124,6 +124,7 @@ def test_transfer_is_every_restorer_before_every_classifier():
             "recnet-multiple",
             "qrnet-multiple",
             *(f"qrnet_of_{role}-multiple" for role in ("second", "light")),
+            "mqrnet-multiple",
         ),
         ROLES,
     )
