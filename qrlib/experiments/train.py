@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from qrlib import classifiers, data, distortions, weights
-from qrlib.experiments import plan
+from qrlib.experiments import plan, shipped
 from qrlib.experiments.plan import Experiment
 from qrlib.losses import RecoveryLoss
-from qrlib.models import LearnedPower, QRNet, load_qrnet
+from qrlib.models import LearnedPower, QRNet
 from qrlib.records import behaviour, provenance, store
 from qrlib.training.classifier import fit_classifier
 from qrlib.training.detector import Detector, Routed, RoutedClassifier, fit_detector
@@ -136,8 +136,8 @@ def obtain_restorer(
         networks = {x.recovery_run: _trained(x, splits) for x in routes.values()}
         restorers = {kind: networks[x.recovery_run] for kind, x in routes.items()}
         return Routed(detector, restorers), history, record
-    if paths.shipped() and _is_shipped(experiment):
-        return load_shipped(experiment)
+    if paths.shipped() and shipped.is_shipped(experiment):
+        return shipped.load(experiment)
     torch.manual_seed(experiment.seed)
     restorer, parts = None, {}
     if experiment.start is not None:
@@ -187,8 +187,8 @@ def obtain_restorer(
         experiment, "recovery", name, config, splits, learning_part(learning, head), history,
         {"variant": experiment.variant_name, "meaning": variant.meaning},
     )  # fmt: skip
-    if experiment.profile.ship_weights and restorer is not None and _is_shipped(experiment):
-        ship_weights(experiment, restorer)
+    if experiment.profile.ship_weights and restorer is not None and shipped.is_shipped(experiment):
+        shipped.write(experiment, restorer)
     return restorer, history, record
 
 
@@ -244,52 +244,6 @@ def loss(experiment: Experiment) -> RecoveryLoss:
         dict.fromkeys(names, experiment.recovery.classification_weight),
         quality_weight=experiment.variant.quality_weight,
     )
-
-
-def _is_shipped(experiment: Experiment) -> bool:
-    """One network of each kind that `qrlib.load_qrnet` offers: that of the first seed."""
-    profile = experiment.profile
-    seeds = {"recnet": profile.seeds, "qrnet": profile.seeds, "mqrnet": profile.other_seeds}
-    shipped = experiment.variant_name in seeds and experiment.distortions == "multiple"
-    return shipped and experiment.seed == seeds[experiment.variant_name][0]
-
-
-def load_shipped(experiment: Experiment) -> tuple[QRNet, History, Path]:
-    """A network that came with the repository, and what its record says of its training.
-
-    Raises:
-        QrlibError: it or its record is missing or damaged, or was trained with other settings.
-    """
-    profile, name = experiment.profile.name, experiment.recovery_run
-    network = load_qrnet(profile, experiment.variant_name, experiment.seed)
-    record = store.read_record(profile, name)
-    if record["config"] != (config := experiment.config("recovery")):
-        other = sorted(
-            k for k in {*config, *record["config"]} if config.get(k) != record["config"].get(k)
-        )
-        raise QrlibError(
-            f"the shipped network of {name} was trained with other settings ({', '.join(other)}): unset "
-            "QRLIB_SHIPPED to train one"
-        )
-    told, origin = record["training"], record["provenance"]
-    print(f"{name}: shipped with the repository, best epoch {told['best_epoch']}")
-    history = History(
-        told["epochs"], told["best_epoch"], origin["seconds"], told["precision"], origin["device"],
-        told["resumed"],
-    )  # fmt: skip
-    return network, history, store.path(profile, name)
-
-
-def ship_weights(experiment: Experiment, net: QRNet) -> Path:
-    """Copy a restorer's weights to where `qrlib.load_qrnet` looks for them."""
-    folder = paths.results(experiment.profile.name) / "weights"
-    path = folder / f"{experiment.variant_name}-seed{experiment.seed}.safetensors"
-    weights.write(
-        net.state_dict(),
-        path,
-        {"profile": experiment.profile.name, "record": experiment.recovery_run},
-    )
-    return path
 
 
 def _fingerprint(

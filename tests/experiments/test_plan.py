@@ -12,7 +12,16 @@ import pytest
 import torch
 
 from qrlib import load_qrnet, weights
-from qrlib.experiments import coverage, evaluate, plan, profiles, samples, train, variants
+from qrlib.experiments import (
+    coverage,
+    evaluate,
+    plan,
+    profiles,
+    samples,
+    shipped,
+    train,
+    variants,
+)
 from qrlib.experiments.plan import open_experiment
 from qrlib.experiments.settings import ROLES
 from qrlib.records import store
@@ -312,11 +321,11 @@ def test_the_whole_way(monkeypatch):
     assert repeated == both
 
     # The same network in a later session, from the shipped weights.
-    train.ship_weights(qrnet, net)
+    shipped.write(qrnet, net)
     images = torch.rand(1, 3, 32, 32)
     with torch.no_grad():
-        shipped = load_qrnet("smoke")(images)
-        torch.testing.assert_close(shipped, net.cpu().eval()(images), atol=1e-5, rtol=0)
+        stored = load_qrnet("smoke")(images)
+        torch.testing.assert_close(stored, net.cpu().eval()(images), atol=1e-5, rtol=0)
 
     # It stands in for a training where that is asked for, and for no other.
     shutil.rmtree(paths.runs("smoke") / qrnet.recovery_run)
