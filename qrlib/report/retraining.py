@@ -108,16 +108,11 @@ def table(evidence: Evidence) -> pd.DataFrame:
             for distortion in ("clean", *labels.DISTORTIONS):
                 side = Side(method, distortion)
                 row: dict[str, Any] = {"trained": trained, "tested": tested, "images": images}
-                row |= {"distortion": distortion, "ours": math.nan, "standard_error": math.nan}
-                if there := not evidence.lacks(side.needs()):
-                    row["ours"] = side.measured(evidence).mean()
-                    row["standard_error"] = math.sqrt(side.variance(evidence))
+                row |= {"distortion": distortion} | _measured(evidence, side)
                 # Its restorer learned pixels alone, as RecNet did.
                 printed = distortion == "noise" and images != "qrnet"
                 peer = fmean(FG_NIC[trained, tested]) / 100 if printed else math.nan
-                source = {"n": evidence.n, "profile": evidence.profile}
-                records = evidence.records(side.needs()) if there else ()
-                rows.append(row | {"fg_nic": peer} | source | {"records": records})
+                rows.append(row | {"fg_nic": peer})
     return pd.DataFrame(rows)
 
 
@@ -137,14 +132,24 @@ def at_its_strengths(evidence: Evidence) -> pd.DataFrame:
         for level, printed in zip(selection.LEVELS, FG_NIC[trained, tested], strict=True):
             side = Side(method, "noise", (level,))
             row: dict[str, Any] = {"trained": trained, "tested": tested, "level": level}
-            row |= {"strength": 25.5 * level, "ours": math.nan, "standard_error": math.nan}
-            if there := not evidence.lacks(side.needs()):
-                row["ours"] = side.measured(evidence).mean()
-                row["standard_error"] = math.sqrt(side.variance(evidence))
-            source = {"n": evidence.n, "profile": evidence.profile}
-            records = evidence.records(side.needs()) if there else ()
-            rows.append(row | {"fg_nic": printed / 100} | source | {"records": records})
+            row |= {"strength": 25.5 * level} | _measured(evidence, side)
+            rows.append(row | {"fg_nic": printed / 100})
     return pd.DataFrame(rows)
+
+
+def _measured(evidence: Evidence, side: Side) -> dict[str, Any]:
+    """A number with its error and where it is from; NaN where it was not run."""
+    source = {"n": evidence.n, "profile": evidence.profile}
+    if evidence.lacks(side.needs()):
+        return {"ours": math.nan, "standard_error": math.nan, **source, "records": ()}
+    error = math.sqrt(side.variance(evidence))
+    records = evidence.records(side.needs())
+    return {
+        "ours": side.measured(evidence).mean(),
+        "standard_error": error,
+        **source,
+        "records": records,
+    }
 
 
 def in_words(frame: pd.DataFrame) -> str:
