@@ -282,7 +282,7 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     "crossed": tuple((name, "multiple") for name in VARIANTS if VARIANTS[name].head),
     "denoising": (  # heads and crossed with noise alone, as FG-NIC has it
         ("recnet", "noise"), ("finetuned", "noise"), ("recnet_finetuned", "noise"),
-        ("recnet_before_finetuned", "noise"), ("recnet_finetuned_bare", "noise"),
+        ("recnet_before_finetuned", "noise"), ("recnet_finetuned_bare", "noise"), ("qrnet", "noise"),
     ),
     "corruptions": (),  # of `main` or `table2`, on images that they never learned from
     "attacks": (),  # of `main` or `table2`, on adversarial images

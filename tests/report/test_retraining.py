@@ -39,7 +39,8 @@ def test_ours_stands_beside_fg_nics_at_each_strength():
     }  # fmt: skip
     results = runs(*(record(name, 0, 0.9, mean) for name, mean in means.items()))
     frame = retraining.at_its_strengths(Evidence(results))
-    assert len(frame) == 6 * 5
+    assert len(frame) == 7 * 5
+    assert frame["ours"].isna().sum() == 5
     row = frame.set_index(["trained", "tested", "level"]).loc[("restored", "restored", 2)]
     assert (row["ours"], row["fg_nic"], row["strength"]) == pytest.approx((0.75, 0.8986, 51.0))
     words = retraining.in_words(frame)
