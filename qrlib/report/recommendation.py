@@ -171,7 +171,9 @@ def render_levels(frame: pd.DataFrame, method: str, file: str) -> render.Rendere
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
 
 
-def advice(frame: pd.DataFrame, levels: pd.DataFrame, classifier: str) -> list[str]:
+def advice(
+    evidence: Evidence, frame: pd.DataFrame, levels: pd.DataFrame, classifier: str
+) -> list[str]:
     """What follows for a practitioner, in Markdown, from frames of `options` and, for QRNet, `by_level`."""
     name = labels.classifier(classifier)
     said = []
@@ -179,7 +181,7 @@ def advice(frame: pd.DataFrame, levels: pd.DataFrame, classifier: str) -> list[s
         (True, f"**You may train {name}.**"),
         (False, f"**You may not change {name}.**"),
     ):
-        method = _best(frame, learns)
+        method = _best(evidence, frame, learns)
         if method is None:
             if (frame["learns"] == learns)[frame["method"] != "none"].any():
                 said.append(
@@ -203,30 +205,41 @@ def advice(frame: pd.DataFrame, levels: pd.DataFrame, classifier: str) -> list[s
     return [*said, f"**When not to use QRNet.**{when}"] if when else said
 
 
-def in_short(frame: pd.DataFrame, classifier: str, *, learns: bool) -> str:
+def in_short(evidence: Evidence, frame: pd.DataFrame, classifier: str, *, learns: bool) -> str:
     """The advice in one clause, for the first page; "" where nothing is better.
 
     Args:
         frame: of `options`.
         learns: for who may train the classifier, or for who may not.
     """
-    if (best := _best(frame, learns)) is None:
+    if (best := _best(evidence, frame, learns)) is None:
         return ""
     may = "may train" if learns else "may not change"
     return f"If you {may} {labels.classifier(classifier)}, {_how(best)}"
 
 
-def _best(frame: pd.DataFrame, learns: bool) -> str | None:
+def _best(evidence: Evidence, frame: pd.DataFrame, learns: bool) -> str | None:
     """The most accurate option on distorted images that need not be told the distortion.
 
-    None where none is clearly better than doing nothing on one distortion, and worse on no other.
+    Of those that no difference tells from it, the first of `OPTIONS`: the plainest.  None where none is
+    clearly better than doing nothing on one distortion, and worse on no other.
     """
     rows = frame[(frame["learns"] == learns) & ~frame["told"]]
     rows = rows[(rows["method"] != "none") & (rows["distortion"] != "clean")]
     verdicts = rows.groupby("method")["verdict"].agg(set)
     helps = [m for m, v in verdicts.items() if "better" in v and "worse" not in v]
     rows = rows[rows["method"].isin(helps)]
-    return str(rows.groupby("method")["ours"].mean().idxmax()) if len(rows) else None
+    if rows.empty:
+        return None
+    best = str(rows.groupby("method")["ours"].mean().idxmax())
+
+    def as_good(method: str) -> bool:
+        comparisons = [Comparison(Side(best, d), Side(method, d)) for d in labels.DISTORTIONS]
+        return all(rule.judge(c, evidence)["verdict"] != rule.HOLDS for c in comparisons)
+
+    return next(
+        option.method for option in OPTIONS if option.method in helps and as_good(option.method)
+    )
 
 
 def _how(method: str) -> str:

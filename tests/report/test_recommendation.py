@@ -40,23 +40,42 @@ def test_advice_names_the_best_that_needs_no_telling_and_where_it_harms(evidence
     options = recommendation.options(evidence)
     levels = recommendation.by_level(evidence, "qrnet")
     assert list(levels["verdict"])[:2] == ["worse", "better"]
-    train, leave, harm = recommendation.advice(options, levels, "vgg16")
+    train, leave, harm = recommendation.advice(evidence, options, levels, "vgg16")
     assert "may train VGG16.** Then show it distorted images too" in train
     assert "70.0 % of noisy images instead of 40.0 % (better)" in train
     assert "Then put RecNet (multiple) in front of it." in leave, "QRNet harms blurred images here"
     assert harm.endswith(
         "harm on clean images and blur of σ = 2, 6 and 8. It makes no clear difference on blur of σ = 10."
     )
-    short = [recommendation.in_short(options, "vgg16", learns=learns) for learns in (True, False)]
+    short = [
+        recommendation.in_short(evidence, options, "vgg16", learns=learns)
+        for learns in (True, False)
+    ]
     assert short == [
         "If you may train VGG16, show it distorted images too (fine-tuning)",
         "If you may not change VGG16, put RecNet (multiple) in front of it",
     ]
     useless = options.assign(verdict=options["verdict"].replace("better", "no clear difference"))
-    train, leave, _ = recommendation.advice(useless, levels, "vgg16")
+    train, leave, _ = recommendation.advice(evidence, useless, levels, "vgg16")
     assert "leave the images as they are" in train
     assert "leave the images as they are" in leave
-    assert recommendation.in_short(useless, "vgg16", learns=False) == ""
+    assert recommendation.in_short(evidence, useless, "vgg16", learns=False) == ""
     frozen = options[~options["learns"]]
-    assert len(recommendation.advice(frozen, levels, "vgg16")) == 2
-    assert recommendation.in_short(frozen, "vgg16", learns=True) == ""
+    assert len(recommendation.advice(evidence, frozen, levels, "vgg16")) == 2
+    assert recommendation.in_short(evidence, frozen, "vgg16", learns=True) == ""
+
+
+def test_of_those_that_no_difference_tells_apart_the_plainest_is_advised():
+    def evidence(noise):
+        return Evidence(
+            runs(
+                record("none", 0, 0.9, 0.4, 0.6, n=2000),
+                record("finetuned-multiple", 0, 0.85, 0.7, 0.7, n=2000),
+                record("stabilised-multiple", 0, 0.85, noise, 0.7, n=2000),
+            )
+        )
+
+    for noise, words in ((0.705, "show it distorted images too"), (0.8, "stability training")):
+        there = evidence(noise)
+        options = recommendation.options(there)
+        assert words in recommendation.in_short(there, options, "vgg16", learns=True)

@@ -72,6 +72,6 @@ def test_it_is_an_option_that_needs_training_images():
     mine = options[options["method"] == "recnet_finetuned-multiple"]
     assert mine["learns"].all()
     assert set(mine["distortion"]) == {"clean", "noise", "blur"}
-    assert recommendation.in_short(options, "resnet50", learns=True) == (
+    assert recommendation.in_short(Evidence(RESULTS), options, "resnet50", learns=True) == (
         "If you may train ResNet-50, put RecNet in front of it and train it on RecNet's images"
     )
