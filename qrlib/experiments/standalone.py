@@ -7,8 +7,10 @@ and behind one.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,35 @@ from qrlib.utils.errors import QrlibError
 BATCHES = (1, 8, 32, 256)
 #: Clean training images whose statistics those of distorted ones are brought to.
 CLEAN_IMAGES = 512
+
+
+@dataclass(frozen=True)
+class MixedStream(distortions.Distortion):
+    """A third of the images stays clean, a third gets noise, a third is blurred, all at one level.
+
+    What an image gets, and its noise, depends on its content and the level alone.
+
+    Attributes:
+        kind: "mixed".
+        sigma: of the noise.
+        blur_sigma: of the blur, in pixels.
+    """
+
+    blur_sigma: float
+
+    def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Distort (B, 3, H, W) images in [0, 1]; `generator` has no effect."""
+        return torch.cat([self._distort(image) for image in images.split(1)])
+
+    def _distort(self, image: Tensor) -> Tensor:
+        content = (image * 255).round().byte().cpu().numpy().tobytes()
+        digest = hashlib.sha256(f"mixed|{self.level}|".encode() + content).digest()
+        if digest[0] % 3 == 0:
+            return image
+        if digest[0] % 3 == 1:
+            return distortions.blur(image, self.blur_sigma)
+        noise = torch.Generator().manual_seed(int.from_bytes(digest[1:8], "big"))
+        return distortions.add_noise(image, self.sigma, noise)
 
 
 class _Restored(nn.Module):
@@ -125,9 +156,9 @@ def evaluate_attacks(profile: Profile) -> Path:
 def evaluate_adaptation(profile: Profile) -> Path:
     """Accuracy with batch statistics estimated anew from 1, 8, 32 and 256 images; the record's path.
 
-    Of images that QRNet restored and of images as they are, at each level of each distortion.  All
-    computes in float32, for an answer depends on the other images of its batch.  Networks that are missing
-    are trained first.
+    Of images that QRNet restored and of images as they are, at each level of each distortion, and of a
+    `MixedStream`.  All computes in float32, for an answer depends on the other images of its batch.
+    Networks that are missing are trained first.
 
     Raises:
         QrlibError: the classifier has no batch normalisation; as `choose_images`, and as
@@ -136,10 +167,10 @@ def evaluate_adaptation(profile: Profile) -> Path:
     run = _Run(profile, "adaptation")
     run.images = run.images.shuffled(0)  # a batch of one class would have its statistics
     adapted = adapt(run.classifier, clean_batches(run.splits, profile.evaluation_batch))
-    scale = profile.data.blur_scale
-    cases = [
-        x for group in distortions.levels("multiple", blur_scale=scale).values() for x in group
-    ]
+    levels = distortions.levels("multiple", blur_scale=profile.data.blur_scale)
+    cases = [case for group in levels.values() for case in group]
+    for noise, blur in zip(*levels.values(), strict=True):
+        cases.append(MixedStream("mixed", noise.level, noise.sigma, blur.sigma))
     batch, most = profile.evaluation_batch, min(max(BATCHES), len(run.images))
     rows = []
     for name, restorer in run.restorers.items():

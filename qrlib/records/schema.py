@@ -17,8 +17,9 @@ METRICS: dict[str, tuple[str, ...]] = {
     "adaptation": ("accuracy",),
 }
 KINDS = ("classifier", "recovery", "conventions", *METRICS)
-#: The kinds whose results are of other distortions than these.
+#: The kinds whose results are of other distortions than these, and one that has a stream of all three.
 _OF_OTHERS, _DISTORTIONS = ("corruptions", "attacks"), ("clean", "noise", "blur")
+_MIXED = ("adaptation", "mixed")
 
 _Count = Annotated[int, Field(ge=1)]
 _Natural = Annotated[int, Field(ge=0)]
@@ -159,7 +160,8 @@ class Record(_Closed):
         for i, row in enumerate(self.results):
             if row.metric not in METRICS.get(self.kind, ()):
                 yield f"results/{i}/metric", f"{row.metric!r} is no metric of its kind"
-            if self.kind not in _OF_OTHERS and row.distortion not in _DISTORTIONS:
+            known = row.distortion in _DISTORTIONS or (self.kind, row.distortion) == _MIXED
+            if self.kind not in _OF_OTHERS and not known:
                 yield f"results/{i}/distortion", f"{row.distortion!r} is no distortion of its kind"
             if self.kind != "timing" and row.error is not None:
                 yield f"results/{i}/error", "only a time has one"

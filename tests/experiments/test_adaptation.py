@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from qrlib import evaluation
 from qrlib.distortions import levels
@@ -36,7 +37,7 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     n = len(splits.test)
     ways = {"none", *(standalone_plan.adapted("none", count) for count in (1, 4, n))}
     ways |= {way.replace("none", "qrnet-multiple") for way in ways}
-    assert results.groupby("restorer").size().to_dict() == dict.fromkeys(ways, 11)
+    assert results.groupby("restorer").size().to_dict() == dict.fromkeys(ways, 16)
     assert set(results["n"]) == {n}
 
     # A batch is adapted by itself: the same images in the same order give the same answers.
@@ -65,6 +66,29 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
         "clean images",
         "Gaussian noise",
         "Gaussian blur",
+        "all three mixed",
     ]
     shown = adaptation.render_table(frame, "small_vgg", "adaptation-smoke")._repr_html_()
     assert shown.count("<tr") == 1 + 2 * 4
+    # Records from before the mixed stream.
+    older = frame[frame["distortion"] != "mixed"]
+    assert "mixed" in shown
+    assert "mixed" not in adaptation.render_table(older, "small_vgg", "older")._repr_html_()
+    assert "mixed" not in adaptation.in_words(evidence, older)[0]
+
+
+def test_a_mixed_stream_has_a_third_of_each():
+    noise, blur = (kind[4] for kind in levels("multiple", blur_scale=0.2).values())
+    mixed = standalone.MixedStream("mixed", 5, noise.sigma, blur.sigma)
+    images = torch.rand(90, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    shown = mixed(images)
+    assert 0 <= shown.min() <= shown.max() <= 1
+    clean = (shown == images).flatten(1).all(1)
+    blurred = torch.isclose(shown, blur(images), atol=1e-6).flatten(1).all(1)
+    assert 20 <= clean.sum() <= 40
+    assert 20 <= blurred.sum() <= 40
+    assert not (clean & blurred).any()
+    # By content alone: the same in another order and in another batch.
+    order = torch.randperm(90)
+    torch.testing.assert_close(mixed(images[order]), shown[order], rtol=0, atol=1e-6)
+    torch.testing.assert_close(mixed(images[:1]), shown[:1], rtol=0, atol=1e-6)

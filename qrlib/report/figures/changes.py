@@ -61,7 +61,8 @@ def by_images(frame: pd.DataFrame) -> Figure:
                 ax.errorbar(x, y, yerr=error, label=names[restored], **look, elinewidth=1.5)
             ax.set_xscale("log", base=2)
             ax.set_xticks(adapted["images"], adapted["images"])
-            ax.set_title({"clean": "clean images"}.get(kind, labels.DISTORTIONS.get(kind)))
+            titles = {"clean": "clean images", "mixed": "all three mixed", **labels.DISTORTIONS}
+            ax.set_title(titles[kind])
         axes[0].set_ylabel("accuracy")
         axes[len(axes) // 2].set_xlabel("images at once; dashes: not adapted")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
