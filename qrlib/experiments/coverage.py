@@ -28,6 +28,7 @@ CORE: dict[Part, tuple[tuple[str, str], ...]] = {
     "table4": (("end_to_end", "multiple"),),
     "transfer": (("qrnet", "multiple"),),
     "routed": (("recnet_routed", "multiple"),),
+    "heads": (("recnet_finetuned", "multiple"),),
     "denoising": tuple(run for run in PARTS["denoising"] if run[0] != "qrnet"),
 }
 

@@ -49,7 +49,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
 
 
 def in_words(evidence: Evidence, frame: pd.DataFrame) -> list[str]:
-    """Adapting against restoring, and both, as sentences in Markdown; the most images at once."""
+    """Adapting against restoring, and both against each, in Markdown; the most images at once."""
     most = frame["images"].max()
     names = {
         (restored, images): name
@@ -57,12 +57,14 @@ def in_words(evidence: Evidence, frame: pd.DataFrame) -> list[str]:
             frame["restored"], frame["images"], frame["way"], strict=True
         )
     }
-    ways = {
-        f"Adapting to {most} images at once": (names[False, most], names[True, 0], "restoring"),
-        "Doing both": (names[True, most], names[True, 0], "restoring alone"),
-    }
+    adapted, restored, both = names[False, most], names[True, 0], names[True, most]
+    compared = (
+        (f"Adapting to {most} images at once", adapted, restored, "restoring"),
+        ("Doing both", both, adapted, "adapting alone"),
+        ("Doing both", both, restored, "restoring alone"),
+    )
     said = []
-    for words, (way, rival, than) in ways.items():
+    for words, way, rival, than in compared:
         parts = []
         for place in frame["distortion"].unique():
             judged = rule.judge(Comparison(Side(way, place), Side(rival, place)), evidence)

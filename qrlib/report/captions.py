@@ -65,11 +65,7 @@ def levels(results: pd.DataFrame, methods: Sequence[str], choice: Selection = ON
         counts = Counter(best.map(names)).most_common()
         winners = labels.joined(f"{name} at {n} of {len(best)} levels" for name, n in counts)
         parts.append(f"Most accurate under {kind}: {winners}.")
-    return " ".join(filter(None, [*parts, _LEADS]))
-
-
-#: What a lead is worth.
-_LEADS = "A lead that is shorter than the bars may be chance."
+    return " ".join(filter(None, [*parts, "A lead within the bands may be chance."]))
 
 
 def _alone(methods: Sequence[str]) -> str:
@@ -87,7 +83,7 @@ def leaders(table: pd.DataFrame) -> str:
         printed, ours = (labels.method(str(cells[side].idxmax())) for side in ("paper", "ours"))
         agree = "and here" if printed == ours else f"but {ours} here"
         parts.append(f"Most accurate under {kind}: {printed} in the paper {agree}.")
-    return " ".join(filter(None, [*parts, _LEADS]))
+    return " ".join(filter(None, [*parts, "A lead that is shorter than the bars may be chance."]))
 
 
 def quality(data: pd.DataFrame) -> str:

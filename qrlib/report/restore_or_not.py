@@ -301,7 +301,12 @@ def best_in_words(frame: pd.DataFrame) -> str:
     said = []
     for distortion, rows in frame.groupby("distortion", sort=False):
         best = rows.loc[rows["within"].idxmax()]
-        said.append(f"{_WORDS[best['measure']]} under {distortion} ({best['within']:.2f})")
+        near = rows["within"] >= best["within"] - best["standard_error"]
+        others = [_WORDS[name] for name in rows.loc[near, "measure"] if name != best["measure"]]
+        words = f"{best['within']:.3f}"
+        if others:
+            words += f", and within its error {labels.joined(others)}"
+        said.append(f"{_WORDS[best['measure']]} under {distortion} ({words})")
     return f"Says most at one level: {labels.joined(said)}."
 
 

@@ -58,7 +58,7 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     frame = adaptation.table(evidence)
     assert set(frame["way"]) == ways
     assert sorted(set(frame["images"])) == [0, 1, 4, n]
-    both = adaptation.in_words(evidence, frame)[1]
+    both = adaptation.in_words(evidence, frame)[2]
     blurred = frame[(frame["distortion"] == "blur") & frame["restored"]].set_index("images")["ours"]
     assert f"{blurred[n]:.3f} of blurred images, restoring alone {blurred[0]:.3f} (" in both
     figure = changes.by_images(frame)

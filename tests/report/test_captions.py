@@ -18,8 +18,8 @@ def test_who_is_most_accurate_at_how_many_levels():
     )
     assert captions.levels(results, METHODS) == (
         "No restorer but QRNet was run. Most accurate under noise: QRNet at 5 of 5 levels. Most accurate "
-        "under blur: QRNet at 3 of 5 levels and no restoration at 2 of 5 levels. A lead that is shorter than "
-        "the bars may be chance."
+        "under blur: QRNet at 3 of 5 levels and no restoration at 2 of 5 levels. A lead within the bands "
+        "may be chance."
     )
 
 

@@ -75,7 +75,9 @@ def test_what_foretells_recognition(results):
     assert set(frame["measure"]) == set(restore_or_not.MEASURES)
     assert frame["within"].tolist() == pytest.approx([1.0] * len(frame))  # made so
     said = restore_or_not.best_in_words(frame)
-    assert said.startswith("Says most at one level: the classifier's confidence under noise (1.00)")
+    assert said.startswith(
+        "Says most at one level: the classifier's confidence under noise (1.000, and"
+    )
     assert "1.000" in restore_or_not.render_foretelling(frame, "qrnet", "auc").markdown
 
 
