@@ -28,12 +28,9 @@ def reads_and_no_more(path: Path) -> bool:
 
 READING = [path for path in NOTEBOOKS if reads_and_no_more(path)]
 #: Networks that the frame does not have, here with QRNet's results.
-OTHERS = ("qrnet_lambda_0.1", "qrnet_lambda_0.001", "qrnet_unpretrained")
-
-
-def profile_of(path: Path) -> str:
-    """One that makes what a notebook shows."""
-    return "smoke" if path.stem == "left_open" else "quick"
+OTHERS = ("qrnet_lambda_0.1", "qrnet_lambda_0.001", "qrnet_unpretrained", "recnet_finetuned")
+#: One that makes what a notebook shows, where quick does not.
+PROFILES = {"left_open": "smoke", "retraining": "caltech101-half"}
 
 
 def write_records(profile: str, owner: str, **changed: str) -> None:
@@ -86,7 +83,7 @@ def test_the_line_of_a_figure_follows_it(path):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", READING, ids=lambda p: p.stem)
 def test_no_table_is_rendered_from_records_of_another_profile(path, rendered):
-    profile = profile_of(path)
+    profile = PROFILES.get(path.stem, "quick")
     write_records(profile, "caltech101")
     with pytest.raises(QrlibError, match=f"is of profile 'caltech101', not of '{profile}'"):
         execute(path, profile)
@@ -96,7 +93,7 @@ def test_no_table_is_rendered_from_records_of_another_profile(path, rendered):
 @pytest.mark.slow
 @pytest.mark.parametrize("path", READING, ids=lambda p: p.stem)
 def test_no_table_is_rendered_from_records_of_another_setting(path, rendered):
-    profile = profile_of(path)
+    profile = PROFILES.get(path.stem, "quick")
     write_records(profile, profile, classifier="another")
     with pytest.raises(QrlibError, match="no accuracy results with classifier '"):
         execute(path, profile)
