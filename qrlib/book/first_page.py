@@ -220,7 +220,7 @@ def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFra
     """Every run in a line of numbers, the paper above them; tables 2 and verdicts are by profile."""
     keys = [(d, m) for d in DISTORTIONS for m in ("none", "qrnet")]
     printed = [f"{paper.printed(2, 'Caltech101', d, m):.3f}" for d, m in keys]
-    rows: list[list[str | Rendered]] = [["the paper", *printed, ""]]
+    rows: list[list[str | Rendered]] = [["the paper", *printed, "", "VGG16"]]
     for profile in profiles_:
         cells = tables_[profile.name].set_index(["row", "column"])
         counts = check.counts(verdicts[profile.name])
@@ -229,11 +229,13 @@ def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFra
                 render.link(profile.title, str(sources.summary(profile.name, sources.OF_BOOK))),
                 *(f"{cells.loc[key].ours:.3f}" for key in keys),
                 " / ".join(str(counts[kind]) for kind in (rule.HOLDS, rule.FAILS, rule.CLOSE)),
+                f"{labels.classifier(profile.classifier.name)}, {cells['n'].max():,} images",
             ]
         )
-    headings = ["accuracy", "noise", "noise, QRNet", "blur", "blur, QRNet", "claims"]
+    headings = ["accuracy", "noise", "noise, QRNet", "blur", "blur, QRNet", "claims", "judged by"]
     caption = (
-        "Accuracy of the classifier without and with QRNet, averaged over five levels. Claims: how many of "
+        "Accuracy of the classifier without and with QRNet, averaged over five levels, on the test images of the "
+        "last column. Claims: how many of "
         "the paper's hold / do not hold / are too close to call. Only a run in the paper's setting may be "
         "compared number by number."
     )

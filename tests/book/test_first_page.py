@@ -63,6 +63,7 @@ def test_all_runs_stand_under_the_paper():
     text = unpadded(shown)
     assert "| the paper | 0.642 | 0.832 | 0.259 | 0.705 |" in text
     assert f"| {profile.title} | 0.600 | 0.820 | 0.300 | 0.710 |" in text
+    assert "EfficientNet-Lite0, 400 images" in text
     assert 'href="runs/quick.html"' in shown.html
 
 
