@@ -163,7 +163,10 @@ def test_accuracies_in_prose_are_those_of_records(page: str, committed: None) ->
         values = []
         for rows in (results[results["metric"] == "accuracy"], *others):
             means = rows.groupby(["classifier", "restorer", "distortion"])["value"].mean()
-            values += [*means, *rows[rows["level"].isin((0, 1, 2, 5))]["value"]]  # of an attack, 2 is ε
+            values += [
+                *means,
+                *rows[rows["level"].isin((0, 1, 2, 5))]["value"],
+            ]  # of an attack, 2 is ε
         for table in (tables.table2, tables.table3, tables.table4):
             cells = table(results, profiles.load(name).choice)
             values += [*cells["ours"], *cells["paper"]]
