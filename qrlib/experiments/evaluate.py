@@ -42,10 +42,12 @@ def evaluate(
     levels = distortions.levels(experiment.evaluated_on, **profile.strengths)
     cases = [case for group in levels.values() for case in group]
     networks = {role: judges[role] for role in experiment.judges}
-    keep = None
+    keep, shared = None, plan.shown_to_others(experiment)
     if not experiment.variant.classical:  # which has no weights to be told apart by
         of = f"{plan.code_hash('evaluation')[:8]}-{splits.manifest_hash[:8]}"
-        keep = paths.runs(profile.name) / "evaluations" / of / experiment.shown_by
+        keep = paths.runs(profile.name) / "evaluations" / of
+        # One of its own where it goes at the end: another classifier's may be at work.
+        keep /= experiment.shown_by if shared else experiment.evaluation_run
     started = time.monotonic()
     precision, precision_check = profile.evaluation_precision, None
     if precision != "32-true":  # first: a refusal costs minutes, an evaluation hours
@@ -106,7 +108,7 @@ def evaluate(
         )
         results += rows
         written.append(store.write(record))
-    if keep is not None and not plan.shown_to_others(experiment):
+    if keep is not None and not shared:
         shutil.rmtree(keep)
     return results, written
 
