@@ -53,8 +53,8 @@ EXECUTE_RUN = ENVIRONMENT + "{PY} -m qrlib execute-run {input.notebook:q} {log.n
 EXECUTE_PAGE = ENVIRONMENT + "{PY} -m qrlib execute-page {input.notebook:q} {log.notebook:q} {output:q} "
 
 # Pages on all profiles.
-STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "retraining", "unseen_corruptions",
-           "adversarial_images", "adapt_or_restore", "left_open", "commands"]
+STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "teachers", "retraining",
+           "unseen_corruptions", "adversarial_images", "adapt_or_restore", "left_open", "commands"]
 
 # Runs come before pages, which fill the processors that the last of them leave idle.
 FIRST = 1
@@ -257,11 +257,10 @@ rule standalone:
 EXPLORERS = [f"book.explorers.{p.stem}" for p in files.visible(Path("qrlib/book/explorers"), "[a-z]*.py")]
 READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check",
            "report.claims.matrix", "report.claims.verdict_tables", "report.costs",
-           "report.figures.plots", "report.lambda_sweep", "report.recommendation", "report.records_table", "report.retraining",
-           "report.sample_answers",
-           "report.restore_or_not", "report.run_settings", "report.sampling", "report.unseen_corruptions",
-           "report.figures.changes", "report.adaptation",
-           "report.table5_conventions", "report.tables", "report.timings"]
+           "report.figures.changes", "report.figures.plots", "report.lambda_sweep", "report.adaptation",
+           "report.recommendation", "report.records_table", "report.restore_or_not", "report.retraining",
+           "report.run_settings", "report.sample_answers", "report.sampling", "report.table5_conventions",
+           "report.tables", "report.teachers", "report.timings", "report.unseen_corruptions"]
 # What the explorers run in a page.
 SCRIPTS = [p for kind in ("js", "css") for p in found(paths.root() / "qrlib/book/explorers", f"*.{kind}")]
 DIAGRAMS = found(paths.root(), "book/diagrams/*.svg")

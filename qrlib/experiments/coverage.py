@@ -27,6 +27,7 @@ CORE: dict[Part, tuple[tuple[str, str], ...]] = {
     "table2": (("qrnet", "multiple"),),
     "table4": (("end_to_end", "multiple"),),
     "transfer": (("qrnet", "multiple"),),
+    "losses": (("qrnet_unlabelled", "multiple"),),
     "routed": (("recnet_routed", "multiple"),),
     "heads": (("recnet_finetuned", "multiple"),),
     "denoising": tuple(run for run in PARTS["denoising"] if run[0] != "qrnet"),

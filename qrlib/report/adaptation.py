@@ -43,7 +43,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
         restorer, images = standalone_plan.way(name)
         way = {"way": name, "restored": restorer != "none", "images": images}
         for place in places:
-            told = recommendation.against_none(evidence, Side(name, place))
+            told = recommendation.against(evidence, Side(name, place))
             rows.append({**way, "distortion": place, **told})
     return pd.DataFrame(rows).sort_values(["restored", "images"], kind="stable", ignore_index=True)
 

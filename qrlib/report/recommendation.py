@@ -13,10 +13,12 @@ import pandas as pd
 
 from qrlib.experiments.settings import Profile
 from qrlib.records import selection, store
-from qrlib.report import labels, render, restore_or_not, sources
+from qrlib.report import labels, render, restore_or_not, sources, tables
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import Comparison
 from qrlib.report.claims.evidence import Evidence, Side
+
+PLACES = {"clean": "clean", "noise": "noisy", "blur": "blurred"}
 
 
 @dataclass(frozen=True)
@@ -27,15 +29,25 @@ class Option:
         method: key of `qrlib.paper.METHODS`, or a restorer.
         learns: whether the classifier's own fully connected layers learn.
         told: whether one must know which distortion an image has.
+        only: the one distortion that it is for, if it is not for both.
     """
 
     method: str
     learns: bool = False
     told: bool = False
+    only: str = ""
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What it has one accuracy on; two networks, one a distortion, have none on clean images."""
+        if self.only:
+            return (self.only,)
+        return tuple(labels.DISTORTIONS) if self.told else tuple(PLACES)
 
 
 OPTIONS = (
     Option("none"),
+    *(Option(name, told=True, only=name.rpartition("-")[2]) for name in tables.FILTERS),
     Option("recnet-single", told=True),
     Option("recnet-multiple"),
     Option("qrnet"),
@@ -54,7 +66,6 @@ OPTIONS = (
     Option("qrnet_finetuned-multiple", learns=True),
     Option("end-to-end", learns=True),
 )
-PLACES = {"clean": "clean", "noise": "noisy", "blur": "blurred"}
 #: The rule's verdict on "more accurate than with no restoration".
 WORDS = {rule.HOLDS: "better", rule.FAILS: "worse", rule.CLOSE: "no clear difference"}
 
@@ -78,14 +89,13 @@ def options(evidence: Evidence, unseen: bool = False) -> pd.DataFrame:
     """
     rows = []
     for option in OPTIONS:
-        for place in PLACES:
+        for place in option.places:
             side = Side(option.method, place, unseen=unseen)
             base = Side("none", place, unseen=unseen)
-            lacks = evidence.lacks([*side.needs(), *base.needs()])
-            if lacks or (option.told and place == "clean"):
-                continue  # two networks, one a distortion, have no one accuracy on clean images
+            if evidence.lacks([*side.needs(), *base.needs()]):
+                continue
             row = {"method": option.method, "learns": option.learns, "told": option.told}
-            rows.append(row | {"distortion": place} | against_none(evidence, side))
+            rows.append(row | {"distortion": place} | against(evidence, side))
     return pd.DataFrame(rows)
 
 
@@ -102,17 +112,20 @@ def by_level(evidence: Evidence, method: str) -> pd.DataFrame:
     for kind, level in levels:
         side = Side(method, kind, (level,) if level else selection.LEVELS)
         row = {"distortion": kind, "level": level, "strength": float(strengths[kind, level])}
-        rows.append(row | against_none(evidence, side))
+        rows.append(row | against(evidence, side))
     return pd.DataFrame(rows)
 
 
-def against_none(evidence: Evidence, side: Side, comparisons: int = 1) -> dict[str, Any]:
-    """One number against doing nothing: ours, gain, standard_error, verdict, n, profile, records.
+def against(
+    evidence: Evidence, side: Side, method: str = "none", *, comparisons: int = 1
+) -> dict[str, Any]:
+    """One number against another method's: ours, gain, standard_error, verdict, n, profile, records.
 
     Args:
+        method: the other one; default: doing nothing.
         comparisons: how many verdicts could each come by chance (`qrlib.report.claims.rule`).
     """
-    base = Side("none", side.distortion, side.levels, unseen=side.unseen)
+    base = Side(method, side.distortion, side.levels, unseen=side.unseen)
     source = {"n": evidence.n, "profile": evidence.profile}
     source["records"] = evidence.records([*side.needs(), *base.needs()])
     if side == base:

@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 
 from qrlib import paper
+from qrlib.experiments.variants import PARTS
 from qrlib.records import selection
 from qrlib.records.selection import LEVELS, ONLY, Selection, by_seed, restorer_of, source_columns
 from qrlib.records.uncertainty import standard_error_of_mean, standard_error_over_seeds
@@ -35,6 +36,8 @@ FIGURE6_METHODS = _named("none", "qrnet", "mqrnet")
 #: The lines of Figure 7.  Where the paper says "RecNet" and not which, this is the one that was trained
 #: as QRNet is, on both distortions.
 FIGURE7_METHODS = _named("none", "recnet-multiple", "qrnet")
+#: Restorers that learn nothing; the paper has none.
+FILTERS = tuple("-".join(network) for network in PARTS["classical"])
 
 
 def table1(layers: Sequence[paper.Layer]) -> pd.DataFrame:

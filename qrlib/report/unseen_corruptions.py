@@ -47,7 +47,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
     there = [name for name in RESTORERS if name in set(accuracies["restorer"])]
     rows = [
         {"corruption": kind, "restorer": restorer}
-        | recommendation.against_none(
+        | recommendation.against(
             evidence, Side(restorer, kind, severities), comparisons=len(levels)
         )
         for kind, severities in levels.items()

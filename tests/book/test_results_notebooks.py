@@ -30,7 +30,7 @@ READING = [path for path in NOTEBOOKS if reads_and_no_more(path)]
 #: Networks that the frame does not have, here with QRNet's results.
 OTHERS = ("qrnet_lambda_0.1", "qrnet_lambda_0.001", "qrnet_unpretrained", "recnet_finetuned")
 #: One that makes what a notebook shows, where quick does not.
-PROFILES = {"left_open": "smoke", "retraining": "caltech101-half"}
+PROFILES = {"left_open": "smoke", "retraining": "caltech101-half", "teachers": "caltech101-half"}
 
 
 def write_records(profile: str, owner: str, **changed: str) -> None:

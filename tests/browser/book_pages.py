@@ -19,6 +19,7 @@ LIKE = {
     "unseen_corruptions": "restore_or_not",
     "adapt_or_restore": "restore_or_not",
     "retraining": "restore_or_not",
+    "teachers": "restore_or_not",
     "adversarial_images": "restore_or_not",
     "errata": "related",
 }
@@ -31,6 +32,7 @@ STORY = (
             "does_it_hold",
             "what_to_use",
             "restore_or_not",
+            "teachers",
             "retraining",
             "unseen_corruptions",
             "adversarial_images",

@@ -12,6 +12,7 @@ def evidence():
     return Evidence(
         runs(
             record("none", 0, 0.9, 0.4, 0.6, n=2000),
+            record("wiener-blur", 0, blur=0.65, n=2000),
             record("recnet-noise", 0, 0.9, noise=0.8, n=2000),
             record("recnet-blur", 0, 0.9, blur=0.9, n=2000),
             record("recnet-multiple", 0, 0.9, 0.5, 0.61, n=2000),
@@ -24,7 +25,7 @@ def evidence():
 def test_each_option_is_held_against_doing_nothing(evidence):
     frame = recommendation.options(evidence).set_index(["method", "distortion"])
     assert set(frame.index.get_level_values(0)) == {
-        "none", "recnet-single", "recnet-multiple", "qrnet", "finetuned-multiple"
+        "none", "wiener-blur", "recnet-single", "recnet-multiple", "qrnet", "finetuned-multiple"
     }  # fmt: skip
     assert frame.loc[("none", "noise"), ["ours", "gain", "verdict"]].tolist() == [0.4, 0.0, ""]
     noise = frame.loc[("qrnet", "noise")]
@@ -33,6 +34,7 @@ def test_each_option_is_held_against_doing_nothing(evidence):
     assert frame.loc[("qrnet", "clean"), "verdict"] == "worse"
     assert frame.loc[("recnet-multiple", "blur"), "verdict"] == "no clear difference"
     assert ("recnet-single", "clean") not in frame.index, "two networks have no one accuracy"
+    assert frame.loc["wiener-blur"].index.tolist() == ["blur"], "a filter for one distortion"
     assert noise["records"] == ("none-0.json", "qrnet-multiple-0.json")
 
 

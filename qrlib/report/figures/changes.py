@@ -1,6 +1,8 @@
-"""What restorers change on unseen corruptions, and what adaptation changes."""
+"""What restorers change: on unseen corruptions, by what they learned from; and what adaptation changes."""
 
 from __future__ import annotations
+
+import textwrap
 
 import numpy as np
 import pandas as pd
@@ -35,6 +37,35 @@ def by_corruption(frame: pd.DataFrame, *, profile_label: str = "") -> Figure:
         figure.legend(loc="outside lower center", ncols=3, handlelength=1.2, columnspacing=1.2)
         if profile_label:
             figure.suptitle(profile_label)
+    return figure
+
+
+def by_teacher(frame: pd.DataFrame) -> Figure:
+    """What QRNets gain over RecNet by what they learned from, one dot a judge; bars are one standard error.
+
+    Args:
+        frame: of `qrlib.report.teachers.table`.
+    """
+    frame = frame[frame["verdict"] != ""]  # all but RecNet
+    ways, judges = (list(dict.fromkeys(frame[column])) for column in ("taught", "judge"))
+    looks, kinds = looks_of(judges), list(labels.DISTORTIONS)
+    size = (7.0, 1.6 + 0.3 * (1 + len(judges)) * len(ways))
+    with canvas(1, len(kinds), size, sharex=True, sharey=True) as (figure, (axes,)):
+        for ax, kind in zip(axes, kinds, strict=True):
+            ax.axvline(0, color="black", linewidth=1.2)
+            for i, judge in enumerate(judges):
+                rows = frame[(frame["judge"] == judge) & (frame["distortion"] == kind)]
+                y = rows["taught"].map(ways.index) + 0.25 * (i - (len(judges) - 1) / 2)
+                look = looks[judge] | {"linestyle": "none", "elinewidth": 1.5}
+                name = f"before {labels.classifier(judge)}"
+                ax.errorbar(rows["gain"], y, xerr=rows["standard_error"], label=name, **look)
+            ax.set(title=labels.DISTORTIONS[kind], ylim=(len(ways) - 0.5, -0.5))
+            ax.set_xlabel("change of accuracy")
+            ax.locator_params(axis="x", nbins=4)
+        folded = ["\n".join(textwrap.wrap(way, 22)) for way in ways]
+        axes[0].set_yticks(range(len(ways)), folded)
+        handles, names = axes[0].get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=2, handlelength=1.2)
     return figure
 
 

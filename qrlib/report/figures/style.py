@@ -56,6 +56,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 }
 _VGG = {"color": "#4d4d4d", "marker": "h", "linestyle": "-"}
 _INCEPTION = {"color": "#D55E00", "marker": "d", "linestyle": "--"}
+_LITE = {"color": "#0072B2", "marker": "p", "linestyle": "-"}
 _RESNET = {"color": "#009E73", "marker": "*", "linestyle": "-."}
 #: For networks that no figure of the paper has, and for classifiers.
 OTHER_LOOKS: dict[str, dict[str, Any]] = {
@@ -70,7 +71,8 @@ OTHER_LOOKS: dict[str, dict[str, Any]] = {
     "qrnet_finetuned-multiple": {"color": "#D55E00", "marker": "^", "linestyle": "-"},
     "pretrained-clean": {"color": "#0072B2", "marker": "D", "linestyle": "-"},
     "small_pretrained-clean": {"color": "#56B4E9", "marker": "P", "linestyle": "-."},
-    **{name: _VGG for name in ("vgg16", "small_vgg", "efficientnet_lite0")},
+    **{name: _VGG for name in ("vgg16", "small_vgg")},
+    "efficientnet_lite0": _LITE,
     **{name: _INCEPTION for name in ("inception_v3", "small_inception")},
     **{name: _RESNET for name in ("resnet50", "small_resnet")},
 }

@@ -1,0 +1,171 @@
+"""What should QRNet learn from?  Other teachers and other losses, held against RecNet, which knows pixels alone.
+
+Not in the paper.  Differences are judged as claims are (`qrlib.report.claims.rule`), image by image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from qrlib.experiments.settings import Profile
+from qrlib.records import selection, store
+from qrlib.report import costs, labels, recommendation, render, sources
+from qrlib.report.claims import check
+from qrlib.report.claims.comparisons import SIMILAR, Comparison, beats
+from qrlib.report.claims.evidence import Evidence, Side
+from qrlib.report.claims.rule import Claim
+
+#: It has neither a teacher nor labels: what all others are held against.
+BASE = "recnet-multiple"
+#: Method -> what it learned from, where all have one teacher.
+LOSSES = {
+    BASE: "L1 alone (RecNet)",
+    "qrnet": "L1 + 0.01 × cross-entropy (QRNet)",
+    "qrnet_lambda_1-multiple": "L1 + cross-entropy",
+    "qrnet_classification_only-multiple": "cross-entropy alone",
+    "qrnet_unlabelled-multiple": "L1 + 0.01 × difference of answers, no labels",
+}
+
+
+def _alike(left: str, right: str) -> tuple[Comparison, ...]:
+    return tuple(
+        Comparison(Side(left, d), Side(right, d), SIMILAR, "similar") for d in labels.DISTORTIONS
+    )
+
+
+LOSS_CLAIMS = (
+    Claim(
+        "labels-not-needed",
+        f"Without labels QRNet helps as much as with them, within {SIMILAR:g}.",
+        "not in the paper",
+        _alike("qrnet_unlabelled-multiple", "qrnet"),
+    ),
+    Claim(
+        "gradient-needed-without-labels",
+        "Without labels QRNet helps more than RecNet, which has no teacher.",
+        "not in the paper",
+        tuple(beats("qrnet_unlabelled-multiple", BASE, d) for d in labels.DISTORTIONS),
+    ),
+    Claim(
+        "pixels-needed",
+        "With the distance between pixels QRNet helps more than with the cross-entropy alone.",
+        "not in the paper",
+        tuple(beats("qrnet", "qrnet_classification_only-multiple", d) for d in labels.DISTORTIONS),
+    ),
+    Claim(
+        "more-weight",
+        "If the cross-entropy counts a hundred times as much, QRNet helps more.",
+        "the paper tried λ up to 0.1",
+        tuple(beats("qrnet_lambda_1-multiple", "qrnet", d) for d in labels.DISTORTIONS),
+    ),
+)
+
+
+def teachers(profile: Profile) -> dict[str, str]:
+    """Method -> which classifiers it learned from, in words: RecNet, and the QRNets that a profile may have."""
+    names = {role: labels.classifier(getattr(profile, role).name) for role in profile.roles}
+    taught: dict[str, tuple[str, ...]] = {
+        BASE: (),
+        "qrnet": ("classifier",),
+        "qrnet_of_second-multiple": ("second_classifier",),
+        "qrnet_of_light-multiple": ("light_classifier",),
+        "mqrnet": ("classifier", "second_classifier"),
+    }
+    return {
+        method: labels.joined(names[role] for role in roles) if roles else "nobody (RecNet)"
+        for method, roles in taught.items()
+        if {*roles} <= {*names}
+    }
+
+
+def teacher_claims(profile: Profile) -> tuple[Claim, ...]:
+    """Whether a teacher's advice helps others, and whether any teacher will do; to be judged before one classifier."""
+    own, *others = (item for item in teachers(profile).items() if item[0] not in (BASE, "mqrnet"))
+    beyond = Claim(
+        "help-for-others",
+        f"A QRNet that learned from {own[1]} helps this classifier more than RecNet.",
+        "not in the paper",
+        tuple(beats(own[0], BASE, d) for d in labels.DISTORTIONS),
+    )
+    return beyond, *(
+        Claim(
+            f"{method}-like-qrnet",
+            f"A QRNet that learned from {taught} helps as much as one that learned from {own[1]}, "
+            f"within {SIMILAR:g}.",
+            "not in the paper",
+            _alike(method, own[0]),
+        )
+        for method, taught in others
+    )
+
+
+def judges(profile: Profile, methods: Mapping[str, str]) -> list[str]:
+    """The roles of the classifiers before which RecNet and at least one other of some methods were tried."""
+    results = store.read(profile.name)
+    found = []
+    for role in profile.roles:
+        choice = replace(profile.choice, classifier=getattr(profile, role).name)
+        if choice.classifier in set(results["classifier"]):
+            there = selection.with_results(results, methods, choice)
+            found += [role] if BASE in there and len(there) > 1 else []
+    return found
+
+
+def table(profile: Profile, methods: Mapping[str, str], roles: Sequence[str]) -> pd.DataFrame:
+    """Every method that was run, before classifiers, on clean, noisy and blurred images.
+
+    Args:
+        methods: `LOSSES` or `teachers`.
+        roles: of the classifiers that judge.
+
+    Returns:
+        One judge, method and place a row: judge, method, taught (what it learned from), minutes (of training,
+        NaN where unknown), distortion, ours (accuracy, mean over levels and seeds), gain (over RecNet),
+        standard_error (of the gain, paired), verdict (one of `qrlib.report.recommendation.WORDS`, "" for
+        RecNet), n, profile, records.
+    """
+    results = store.read(profile.name, images=True)
+    rows = []
+    for role in roles:
+        choice = replace(profile.choice, classifier=getattr(profile, role).name)
+        evidence = Evidence(results, choice)
+        there = selection.with_results(results, methods, choice)
+        minutes = costs.table(profile, there).set_index("method")["minutes"]
+        for method in there:
+            way = {"judge": choice.classifier, "method": method, "taught": methods[method]}
+            way["minutes"] = minutes[method]
+            for place in recommendation.PLACES:
+                told = recommendation.against(evidence, Side(method, place), BASE)
+                rows.append({**way, "distortion": place, **told})
+    return pd.DataFrame(rows)
+
+
+def judged(profile: Profile, claims: Sequence[Claim], role: str) -> pd.DataFrame:
+    """A frame of `qrlib.report.claims.check.check`, before the classifier of a role."""
+    choice = replace(profile.choice, classifier=getattr(profile, role).name)
+    return check.check(store.read(profile.name, images=True), choice, claims=claims)
+
+
+def render_table(frame: pd.DataFrame, file: str) -> render.Rendered:
+    """A frame of `table` for reading; `file` as in `qrlib.report.sources.line`."""
+    rows = []
+    for (judge, method), cells in frame.groupby(["judge", "method"], sort=False):
+        line = [labels.classifier(judge), cells["taught"].iloc[0]]
+        minutes = cells["minutes"].iloc[0]
+        line.append("–" if math.isnan(minutes) else f"{minutes:.0f}")
+        for cell in cells.to_dict("records"):
+            change = f"{render.signed(cell['gain'])}\u00a0±\u00a0{cell['standard_error']:.3f}"
+            told = "" if method == BASE else f" ({change}, {cell['verdict']})"
+            line.append(f"{cell['ours']:.3f}{told}")
+        rows.append(line)
+    caption = (
+        f"Accuracy on {frame['n'].iloc[0]:,} test images, averaged over the five levels of a distortion. In "
+        "brackets: the change against RecNet, ± one standard error of the paired difference, and whether it "
+        "is more than chance. Minutes: of training, as recorded."
+    )
+    headings = ["judged by", "learned from", "minutes", *recommendation.PLACES.values()]
+    return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
