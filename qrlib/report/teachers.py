@@ -31,9 +31,10 @@ LOSSES = {
 }
 
 
-def _alike(left: str, right: str) -> tuple[Comparison, ...]:
+def _alike(left: str, right: str, *, unseen: bool = False) -> tuple[Comparison, ...]:
     return tuple(
-        Comparison(Side(left, d), Side(right, d), SIMILAR, "similar") for d in labels.DISTORTIONS
+        Comparison(Side(left, d, unseen=unseen), Side(right, d, unseen=unseen), SIMILAR, "similar")
+        for d in labels.DISTORTIONS
     )
 
 
@@ -83,21 +84,22 @@ def teachers(profile: Profile) -> dict[str, str]:
 
 
 def teacher_claims(profile: Profile) -> tuple[Claim, ...]:
-    """Whether a teacher's advice helps others, and whether any teacher will do; to be judged before one classifier."""
+    """Whether a teacher's advice helps a classifier that taught nobody, and whether any teacher will do."""
     own, *others = (item for item in teachers(profile).items() if item[0] not in (BASE, "mqrnet"))
+    judge = labels.classifier(profile.unseen_classifier.name)
     beyond = Claim(
         "help-for-others",
-        f"A QRNet that learned from {own[1]} helps this classifier more than RecNet.",
+        f"A QRNet that learned from {own[1]} helps {judge} more than RecNet.",
         "not in the paper",
-        tuple(beats(own[0], BASE, d) for d in labels.DISTORTIONS),
+        tuple(beats(own[0], BASE, d, unseen=True) for d in labels.DISTORTIONS),
     )
     return beyond, *(
         Claim(
             f"{method}-like-qrnet",
-            f"A QRNet that learned from {taught} helps as much as one that learned from {own[1]}, "
+            f"A QRNet that learned from {taught} helps {judge} as much as one that learned from {own[1]}, "
             f"within {SIMILAR:g}.",
             "not in the paper",
-            _alike(method, own[0]),
+            _alike(method, own[0], unseen=True),
         )
         for method, taught in others
     )
@@ -144,10 +146,27 @@ def table(profile: Profile, methods: Mapping[str, str], roles: Sequence[str]) ->
     return pd.DataFrame(rows)
 
 
-def judged(profile: Profile, claims: Sequence[Claim], role: str) -> pd.DataFrame:
-    """A frame of `qrlib.report.claims.check.check`, before the classifier of a role."""
-    choice = replace(profile.choice, classifier=getattr(profile, role).name)
-    return check.check(store.read(profile.name, images=True), choice, claims=claims)
+def judged(profile: Profile, claims: Sequence[Claim]) -> pd.DataFrame:
+    """A frame of `qrlib.report.claims.check.check` for `LOSS_CLAIMS` or `teacher_claims`."""
+    results, unseen = store.read(profile.name, images=True), profile.unseen_classifier.name
+    return check.check(results, profile.choice, unseen=unseen, claims=claims)
+
+
+def in_words(frame: pd.DataFrame) -> list[str]:
+    """What each way does for each judge, a sentence each, in Markdown: a frame of `table`."""
+    said = []
+    for (judge, taught), cells in frame.groupby(["judge", "taught"], sort=False):
+        by = cells.set_index("distortion")
+        if by["verdict"].eq("").all():
+            continue  # RecNet itself
+        parts = [
+            f"{by.loc[d, 'verdict']} under {d} ({render.signed(by.loc[d, 'gain'])})"
+            for d in labels.DISTORTIONS
+        ]
+        said.append(
+            f"Learned from {taught}, judged by {labels.classifier(judge)}, against RecNet: {', '.join(parts)}."
+        )
+    return said
 
 
 def render_table(frame: pd.DataFrame, file: str) -> render.Rendered:

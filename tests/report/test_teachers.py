@@ -54,6 +54,10 @@ def test_each_teacher_is_held_against_none_before_every_classifier():
     shown = unpadded(teachers.render_table(frame, "teachers"))
     assert "| ResNet-50 | VGG16 | – | 0.900 " in shown, "no minutes are known"
     assert "0.700 (+0.200 ± 0.011, better)" in shown
+    assert teachers.in_words(frame)[1] == (
+        "Learned from EfficientNet-Lite0, judged by ResNet-50, against RecNet: better under noise (+0.100), "
+        "worse under blur (−0.100)."
+    )
     axes = changes.by_teacher(frame).axes
     assert [text.get_text() for text in axes[0].get_yticklabels()] == [
         "EfficientNet-Lite0",
@@ -63,7 +67,7 @@ def test_each_teacher_is_held_against_none_before_every_classifier():
 
 @pytest.mark.usefixtures("_records")
 def test_claims_about_teachers_are_judged_before_a_classifier_that_taught_none():
-    found = teachers.judged(PROFILE, teachers.teacher_claims(PROFILE), "unseen_classifier")
+    found = teachers.judged(PROFILE, teachers.teacher_claims(PROFILE))
     assert dict(zip(found["id"], found["verdict"], strict=True)) == {
         "help-for-others": "does not hold",  # more under noise, less under blur
         "qrnet_of_second-multiple-like-qrnet": "does not hold",
@@ -72,7 +76,7 @@ def test_claims_about_teachers_are_judged_before_a_classifier_that_taught_none()
 
 @pytest.mark.usefixtures("_records")
 def test_claims_about_labels_and_pixels():
-    found = teachers.judged(PROFILE, teachers.LOSS_CLAIMS, "classifier").set_index("id")
+    found = teachers.judged(PROFILE, teachers.LOSS_CLAIMS).set_index("id")
     assert found["verdict"].to_dict() == {
         "labels-not-needed": "holds",
         "gradient-needed-without-labels": "holds",
