@@ -36,5 +36,4 @@ def table(profile: profiles.Profile) -> render.Rendered:
     headings = ["record", "made by", "commit", "code", "device", "seconds", "data"]
     caption = f"{count}; each holds all of this and more."
     shown = render.grid(headings, rows, caption, f"records-{profile.name}")
-    folded = f"<details><summary>{count}</summary>{shown.html}</details>"  # many rows, seldom read
-    return render.Rendered(shown.markdown, folded)
+    return render.folded(count, shown)  # many rows, seldom read

@@ -79,6 +79,12 @@ def grid(
     return Rendered(f"{markdown}\n\n{caption}\n", markup)
 
 
+def folded(summary: str, shown: Rendered) -> Rendered:
+    """A table that a reader may unfold."""
+    fold = f"<details><summary>{html.escape(summary)}</summary>{shown.html}</details>"
+    return Rendered(shown.markdown, fold)
+
+
 def behind(data: pd.DataFrame, file: str, *, up: str = sources.OF_PROFILE) -> Rendered:
     """The line of `qrlib.report.sources` for under a figure or an explorer; nothing where there are no data."""
     if data.empty:

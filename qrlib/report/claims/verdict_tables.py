@@ -13,7 +13,7 @@ from qrlib.records.uncertainty import critical_z, z_score
 from qrlib.report import sources
 from qrlib.report.claims.check import counts, numbers, tidy
 from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED
-from qrlib.report.render import Rendered, grid, minus
+from qrlib.report.render import Rendered, folded, grid, minus
 
 #: The sign before a verdict, for skimming a long table.
 SIGNS = {HOLDS: "✓", FAILS: "✗", CLOSE: "≈", NOT_JUDGED: "–"}
@@ -45,9 +45,8 @@ def render(
     if judged.any() and not judged.all():
         first = render(verdicts[judged], file, label=label, up=up)
         rest = render(verdicts[~judged], f"{file}-not-judged", label=label, up=up)
-        summary = f"Claims that this run cannot judge: {(~judged).sum()}"
-        folded = f"<details><summary>{summary}</summary>{rest.html}</details>"
-        return Rendered(f"{first.markdown}\n{rest.markdown}", first.html + folded)
+        rest = folded(f"Claims that this run cannot judge: {(~judged).sum()}", rest)
+        return Rendered(f"{first.markdown}\n{rest.markdown}", first.html + rest.html)
     rows = [
         [_verdict(row), _claim(row, up), _compared(row, label)]
         for row in verdicts.to_dict("records")
