@@ -256,7 +256,7 @@ rule standalone:
 # The modules behind tables, figures and verdicts, with all that they import.
 EXPLORERS = [f"book.explorers.{p.stem}" for p in files.visible(Path("qrlib/book/explorers"), "[a-z]*.py")]
 READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check",
-           "report.claims.matrix", "report.claims.verdict_tables", "report.costs",
+           "report.claims.matrix", "report.claims.verdict_tables", "report.costs", "report.filters",
            "report.figures.changes", "report.figures.plots", "report.lambda_sweep", "report.adaptation",
            "report.recommendation", "report.records_table", "report.restore_or_not", "report.retraining",
            "report.run_settings", "report.sample_answers", "report.sampling", "report.table5_conventions",

@@ -13,7 +13,7 @@ import pandas as pd
 
 from qrlib.experiments.settings import Profile
 from qrlib.records import selection, store
-from qrlib.report import labels, render, restore_or_not, sources, tables
+from qrlib.report import filters, labels, render, restore_or_not, sources
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import Comparison
 from qrlib.report.claims.evidence import Evidence, Side
@@ -47,7 +47,7 @@ class Option:
 
 OPTIONS = (
     Option("none"),
-    *(Option(name, told=True, only=name.rpartition("-")[2]) for name in tables.FILTERS),
+    *(Option(name, told=True, only=name.rpartition("-")[2]) for name in filters.FILTERS),
     Option("recnet-single", told=True),
     Option("recnet-multiple"),
     Option("qrnet"),

@@ -231,22 +231,3 @@ def _other_half(table: pd.DataFrame) -> list[list[str]]:
             [f"{title}, ours", *[NOT_RUN] * len(methods)],
         )
     ]
-
-
-def beside_classical(table: pd.DataFrame, file: str) -> Rendered:
-    """A frame of `qrlib.report.tables.beside_classical`: a restorer a line, a pair of columns a distortion."""
-    cells = {(row["restorer"], row["distortion"]): row for row in table.to_dict("records")}
-    rows = []
-    for restorer in dict.fromkeys(table["restorer"]):
-        line = [labels.method(restorer)]
-        for distortion in labels.DISTORTIONS:
-            cell = cells.get((restorer, distortion))
-            line.append(f"{cell['ours']:.3f} ± {cell['error']:.3f}" if cell else "–")
-            line.append(f"{cell['psnr']:.2f}" if cell else "–")
-        rows.append(line)
-    headings = ["", *(f"{d}, {what}" for d in labels.DISTORTIONS for what in ("accuracy", "PSNR"))]
-    caption = (
-        f"Means over five levels; {table['n'].iloc[0]} test images, ± one standard error; PSNR in dB. The "
-        "filters know the distortion, its level and the blur's kernel; the networks do not."
-    )
-    return grid(headings, rows, caption, file, data=table)

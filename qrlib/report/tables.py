@@ -15,7 +15,6 @@ from typing import Any
 import pandas as pd
 
 from qrlib import paper
-from qrlib.experiments.variants import PARTS
 from qrlib.records import selection
 from qrlib.records.selection import LEVELS, ONLY, Selection, by_seed, restorer_of, source_columns
 from qrlib.records.uncertainty import standard_error_of_mean, standard_error_over_seeds
@@ -36,8 +35,6 @@ FIGURE6_METHODS = _named("none", "qrnet", "mqrnet")
 #: The lines of Figure 7.  Where the paper says "RecNet" and not which, this is the one that was trained
 #: as QRNet is, on both distortions.
 FIGURE7_METHODS = _named("none", "recnet-multiple", "qrnet")
-#: Restorers that learn nothing; the paper has none.
-FILTERS = tuple("-".join(network) for network in PARTS["classical"])
 
 
 def table1(layers: Sequence[paper.Layer]) -> pd.DataFrame:
@@ -243,31 +240,4 @@ def quality(results: pd.DataFrame, choice: Selection = ONLY) -> pd.DataFrame:
                 row |= {"seeds": len(values["accuracy"])} | source_columns(accuracy, [restorer])
                 error = _error("accuracy", [row["accuracy"]], row["n"], row["accuracy_values"])
                 rows.append(row | {"standard_error": error})
-    return pd.DataFrame(rows)
-
-
-def beside_classical(
-    results: pd.DataFrame, choice: Selection, filters: Iterable[str]
-) -> pd.DataFrame:
-    """Classical restorers, such as "wiener-blur", beside the networks that were trained on both distortions.
-
-    Returns:
-        One restorer on one distortion a row: restorer, distortion, ours (accuracy, mean over levels and
-        seeds), error (standard error over test images), psnr (dB), n, profile, records.
-    """
-    shown = ["none", *filters, "recnet-multiple", "qrnet-multiple"]
-    accuracies = selection.select(results, choice, restorers=shown)
-    qualities = selection.select(results, choice, metric="psnr", restorers=shown)
-    measured = set(zip(accuracies["restorer"], accuracies["distortion"], strict=True))
-    rows = []
-    for restorer in shown:
-        for distortion in labels.DISTORTIONS:
-            if (restorer, distortion) not in measured:
-                continue
-            levels = by_seed(accuracies, restorer, distortion).mean()
-            source = source_columns(accuracies, [restorer])
-            row = {"restorer": restorer, "distortion": distortion, "ours": levels.mean()}
-            row |= {"error": standard_error_of_mean(list(levels), int(source["n"]))}
-            row |= {"psnr": by_seed(qualities, restorer, distortion).mean().mean()}
-            rows.append(row | source)
     return pd.DataFrame(rows)

@@ -7,10 +7,10 @@ from support.frames import record, runs, unpadded
 
 from qrlib.experiments import classical, train
 from qrlib.experiments.plan import open_experiment
-from qrlib.experiments.variants import PARTS
 from qrlib.records import store
 from qrlib.records.selection import Selection
-from qrlib.report import render, tables
+from qrlib.report import filters
+from qrlib.report.claims import check
 from qrlib.report.figures import plots
 from qrlib.utils.errors import QrlibError
 
@@ -46,14 +46,20 @@ def test_runs_choose_on_validation_images_and_leave_a_record():
 
 
 def test_the_table_beside_the_networks():
-    names = [f"{name}-{kind}" for name, kind in PARTS["classical"]]
     found = [record("none", 0, 0.9, 0.6, 0.3), record("recnet-multiple", 0, 0.9, 0.7, 0.5)]
     found += [record("qrnet-multiple", 0, 0.9, 0.8, 0.7)]
-    found += [record(name, 0, 0.9, **{name.rpartition("-")[2]: 0.4}) for name in names]
+    found += [record(name, 0, 0.9, **{name.rpartition("-")[2]: 0.4}) for name in filters.FILTERS]
     accuracy = runs(*found)
     psnr = accuracy.assign(metric="psnr", value=20.0)
-    table = tables.beside_classical(runs(accuracy, psnr), Selection(), names)
+    table = filters.table(runs(accuracy, psnr), Selection(), filters.FILTERS)
     assert set(table.loc[table["restorer"] == "wiener-blur", "distortion"]) == {"blur"}
-    text = unpadded(render.beside_classical(table, "classical"))
+    text = unpadded(filters.render_table(table, "classical"))
     (line,) = [x for x in text.splitlines() if x.startswith("| Wiener's deconvolution")]
     assert line.split("|")[2:4] == [" – ", " – "]
+    found = check.check(accuracy, claims=filters.claims(filters.FILTERS)).set_index("id")
+    assert found["verdict"].to_dict() == {
+        "filter-helps-noise": "does not hold",
+        "network-beats-filter-noise": "holds",
+        "filter-helps-blur": "holds",
+        "network-beats-filter-blur": "holds",
+    }
