@@ -48,6 +48,22 @@ def table(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["restored", "images"], kind="stable", ignore_index=True)
 
 
+def advice(evidence: Evidence, frame: pd.DataFrame) -> str:
+    """When adapting alone is the thing to do, in Markdown; "" where it does not help under noise and blur."""
+    most = frame["images"].max()
+    rows = frame[(frame["images"] == most) & ~frame["restored"]]
+    verdicts = rows.set_index("distortion")["verdict"]
+    better, worse = (recommendation.WORDS[verdict] for verdict in (rule.HOLDS, rule.FAILS))
+    if (verdicts[list(labels.DISTORTIONS)] != better).any() or verdicts["clean"] == worse:
+        return ""
+    classifier = evidence.present("accuracy")["classifier"].iloc[0]
+    return (
+        f"**You have many images at once, all with the same distortion.** Then adapt "
+        f"{labels.classifier(classifier)} to them, without training. With {most} at once it recognises "
+        f"{recommendation.in_percent(rows)}, tried on {rows['n'].iloc[0]} test images."
+    )
+
+
 def in_words(evidence: Evidence, frame: pd.DataFrame) -> list[str]:
     """Adapting against restoring, and both against each, in Markdown; the most images at once."""
     most = frame["images"].max()

@@ -201,14 +201,8 @@ def advice(
                     f"{start} Then leave the images as they are: nothing is clearly better."
                 )
             continue
-        best = frame[frame["method"] == method].set_index("distortion")
-        parts = [
-            f"{100 * row['ours']:.1f} % of {words} images instead of "
-            f"{100 * (row['ours'] - row['gain']):.1f} % ({row['verdict']})"
-            for place, words in PLACES.items()
-            for row in best[best.index == place].to_dict("records")
-        ]
-        said.append(f"{start} Then {_how(method)}. It recognises {labels.joined(parts)}.")
+        shares = in_percent(frame[frame["method"] == method])
+        said.append(f"{start} Then {_how(method)}. It recognises {shares}.")
     worse, idle = (
         _places([row for row in levels.to_dict("records") if row["verdict"] == WORDS[verdict]])
         for verdict in (rule.FAILS, rule.CLOSE)
@@ -216,6 +210,16 @@ def advice(
     when = f" It does harm on {labels.joined(worse)}." if worse else ""
     when += f" It makes no clear difference on {labels.joined(idle)}." if idle else ""
     return [*said, f"**When not to use QRNet.**{when}"] if when else said
+
+
+def in_percent(rows: pd.DataFrame) -> str:
+    """Accuracies instead of those of doing nothing, in running text: rows of `options` of one method."""
+    return labels.joined(
+        f"{100 * row['ours']:.1f} % of {words} images instead of "
+        f"{100 * (row['ours'] - row['gain']):.1f} % ({row['verdict']})"
+        for place, words in PLACES.items()
+        for row in rows[rows["distortion"] == place].to_dict("records")
+    )
 
 
 def in_short(evidence: Evidence, frame: pd.DataFrame, classifier: str, *, learns: bool) -> str:

@@ -70,6 +70,14 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     ]
     shown = adaptation.render_table(frame, "small_vgg", "adaptation-smoke")._repr_html_()
     assert shown.count("<tr") == 1 + 2 * 4
+    helps = frame.assign(verdict="better")
+    ours = frame.query(f"distortion == 'noise' and images == {n} and not restored")["ours"].item()
+    advice = adaptation.advice(evidence, helps)
+    assert f"adapt small VGG to them, without training. With {n} at once" in advice
+    assert f"{100 * ours:.1f} % of noisy images instead of" in advice
+    for place in ("clean", "blur"):
+        harms = helps["verdict"].mask(frame["distortion"] == place, "worse")
+        assert not adaptation.advice(evidence, helps.assign(verdict=harms))
     # Records from before the mixed stream.
     older = frame[frame["distortion"] != "mixed"]
     assert "mixed" in shown
