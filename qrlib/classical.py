@@ -76,17 +76,21 @@ def _wiener(image: Image, strength: float, distortion: Distortion) -> Image:
     return _deconvolve(lambda x, kernel: wiener(x, kernel, strength), image, distortion)
 
 
+#: The weakest strength hardly changes an image: validation images may choose that a filter does nothing.
 FILTERS = {
     "gaussian_filter": Filter(
-        "noise", "sigma in pixels", (0.5, 0.75, 1.0, 1.5, 2.0, 3.0), _gaussian
+        "noise", "sigma in pixels", (0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0), _gaussian
     ),
     "total_variation": Filter(
-        "noise", "weight", (0.05, 0.1, 0.2, 0.3, 0.45, 0.6), _total_variation
+        "noise", "weight", (0.002, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.45, 0.6), _total_variation
     ),
     "non_local_means": Filter(
-        "noise", "cut-off in sigmas of the noise", (0.2, 0.3, 0.4, 0.6, 0.8, 1.0), _non_local_means
+        "noise",
+        "cut-off in sigmas of the noise",
+        (0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0),
+        _non_local_means,
     ),
-    "wiener": Filter("blur", "regularisation", (1e-3, 1e-2, 0.1, 1.0, 10.0), _wiener),
+    "wiener": Filter("blur", "regularisation", (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0), _wiener),
 }
 
 
