@@ -53,7 +53,7 @@ EXECUTE_RUN = ENVIRONMENT + "{PY} -m qrlib execute-run {input.notebook:q} {log.n
 EXECUTE_PAGE = ENVIRONMENT + "{PY} -m qrlib execute-page {input.notebook:q} {log.notebook:q} {output:q} "
 
 # Pages on all profiles.
-STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "teachers", "retraining",
+STORIES = ["does_it_hold", "what_to_use", "restore_or_not", "quality_index", "teachers", "retraining",
            "unseen_corruptions", "adversarial_images", "adapt_or_restore", "left_open", "commands"]
 
 # Runs come before pages, which fill the processors that the last of them leave idle.
@@ -258,7 +258,7 @@ EXPLORERS = [f"book.explorers.{p.stem}" for p in files.visible(Path("qrlib/book/
 READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check",
            "report.claims.matrix", "report.claims.verdict_tables", "report.costs", "report.filters",
            "report.figures.changes", "report.figures.plots", "report.lambda_sweep", "report.adaptation",
-           "report.recommendation", "report.records_table", "report.restore_or_not", "report.retraining",
+           "report.quality_index", "report.recommendation", "report.records_table", "report.restore_or_not", "report.retraining",
            "report.run_settings", "report.sample_answers", "report.sampling", "report.table5_conventions",
            "report.tables", "report.teachers", "report.timings", "report.unseen_corruptions"]
 # What the explorers run in a page.

@@ -145,7 +145,7 @@ def papers_claim() -> str:
 def answer(
     profile: profiles.Profile, table: pd.DataFrame, clean: pd.DataFrame, verdicts: pd.DataFrame
 ) -> tuple[str, str]:
-    """Whether it holds in a run; and on what, and how sure we are; as Markdown.
+    """Whether it holds in a run; and against rivals, on what, and how sure we are; as Markdown.
 
     Args:
         table: of `qrlib.report.tables.table2`.
@@ -169,7 +169,7 @@ def answer(
     counts = check.counts(verdicts)
     return (
         f"{start} {gains} Clean images: {_percent(plain)} as they are, {_percent(restored)} through QRNet.",
-        f"**On what?** *{profile.title}*: {setting(profile, int(table['n'].iloc[0]))}. "
+        f"{_rivals(said)} **On what?** *{profile.title}*: {setting(profile, int(table['n'].iloc[0]))}. "
         f"**How sure?** {_certainty(table)} "
         f"Of the paper's {len(verdicts)} claims that results can test, **{counts[rule.HOLDS]} hold, "
         f"{counts[rule.FAILS]} do not**, {counts[rule.CLOSE]} are too close to call, and "
@@ -187,6 +187,17 @@ def _gain(cells: pd.DataFrame, distortion: str, verdict: str, comparable: bool) 
         f"**{answers.get(verdict, 'Not judged')} under {distortion}**: VGG16 goes from "
         f"{_percent(none.ours)} to {_percent(qrnet.ours)}, {gain}{printed}."
     )
+
+
+def _rivals(verdicts: pd.Series) -> str:
+    """How QRNet stands against its rivals in the paper, where it beats them all; verdicts by claim."""
+    words = {rule.HOLDS: "better", rule.FAILS: "worse"}
+    against = []
+    for rival in ("single", "multiple"):
+        found = {d: verdicts[f"qrnet-beats-recnet-{rival}-{d}"] for d in DISTORTIONS}
+        each = [f"{words.get(verdict, verdict)} under {d}" for d, verdict in found.items()]
+        against.append(f"Against RecNet ({rival}): {labels.joined(each)}.")
+    return f"**Is QRNet the best restorer, as printed?** {' '.join(against)}"
 
 
 def setting(profile: profiles.Profile, images: int) -> str:

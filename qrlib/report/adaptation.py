@@ -50,22 +50,37 @@ def table(evidence: Evidence) -> pd.DataFrame:
 
 def advice(evidence: Evidence, frame: pd.DataFrame) -> str:
     """When adapting alone is the thing to do, in Markdown; "" where it does not help under noise and blur."""
-    most = frame["images"].max()
-    rows = frame[(frame["images"] == most) & ~frame["restored"]]
-    verdicts = rows.set_index("distortion")["verdict"]
-    better, worse = (recommendation.WORDS[verdict] for verdict in (rule.HOLDS, rule.FAILS))
-    if (verdicts[list(labels.DISTORTIONS)] != better).any() or verdicts["clean"] == worse:
+    if (rows := _helpful(frame)).empty:
         return ""
-    classifier = evidence.present("accuracy")["classifier"].iloc[0]
     return (
         f"**You have many images at once, all with the same distortion.** Then adapt "
-        f"{labels.classifier(classifier)} to them, without training. With {most} at once it recognises "
-        f"{recommendation.in_percent(rows)}, tried on {rows['n'].iloc[0]} test images."
+        f"{labels.classifier(evidence.classifier)} to them, without training. With {rows['images'].iloc[0]} at "
+        f"once it recognises {recommendation.in_percent(rows)}, tried on {rows['n'].iloc[0]} test images."
     )
 
 
+def in_short(evidence: Evidence, frame: pd.DataFrame) -> str:
+    """The advice in one clause, for the first page; "" as there."""
+    if _helpful(frame).empty:
+        return ""
+    return (
+        "If many images with the same distortion come at once, adapt "
+        f"{labels.classifier(evidence.classifier)} to them, without training"
+    )
+
+
+def _helpful(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of adapting alone to the most images at once; none where it does not help under noise and blur."""
+    rows = frame[(frame["images"] == frame["images"].max()) & ~frame["restored"]]
+    verdicts = rows.set_index("distortion")["verdict"]
+    better, worse = (recommendation.WORDS[verdict] for verdict in (rule.HOLDS, rule.FAILS))
+    if (verdicts[list(labels.DISTORTIONS)] != better).any() or verdicts["clean"] == worse:
+        return rows.iloc[:0]
+    return rows
+
+
 def in_words(evidence: Evidence, frame: pd.DataFrame) -> list[str]:
-    """Adapting against restoring, and both against each, in Markdown; the most images at once."""
+    """Adapting against restoring, both against each, and where adapting harms, in Markdown."""
     most = frame["images"].max()
     names = {
         (restored, images): name
@@ -75,40 +90,47 @@ def in_words(evidence: Evidence, frame: pd.DataFrame) -> list[str]:
     }
     adapted, restored, both = names[False, most], names[True, 0], names[True, most]
     compared = (
-        (f"Adapting to {most} images at once", adapted, restored, "restoring"),
-        ("Doing both", both, adapted, "adapting alone"),
-        ("Doing both", both, restored, "restoring alone"),
+        (f"Adapting to {most} images at once against restoring", adapted, restored),
+        ("Both against adapting alone", both, adapted),
+        ("Both against restoring alone", both, restored),
     )
     said = []
-    for words, way, rival, than in compared:
+    for words, way, rival in compared:
         parts = []
         for place in frame["distortion"].unique():
             judged = rule.judge(Comparison(Side(way, place), Side(rival, place)), evidence)
             ours, theirs = judged["pair"]
             verdict = recommendation.WORDS[judged["verdict"]]
-            parts.append(f"{ours:.3f} of {PLACES[place]} images, {than} {theirs:.3f} ({verdict})")
-        said.append(f"{words} recognises {labels.joined(parts)}.")
-    return said
+            parts.append(f"{verdict} on {PLACES[place]} images ({ours:.3f} and {theirs:.3f})")
+        said.append(f"{words}: {labels.joined(parts)}.")
+    return [*said, *_harm(frame)]
+
+
+def _harm(frame: pd.DataFrame) -> list[str]:
+    """On which images, and to how many at once, adapting alone is worse than doing nothing."""
+    worse = frame[(frame["verdict"] == recommendation.WORDS[rule.FAILS]) & ~frame["restored"]]
+    places = [
+        f"{PLACES[place]} images with {labels.joined(map(str, rows['images']))} at once"
+        for place, rows in worse.groupby("distortion", sort=False)
+    ]
+    return [f"Adapting alone does harm on {labels.joined(places)}."] if places else []
 
 
 def render_table(frame: pd.DataFrame, classifier: str, file: str) -> render.Rendered:
     """A frame of `table` for reading; `file` as in `qrlib.report.sources.line`."""
     rows = []
-    for way, cells in frame.groupby("way", sort=False):
+    for _, cells in frame.groupby("way", sort=False):
         first = cells.iloc[0]
         line = [
             labels.method("qrnet" if first["restored"] else "none"),
             f"{first['images']}" if first["images"] else "as learned",
+            *map(recommendation.cell, cells.to_dict("records")),
         ]
-        for cell in cells.to_dict("records"):
-            change = f" ({render.signed(cell['gain'])}\u00a0±\u00a0{cell['standard_error']:.3f})"
-            line.append(f"{cell['ours']:.3f}{'' if way == 'none' else change}")
         rows.append(line)
     caption = (
         f"Accuracy of {labels.classifier(classifier)} on {frame['n'].iloc[0]:,} test images, averaged over the five "
-        "levels of a distortion. In brackets: the change against doing nothing, ± one standard error of the "
-        "paired difference."
+        "levels of a distortion. In brackets: the change against doing nothing, and whether it is more than chance."
     )
     places = [PLACES[place] for place in frame["distortion"].unique()]
-    headings = ["", "statistics of how many images", *places]
+    headings = ["", "images at once", *places]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)

@@ -62,14 +62,14 @@ def claims(tried: Sequence[str]) -> tuple[Claim, ...]:
         made += [
             Claim(
                 f"filter-helps-{distortion}",
-                f"Under {distortion} a filter that is told everything helps ({names}).",
+                f"Under {distortion} a filter that is told everything is better than none ({names}).",
                 "not in the paper",
                 tuple(beats(name, "none", distortion) for name in own),
                 one_suffices=True,
             ),
             Claim(
                 f"network-beats-filter-{distortion}",
-                f"Under {distortion} QRNet, which is told nothing, helps more ({names}).",
+                f"Under {distortion} QRNet, which is told nothing, is better than such a filter ({names}).",
                 "not in the paper",
                 tuple(beats("qrnet", name, distortion) for name in own),
             ),

@@ -5,7 +5,7 @@ Differences are judged as claims are (`qrlib.report.claims.rule`), image by imag
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -150,10 +150,11 @@ def render_options(frame: pd.DataFrame, classifier: str, file: str) -> render.Re
         if option.method not in set(frame["method"]):
             continue
         needs = ["training images"] * option.learns + ["the distortion"] * option.told
+        needs += ["its level"] * bool(option.only) + ["its kernel"] * (option.only == "blur")
         row = [labels.method(option.method), labels.joined(needs) if needs else "nothing"]
         for place in PLACES:
             there = (option.method, place) in cells.index
-            row.append(_cell(cells.loc[(option.method, place)]) if there else "–")
+            row.append(cell(cells.loc[(option.method, place)]) if there else "–")
         rows.append(row)
     caption = (
         f"Accuracy of {labels.classifier(classifier)} on {frame['n'].iloc[0]:,} test images, averaged over "
@@ -201,15 +202,31 @@ def advice(
                     f"{start} Then leave the images as they are: nothing is clearly better."
                 )
             continue
-        shares = in_percent(frame[frame["method"] == method])
-        said.append(f"{start} Then {_how(method)}. It recognises {shares}.")
+        text = f"{start} Then {_how(method)}. It recognises {in_percent(frame[frame['method'] == method])}."
+        plain = _helpful(frame, learns)[0]
+        if plain != method:
+            text += f" Simpler: {_how(plain)}. That gives {in_percent(frame[frame['method'] == plain])}."
+        said.append(text)
     worse, idle = (
         _places([row for row in levels.to_dict("records") if row["verdict"] == WORDS[verdict]])
         for verdict in (rule.FAILS, rule.CLOSE)
     )
     when = f" It does harm on {labels.joined(worse)}." if worse else ""
     when += f" It makes no clear difference on {labels.joined(idle)}." if idle else ""
+    when += _harm_elsewhere(evidence)
     return [*said, f"**When not to use QRNet.**{when}"] if when else said
+
+
+def _harm_elsewhere(evidence: Evidence) -> str:
+    """Where QRNet harms the classifier that no restorer has met, as a sentence; "" for nowhere."""
+    frame = options(evidence, unseen=True)
+    if frame.empty:
+        return ""
+    worse = frame[(frame["method"] == "qrnet") & (frame["verdict"] == WORDS[rule.FAILS])]
+    if worse.empty:
+        return ""
+    places = labels.joined(PLACES[place] for place in worse["distortion"])
+    return f" Before {labels.classifier(str(evidence.unseen))}, which it never met, it does harm on {places} images."
 
 
 def in_percent(rows: pd.DataFrame) -> str:
@@ -241,22 +258,26 @@ def _best(evidence: Evidence, frame: pd.DataFrame, learns: bool) -> str | None:
     Of those that no difference tells from it, the first of `OPTIONS`: the plainest.  None where none is
     clearly better than doing nothing on one distortion, and worse on no other.
     """
-    rows = frame[(frame["learns"] == learns) & ~frame["told"]]
-    rows = rows[(rows["method"] != "none") & (rows["distortion"] != "clean")]
-    verdicts = rows.groupby("method")["verdict"].agg(set)
-    helps = [m for m, v in verdicts.items() if "better" in v and "worse" not in v]
-    rows = rows[rows["method"].isin(helps)]
-    if rows.empty:
+    helps = _helpful(frame, learns)
+    if not helps:
         return None
+    rows = frame[frame["method"].isin(helps) & (frame["distortion"] != "clean")]
     best = str(rows.groupby("method")["ours"].mean().idxmax())
 
     def as_good(method: str) -> bool:
         comparisons = [Comparison(Side(best, d), Side(method, d)) for d in labels.DISTORTIONS]
         return all(rule.judge(c, evidence)["verdict"] != rule.HOLDS for c in comparisons)
 
-    return next(
-        option.method for option in OPTIONS if option.method in helps and as_good(option.method)
-    )
+    return next(method for method in helps if as_good(method))
+
+
+def _helpful(frame: pd.DataFrame, learns: bool) -> list[str]:
+    """The options that are clearly better than nothing on one distortion and worse on no other, plainest first."""
+    rows = frame[(frame["learns"] == learns) & ~frame["told"]]
+    rows = rows[(rows["method"] != "none") & (rows["distortion"] != "clean")]
+    verdicts = rows.groupby("method")["verdict"].agg(set)
+    helps = {m for m, v in verdicts.items() if "better" in v and "worse" not in v}
+    return [option.method for option in OPTIONS if option.method in helps]
 
 
 def _how(method: str) -> str:
@@ -282,7 +303,8 @@ def _how(method: str) -> str:
     return ways.get(method, f"put {labels.method(method)} in front of it")
 
 
-def _cell(row: pd.Series) -> str:
+def cell(row: Mapping[str, Any] | pd.Series) -> str:
+    """An accuracy, and in brackets its change and the verdict on it; a row of `options`."""
     change = f" ({render.signed(row['gain'])}, {row['verdict']})" if row["verdict"] else ""
     return f"{row['ours']:.3f}{change}"
 

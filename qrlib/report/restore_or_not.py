@@ -1,18 +1,16 @@
-"""What follows from records that keep each test image: when to restore, and what foretells an answer.
+"""When to restore: gates that choose for each image, held against never and always restoring.
 
-Neither is in the paper.  Nothing is computed but from records: no image is classified again.
+Not in the paper.  Nothing is computed but from records: no image is classified again.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from qrlib.records import per_image, selection
-from qrlib.records.selection import ONLY, Selection
+from qrlib.records import per_image
 from qrlib.report import labels, render, sources
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import Comparison
@@ -26,19 +24,6 @@ GATES = {
     "qrnet_routed-multiple": ("none", "qrnet"),
     "recnet_routed-multiple": ("none", "qrnet", "recnet-single"),
     "finetuned_routed-multiple": ("none", "finetuned-multiple", "finetuned-single"),
-}
-#: What may foretell whether an image is recognised -> whether one needs the clean image to know it.
-MEASURES = {
-    "confidence": False, "entropy": False, "feature_distance": True, "psnr": True, "ssim": True,
-}  # fmt: skip
-#: Those of which less is better.
-FALLING = ("entropy", "feature_distance")
-_WORDS = {
-    "confidence": "the classifier's confidence",
-    "entropy": "its entropy (the lower)",
-    "feature_distance": "distance of its features (the lower)",
-    "psnr": "PSNR",
-    "ssim": "SSIM",
 }
 _CASE = ["profile", "dataset", "classifier", "distortion", "level"]
 
@@ -156,6 +141,24 @@ def in_words(frame: pd.DataFrame) -> str:
     )
 
 
+def in_short(frame: pd.DataFrame) -> str:
+    """Whether a gate is worth it, in Markdown: a frame of `against`.
+
+    Yes: somewhere more accurate than never restoring and nowhere less, and the same against its other rivals.
+    No: nowhere more accurate than one of them.
+    """
+    answers = []
+    for rival, rows in frame.groupby("against", sort=False):
+        if not str(rival).endswith("single"):  # told more than any gate is
+            answers.append(({*rows["verdict"]} & {rule.HOLDS, rule.FAILS}, rival))
+    if all(verdicts == {rule.HOLDS} for verdicts, _ in answers):
+        return "**Worth it.**"
+    useless = [_RIVALS[rival] for verdicts, rival in answers if rule.HOLDS not in verdicts]
+    if useless:
+        return f"**Not worth it:** {labels.joined(useless)} is as good or better."
+    return "**It depends:** more accurate on some images, less on others."
+
+
 def _does(frame: pd.DataFrame) -> tuple[str, str]:
     """What a gate does with an image that is not clean: in words, and as a heading."""
     heads = frame["gate"].iloc[0].startswith("finetuned")
@@ -188,12 +191,11 @@ def render_gate(frame: pd.DataFrame, file: str) -> render.Rendered:
                 row.append("–")
                 continue
             change = render.signed(told[rival]["difference"])
-            change += f" ± {told[rival]['standard_error']:.3f}"
             row.append(f"{change} ({_VERDICTS[told[rival]['verdict']]})")
         rows.append([*row, f"{100 * cells.loc[('none', place), 'restored']:.0f} %"])
     caption = (
-        f"Accuracy on {frame['n'].iloc[0]:,} test images, averaged over the five levels; ± one standard error of "
-        "the paired difference."
+        f"Accuracy on {frame['n'].iloc[0]:,} test images, averaged over the five levels, and whether differences "
+        "are more than chance, image by image."
     )
     names = [labels.method(rival) for rival in rivals]
     headings = ["", *names, "gate", *(f"gate against {name}" for name in names), _does(frame)[1]]
@@ -222,111 +224,3 @@ def _right(row: Any) -> np.ndarray:
 
 def _confidence(row: Any) -> np.ndarray:
     return per_image.unpack_values(row["confidence"], int(row["n"]))
-
-
-def foretelling(results: pd.DataFrame, choice: Selection = ONLY, *, method: str) -> pd.DataFrame:
-    """How well a number of one image foretells whether the classifier recognises it.
-
-    The area under the ROC curve (AUC): of two images of which it recognises one, how often the
-    recognised one has the higher number, or the lower one of a measure in `FALLING`.  1/2 is chance.
-
-    Args:
-        results: with their images.
-
-    Returns:
-        One measure and distortion a row: measure, distortion, within (mean of the AUC at each level),
-        standard_error (of within), across (AUC of all levels together), n, profile, records.  Empty where
-        the records do not keep the images, or each level's answers are all right or all wrong.
-    """
-    restorer = {d: selection.restorer_of(method, d) for d in labels.DISTORTIONS}
-    metrics = {m: selection.select(results, choice, metric=m) for m in ("accuracy", "psnr", "ssim")}
-    rows = []
-    for distortion, name in restorer.items():
-        one = {
-            metric: frame[(frame["restorer"] == name) & (frame["distortion"] == distortion)]
-            .sort_values(["seed", "level"])
-            .to_dict("records")
-            for metric, frame in metrics.items()
-        }
-        for measure in MEASURES:
-            metric, column = (
-                (measure, "images") if measure in ("psnr", "ssim") else ("accuracy", measure)
-            )
-            if not one[metric] or any(pd.isna(row[column]) for row in one[metric]):
-                continue
-            n = int(one[metric][0]["n"])
-            sign = -1 if measure in FALLING else 1
-            values = [
-                sign * per_image.unpack_values(row[column], n, measure) for row in one[metric]
-            ]
-            right = [_right(row) for row in one["accuracy"]]
-            each = [auc(v, r) for v, r in zip(values, right, strict=True) if 0 < r.sum() < n]
-            if not each:  # all right or all wrong: nothing to foretell
-                continue
-            rows.append(
-                {
-                    "measure": measure,
-                    "distortion": distortion,
-                    "within": np.mean([area for area, _ in each]),
-                    # All levels show the same images: at most the mean of their errors.
-                    "standard_error": np.mean([error for _, error in each]),
-                    "across": auc(np.concatenate(values), np.concatenate(right))[0],
-                    **selection.source_columns(metrics[metric], [name]),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def auc(values: np.ndarray, right: np.ndarray) -> tuple[float, float]:
-    """Area under the ROC curve, and its standard error after Hanley and McNeil (1982).
-
-    Args:
-        values: (N,) numbers; equal ones count half.
-        right: (N,) truth values, not all alike.
-
-    >>> area, error = auc(np.array([0.1, 0.4, 0.35, 0.8]), np.array([False, False, True, True]))
-    >>> area
-    0.75
-    """
-    yes, no = int(right.sum()), int((~right).sum())
-    ranks = pd.Series(values).rank().to_numpy()[right].sum()
-    area = float(ranks - yes * (yes + 1) / 2) / (yes * no)
-    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
-    variance = area * (1 - area) + (yes - 1) * (q1 - area**2) + (no - 1) * (q2 - area**2)
-    return area, math.sqrt(variance / (yes * no))
-
-
-def best_in_words(frame: pd.DataFrame) -> str:
-    """Which measure of a frame of `foretelling` says most at one level, as a sentence."""
-    said = []
-    for distortion, rows in frame.groupby("distortion", sort=False):
-        best = rows.loc[rows["within"].idxmax()]
-        near = rows["within"] >= best["within"] - best["standard_error"]
-        others = [_WORDS[name] for name in rows.loc[near, "measure"] if name != best["measure"]]
-        words = f"{best['within']:.3f}"
-        if others:
-            words += f", and within its error {labels.joined(others)}"
-        said.append(f"{_WORDS[best['measure']]} under {distortion} ({words})")
-    return f"Says most at one level: {labels.joined(said)}."
-
-
-def render_foretelling(frame: pd.DataFrame, method: str, file: str) -> render.Rendered:
-    """A frame of `foretelling` for reading; `file` as in `qrlib.report.sources.line`."""
-    rows = [
-        [
-            _WORDS[row["measure"]],
-            row["distortion"],
-            f"{row['within']:.3f}\u00a0±\u00a0{row['standard_error']:.3f}",  # in one line
-            f"{row['across']:.3f}",
-            "yes" if MEASURES[row["measure"]] else "no",
-        ]
-        for row in frame.to_dict("records")
-    ]
-    name = labels.method(method)
-    caption = (
-        f"{name[0].upper()}{name[1:]}, {frame['n'].iloc[0]:,} test images. Of two images of which one is recognised, "
-        "how often the number is higher for that one (where it says so, lower); 0.5 is chance. ± one standard "
-        "error."
-    )
-    headings = ["", "", "at one level", "all levels together", "needs the clean image"]
-    return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)

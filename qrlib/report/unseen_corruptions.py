@@ -61,20 +61,32 @@ def table(evidence: Evidence) -> pd.DataFrame:
 
 
 def in_words(frame: pd.DataFrame, restorer: str) -> str:
-    """What a restorer does, as one sentence: the worst harm and the best help first."""
-    rows = frame[frame["restorer"] == restorer].sort_values("gain")
+    """What a restorer does, as one sentence: the worst harm and the best help first; clean images have no part."""
+    rows = frame[(frame["restorer"] == restorer) & (frame["corruption"] != "clean")]
+    rows = rows.sort_values("gain")
     places = {
         verdict: [labels.corruption(kind) for kind in rows[rows["verdict"] == word]["corruption"]]
         for verdict, word in recommendation.WORDS.items()
     }
     harm, help, idle = (places[verdict] for verdict in (rule.FAILS, rule.HOLDS, rule.CLOSE))
-    clean = ", clean images among them" if labels.corruption("clean") in idle else ""
     said = [
         f"does harm on {labels.joined(harm)}" if harm else "does no clear harm",
         f"helps on {labels.joined(help[::-1])}" if help else "is no clear help",
-        *([f"makes no clear difference on {len(idle)} of {len(rows)}{clean}"] if idle else []),
+        *([f"makes no clear difference on {len(idle)} of {len(rows)}"] if idle else []),
     ]
     return f"{labels.method(restorer)} {', '.join(said[:-1])}, and {said[-1]}."
+
+
+def attack_in_words(frame: pd.DataFrame) -> str:
+    """What QRNet is worth against PGD with the smaller ε, also if the attacker knows of it, in numbers."""
+    cells = frame[frame["restorer"] == "qrnet-multiple"].set_index("corruption")
+    none, ours = cells["ours"] - cells["gain"], cells["ours"]
+    weak = ours["informed_pgd_2"] < none["clean"] / 2
+    return (
+        f"PGD with ε = 2 takes the accuracy from {none['clean']:.3f} to {none['pgd_2']:.3f}. Behind QRNet "
+        f"{ours['pgd_2']:.3f} is left, and {ours['informed_pgd_2']:.3f} if the attacker knows of QRNet."
+        + (" So it is no protection." if weak else "")
+    )
 
 
 def render_table(frame: pd.DataFrame, file: str) -> render.Rendered:

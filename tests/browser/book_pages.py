@@ -20,6 +20,7 @@ LIKE = {
     "adapt_or_restore": "restore_or_not",
     "retraining": "restore_or_not",
     "teachers": "restore_or_not",
+    "quality_index": "restore_or_not",
     "adversarial_images": "restore_or_not",
     "errata": "related",
 }
@@ -32,6 +33,7 @@ STORY = (
             "does_it_hold",
             "what_to_use",
             "restore_or_not",
+            "quality_index",
             "teachers",
             "retraining",
             "unseen_corruptions",

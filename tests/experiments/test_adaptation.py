@@ -60,7 +60,7 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     assert sorted(set(frame["images"])) == [0, 1, 4, n]
     both = adaptation.in_words(evidence, frame)[2]
     blurred = frame[(frame["distortion"] == "blur") & frame["restored"]].set_index("images")["ours"]
-    assert f"{blurred[n]:.3f} of blurred images, restoring alone {blurred[0]:.3f} (" in both
+    assert f" on blurred images ({blurred[n]:.3f} and {blurred[0]:.3f})" in both
     figure = changes.by_images(frame)
     assert [ax.get_title() for ax in figure.axes] == [
         "clean images",
@@ -75,9 +75,12 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     advice = adaptation.advice(evidence, helps)
     assert f"adapt small VGG to them, without training. With {n} at once" in advice
     assert f"{100 * ours:.1f} % of noisy images instead of" in advice
+    short = adaptation.in_short(evidence, helps)
+    assert short.endswith("adapt small VGG to them, without training")
     for place in ("clean", "blur"):
         harms = helps["verdict"].mask(frame["distortion"] == place, "worse")
         assert not adaptation.advice(evidence, helps.assign(verdict=harms))
+        assert not adaptation.in_short(evidence, helps.assign(verdict=harms))
     # Records from before the mixed stream.
     older = frame[frame["distortion"] != "mixed"]
     assert "mixed" in shown

@@ -3,6 +3,7 @@
 import pytest
 from support.frames import record, runs
 
+from qrlib.records.selection import Selection
 from qrlib.report import recommendation
 from qrlib.report.claims.evidence import Evidence
 
@@ -49,6 +50,7 @@ def test_advice_names_the_best_that_needs_no_telling_and_where_it_harms(evidence
     assert harm.endswith(
         "harm on clean images and blur of σ = 2, 6 and 8. It makes no clear difference on blur of σ = 10."
     )
+    assert "Simpler:" not in train
     short = [
         recommendation.in_short(evidence, options, "vgg16", learns=learns)
         for learns in (True, False)
@@ -81,3 +83,25 @@ def test_of_those_that_no_difference_tells_apart_the_plainest_is_advised():
         there = evidence(noise)
         options = recommendation.options(there)
         assert words in recommendation.in_short(there, options, "vgg16", learns=True)
+
+
+def test_a_simpler_way_is_named_beside_the_best_and_harm_before_other_classifiers():
+    own = [
+        record("none", 0, 0.9, 0.4, 0.6, n=2000),
+        record("finetuned-multiple", 0, 0.9, 0.7, 0.7, n=2000),
+        record("qrnet-multiple", 0, 0.9, 0.6, 0.7, n=2000),
+        record("qrnet_finetuned-multiple", 0, 0.9, 0.8, 0.8, n=2000),
+    ]
+    met = [
+        record("none", 0, 0.9, 0.4, 0.6, n=2000, classifier="resnet50"),
+        record("qrnet-multiple", 0, 0.9, 0.5, 0.5, n=2000, classifier="resnet50"),
+    ]
+    evidence = Evidence(runs(*own, *met), Selection(classifier="vgg16"), unseen="resnet50")
+    options = recommendation.options(evidence)
+    train, _, harm = recommendation.advice(
+        evidence, options, recommendation.by_level(evidence, "qrnet"), "vgg16"
+    )
+    assert (
+        "Simpler: show it distorted images too (fine-tuning). That gives 90.0 % of clean" in train
+    )
+    assert harm.endswith("Before ResNet-50, which it never met, it does harm on blurred images.")

@@ -1,27 +1,15 @@
-"""The gate, and what foretells recognition, on images made up for it."""
+"""Gates, on images made up for them."""
 
 import numpy as np
 import pytest
-from support.frames import run, runs
+from support.answers import N, rows
+from support.frames import runs
 
 from qrlib.records import per_image
 from qrlib.report import recommendation, restore_or_not
 from qrlib.report.claims.evidence import Evidence
 
-N = 400
 RNG = np.random.default_rng(0)
-
-
-def rows(restorer, right, confidence):
-    """One run: each case has these answers and confidences, one an image."""
-    frame = run(restorer, 0, right.mean(), right.mean(), right.mean(), n=N)
-    known = {"entropy": 1 - confidence, "feature_distance": (1 - confidence) / 2}
-    kept = per_image.pack(right, "accuracy", confidence=confidence, **known)
-    more = [frame.assign(images=None, **kept)]
-    for metric in ("psnr", "ssim"):
-        values = {"images": per_image.pack_values(confidence, metric)}
-        more.append(frame.assign(metric=metric, **dict.fromkeys(kept), **values))
-    return runs(*more)
 
 
 @pytest.fixture
@@ -67,35 +55,6 @@ def test_records_without_confidences_have_no_gate(results):
     old = results.assign(confidence=None, entropy=None, feature_distance=None)
     assert restore_or_not.with_gate(old) is old
     assert restore_or_not.against(Evidence(old), restore_or_not.GATED).empty
-    assert set(restore_or_not.foretelling(old, method="qrnet")["measure"]) == {"psnr", "ssim"}
-
-
-def test_what_foretells_recognition(results):
-    frame = restore_or_not.foretelling(results, method="qrnet")
-    assert set(frame["measure"]) == set(restore_or_not.MEASURES)
-    assert frame["within"].tolist() == pytest.approx([1.0] * len(frame))  # made so
-    said = restore_or_not.best_in_words(frame)
-    assert said.startswith(
-        "Says most at one level: the classifier's confidence under noise (1.000, and"
-    )
-    assert "1.000" in restore_or_not.render_foretelling(frame, "qrnet", "auc").markdown
-
-
-def test_where_all_answers_are_alike_nothing_is_foretold():
-    same = rows("qrnet-multiple", np.ones(N, bool), np.full(N, 0.9))
-    assert restore_or_not.foretelling(same, method="qrnet").empty
-
-
-def test_auc_is_the_share_of_pairs_in_order_and_has_its_error():
-    values, truth = np.array([1, 2, 2, 3, 4.0]), np.array([0, 0, 1, 1, 0], bool)
-    pairs = [(y > n) + 0.5 * (y == n) for y in values[truth] for n in values[~truth]]
-    assert restore_or_not.auc(values, truth)[0] == pytest.approx(np.mean(pairs))
-    areas = []
-    for _ in range(300):
-        truth = np.arange(200) < 80
-        areas.append(restore_or_not.auc(RNG.normal(size=200) + truth, truth))
-    found, told = np.transpose(areas)
-    assert told.mean() == pytest.approx(found.std(), rel=0.15)
 
 
 def test_a_detector_that_is_never_wrong_is_as_good_as_being_told():

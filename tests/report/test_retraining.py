@@ -61,10 +61,17 @@ def test_it_must_beat_fine_tuning_on_both_distortions():
     assert found["verdict"].to_dict() == {
         "recnet-then-retrain": "holds",
         "qrnet-then-retrain": "does not hold",
+        "one-after-the-other": "not judged",
     }
     without = RESULTS[RESULTS["restorer"] != "finetuned-multiple"]
     why = check.check(without, claims=retraining.CLAIMS)["why"]
-    assert set(why) == {"needs fine-tuned (multiple)"}
+    assert set(why) == {"needs fine-tuned (multiple)", "needs QRNet (end-to-end)"}
+    recnet, qrnet = retraining.in_short(Evidence(RESULTS))
+    assert recnet.startswith(
+        "Behind RecNet, against fine-tuning without it: better on clean images (+0.030)"
+    )
+    assert "worse on blurred images (−0.100)" in qrnet
+    assert retraining.in_short(Evidence(without)) == []
 
 
 def test_it_is_an_option_that_needs_training_images():

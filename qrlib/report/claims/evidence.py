@@ -34,6 +34,8 @@ class Evidence:
         unseen: the classifier that no restorer was trained with.
 
     Attributes:
+        profile, dataset, classifier: whose accuracies these are.
+        n: how many test images there are.
         rows: the rows of a metric, under the unseen classifier or the chosen one; None: no such rows.
         means: means over levels of a metric, unseen or not, method, distortion and levels; one value a
             seed.  The rows must be there.
@@ -55,7 +57,8 @@ class Evidence:
         self._accuracies = selection.select(results, choice)
         first = self._accuracies.iloc[0]
         self.profile, self.dataset, self.n = first["profile"], first["dataset"], int(first["n"])
-        self._choice = Selection(self.profile, self.dataset, first["classifier"])
+        self.classifier = first["classifier"]
+        self._choice = Selection(self.profile, self.dataset, self.classifier)
         self.unseen = unseen
         # Claims share most of their numbers.
         self.rows = functools.cache(self._rows)

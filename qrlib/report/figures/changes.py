@@ -1,14 +1,15 @@
-"""What restorers change: on unseen corruptions, by what they learned from; and what adaptation changes."""
+"""Dots with errors: what restorers and adaptation change, and what foretells recognition."""
 
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from qrlib.report import labels
+from qrlib.report import labels, quality_index
 from qrlib.report.figures.style import canvas, looks_of
 
 
@@ -47,25 +48,54 @@ def by_teacher(frame: pd.DataFrame) -> Figure:
         frame: of `qrlib.report.teachers.table`.
     """
     frame = frame[frame["verdict"] != ""]  # all but RecNet
-    ways, judges = (list(dict.fromkeys(frame[column])) for column in ("taught", "judge"))
-    looks, kinds = looks_of(judges), list(labels.DISTORTIONS)
-    size = (7.0, 1.6 + 0.3 * (1 + len(judges)) * len(ways))
+    taught = {way: way for way in frame["taught"]}
+    judges = {judge: f"before {labels.classifier(judge)}" for judge in frame["judge"]}
+    return _dots(frame, ("taught", taught), ("judge", judges), ("gain", "change of accuracy"), 0.0)
+
+
+def by_measure(frame: pd.DataFrame) -> Figure:
+    """How well each measure foretells recognition; bars are one standard error, the line is chance.
+
+    Args:
+        frame: of `qrlib.report.quality_index.table`.
+    """
+    measures = {key: quality_index.WORDS[key] for key in frame["measure"]}
+    methods = {key: labels.method(key) for key in frame["method"]}
+    return _dots(frame, ("measure", measures), ("method", methods), ("within", "AUC"), 0.5)
+
+
+def _dots(
+    frame: pd.DataFrame,
+    lines: tuple[str, Mapping[str, str]],
+    dots: tuple[str, Mapping[str, str]],
+    x: tuple[str, str],
+    middle: float,
+) -> Figure:
+    """Dots with errors, one panel a distortion.
+
+    Args:
+        lines, dots: a column each, and the names of its values: where lines stand, and what dots of a line are.
+        x: the column that is drawn, and its title.
+        middle: where a line is drawn that dots lie left or right of.
+    """
+    (line_of, names), (dot_of, titles), (column, xlabel) = lines, dots, x
+    keys, looks, kinds = list(names), looks_of(titles), list(labels.DISTORTIONS)
+    size = (7.0, 1.7 + 0.22 * (1 + len(titles)) * len(keys))
     with canvas(1, len(kinds), size, sharex=True, sharey=True) as (figure, (axes,)):
         for ax, kind in zip(axes, kinds, strict=True):
-            ax.axvline(0, color="black", linewidth=1.2)
-            for i, judge in enumerate(judges):
-                rows = frame[(frame["judge"] == judge) & (frame["distortion"] == kind)]
-                y = rows["taught"].map(ways.index) + 0.25 * (i - (len(judges) - 1) / 2)
-                look = looks[judge] | {"linestyle": "none", "elinewidth": 1.5}
-                name = f"before {labels.classifier(judge)}"
-                ax.errorbar(rows["gain"], y, xerr=rows["standard_error"], label=name, **look)
-            ax.set(title=labels.DISTORTIONS[kind], ylim=(len(ways) - 0.5, -0.5))
-            ax.set_xlabel("change of accuracy")
+            ax.axvline(middle, color="black", linewidth=1.2)
+            for i, (key, title) in enumerate(titles.items()):
+                rows = frame[(frame[dot_of] == key) & (frame["distortion"] == kind)]
+                y = rows[line_of].map(keys.index) + 0.25 * (i - (len(titles) - 1) / 2)
+                look = looks[key] | {"linestyle": "none", "elinewidth": 1.5}
+                ax.errorbar(rows[column], y, xerr=rows["standard_error"], label=title, **look)
+            ax.set(title=labels.DISTORTIONS[kind], ylim=(len(keys) - 0.5, -0.5), xlabel=xlabel)
             ax.locator_params(axis="x", nbins=4)
-        folded = ["\n".join(textwrap.wrap(way, 22)) for way in ways]
-        axes[0].set_yticks(range(len(ways)), folded)
-        handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(handles, names, loc="outside lower center", ncols=2, handlelength=1.2)
+        axes[0].set_yticks(
+            range(len(keys)), ["\n".join(textwrap.wrap(name, 22)) for name in names.values()]
+        )
+        handles, shown = axes[0].get_legend_handles_labels()
+        figure.legend(handles, shown, loc="outside lower center", ncols=2, handlelength=1.2)
     return figure
 
 
