@@ -100,7 +100,8 @@ def draws(source: str) -> bool:
     calls = [n.func for part in body for n in ast.walk(part) if isinstance(n, ast.Call)]
     called = {ast.unparse(function) for function in calls}
     return any(
-        c.startswith(("plots.", "SVG", "image_grids.")) or c in ("show", "plt.show") for c in called
+        c.startswith(("changes.", "plots.", "SVG", "image_grids.")) or c in ("show", "plt.show")
+        for c in called
     )
 
 
