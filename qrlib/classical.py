@@ -1,7 +1,7 @@
 """Classical restorers to compare with the networks: is a trained classifier's gradient needed at all?
 
 They learn nothing but one number, their strength, and are told more than QRNet is: which distortion it
-was, and for blur the true kernel.  All are scikit-image's; edges are mirrored, as in `qrlib.distortions`.
+was, for non-local means the sigma of the noise, and for blur the true kernel.  All are scikit-image's; edges are mirrored, as in `qrlib.distortions`.
 """
 
 from __future__ import annotations
@@ -76,7 +76,8 @@ def _wiener(image: Image, strength: float, distortion: Distortion) -> Image:
     return _deconvolve(lambda x, kernel: wiener(x, kernel, strength), image, distortion)
 
 
-#: The weakest strength hardly changes an image: validation images may choose that a filter does nothing.
+#: The weakest strength hardly changes an image, so that validation images may choose that a filter does nothing.
+#: Not of non-local means: towards 0 it still averages patches that differ by no more than their noise.
 FILTERS = {
     "gaussian_filter": Filter(
         "noise", "sigma in pixels", (0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0), _gaussian

@@ -213,8 +213,21 @@ def advice(
     )
     when = f" It does harm on {labels.joined(worse)}." if worse else ""
     when += f" It makes no clear difference on {labels.joined(idle)}." if idle else ""
-    when += _harm_elsewhere(evidence)
+    when += _better_if_told(evidence, frame) + _harm_elsewhere(evidence)
     return [*said, f"**When not to use QRNet.**{when}"] if when else said
+
+
+def _better_if_told(evidence: Evidence, frame: pd.DataFrame) -> str:
+    """What is clearly better than QRNet for who knows the distortion, as a sentence; "" for nothing."""
+    said = []
+    for distortion in labels.DISTORTIONS:
+        rows = frame[frame["told"] & ~frame["learns"] & (frame["distortion"] == distortion)]
+        rows = rows.sort_values("ours", ascending=False)
+        for method in rows["method"][:1]:
+            compared = Comparison(Side(method, distortion), Side("qrnet", distortion))
+            if rule.judge(compared, evidence)["verdict"] == rule.HOLDS:
+                said.append(f"under {distortion} {labels.method(method)}")
+    return f" For who knows the distortion there is better: {labels.joined(said)}." if said else ""
 
 
 def _harm_elsewhere(evidence: Evidence) -> str:
