@@ -1,7 +1,8 @@
 """Classical restorers to compare with the networks: is a trained classifier's gradient needed at all?
 
 They learn nothing but one number, their strength, and are told more than QRNet is: which distortion it
-was, for non-local means the sigma of the noise, and for blur the true kernel.  All are scikit-image's; edges are mirrored, as in `qrlib.distortions`.
+was, for non-local means the sigma of the noise, and for blur the true kernel.  All are scikit-image's;
+edges are mirrored, as in `qrlib.distortions`.
 """
 
 from __future__ import annotations
