@@ -2,21 +2,15 @@
 
 import numpy as np
 import pytest
-from support.answers import N, rows
-from support.frames import runs
+from support.answers import N, halves, rows
 
 from qrlib.report import quality_index
 from qrlib.report.figures import changes
 
-RNG = np.random.default_rng(0)
-
 
 @pytest.fixture
 def results():
-    """Each of both recognises some half of the images, and is surer where it does."""
-    raw, restored = RNG.random(N) < 0.5, RNG.random(N) < 0.5
-    sure = [np.where(right, 0.8, 0.3) + 0.1 * RNG.random(N) for right in (raw, restored)]
-    return runs(rows("none", raw, sure[0]), rows("qrnet-multiple", restored, sure[1]))
+    return halves()
 
 
 def test_what_foretells_recognition(results):
@@ -53,9 +47,9 @@ def test_auc_is_the_share_of_pairs_in_order_and_has_its_error():
     values, truth = np.array([1, 2, 2, 3, 4.0]), np.array([0, 0, 1, 1, 0], bool)
     pairs = [(y > n) + 0.5 * (y == n) for y in values[truth] for n in values[~truth]]
     assert quality_index.auc(values, truth)[0] == pytest.approx(np.mean(pairs))
-    areas = []
+    areas, rng = [], np.random.default_rng(0)
     for _ in range(300):
         truth = np.arange(200) < 80
-        areas.append(quality_index.auc(RNG.normal(size=200) + truth, truth))
+        areas.append(quality_index.auc(rng.normal(size=200) + truth, truth))
     found, told = np.transpose(areas)
     assert told.mean() == pytest.approx(found.std(), rel=0.15)

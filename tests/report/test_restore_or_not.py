@@ -2,22 +2,17 @@
 
 import numpy as np
 import pytest
-from support.answers import N, rows
+from support.answers import N, halves, rows
 from support.frames import runs
 
 from qrlib.records import per_image
 from qrlib.report import recommendation, restore_or_not
 from qrlib.report.claims.evidence import Evidence
 
-RNG = np.random.default_rng(0)
-
 
 @pytest.fixture
 def results():
-    """Each of both recognises some half of the images, and is surer where it does."""
-    raw, restored = RNG.random(N) < 0.5, RNG.random(N) < 0.5
-    sure = [np.where(right, 0.8, 0.3) + 0.1 * RNG.random(N) for right in (raw, restored)]
-    return runs(rows("none", raw, sure[0]), rows("qrnet-multiple", restored, sure[1]))
+    return halves()
 
 
 def right(frame, restorer):
