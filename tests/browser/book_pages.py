@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 
-from support.project import LEFT_OUT
-
 from qrlib.book import table_of_contents
 
 LISTED = table_of_contents.pages(table_of_contents.table())
-PAGES = [*(page for page in LISTED if LEFT_OUT not in page.split("/")), "genindex", "search"]
+PAGES = [*LISTED, "genindex", "search"]
 #: Kinds of pages with nothing in them that those of the other kind do not have.
 LIKE = {
     "classifier_change": "end_to_end",

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
-from support.project import LEFT_OUT
 
 from browser.conftest import DESKTOP, PHONE, Visit, new_page, settle, widen
 from qrlib.experiments import coverage, profiles, samples
@@ -26,7 +25,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Figure 6 comes last, so that its profile has all networks.
-PROFILE = next(p.name for p in coverage.with_records(part="figure6") if p.name != LEFT_OUT)
+PROFILE = coverage.with_records(part="figure6")[0].name
 DISTORTIONS = "_executed/distortions.html"
 QUALITY, RECOVERY = (f"_executed/{PROFILE}/{name}.html" for name in ("image_quality", "recovery"))
 EXPLORERS = {

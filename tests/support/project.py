@@ -18,10 +18,7 @@ PARTS = (
     "Snakefile Makefile CITATION.cff _config.yml pyproject.toml "
     "benchmarks book notebooks profiles qrlib results web"
 ).split()
-#: A committed run that another one is like: its pages would be made and looked at for nothing new.
-LEFT_OUT = "caltech101-cpu-20"
 IGNORED = "__pycache__ _executed index.ipynb node_modules packed quick smoke".split()
-IGNORED += [LEFT_OUT, f"{LEFT_OUT}.md"]
 #: What `make book` leaves beside the parts.
 MADE = ".snakemake _build/html runs/book runs/quick".split()
 
