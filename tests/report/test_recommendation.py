@@ -6,6 +6,7 @@ from support.frames import record, runs
 from qrlib.records.selection import Selection
 from qrlib.report import recommendation
 from qrlib.report.claims.evidence import Evidence
+from qrlib.report.figures import changes
 
 
 @pytest.fixture
@@ -37,6 +38,20 @@ def test_each_option_is_held_against_doing_nothing(evidence):
     assert ("recnet-single", "clean") not in frame.index, "two networks have no one accuracy"
     assert frame.loc["wiener-blur"].index.tolist() == ["blur"], "a filter for one distortion"
     assert noise["records"] == ("none-0.json", "qrnet-multiple-0.json")
+
+
+def test_options_are_drawn_by_what_they_gain(evidence):
+    figure = changes.by_option(recommendation.options(evidence))
+    noise, blur = figure.axes
+    assert [text.get_text() for text in noise.get_yticklabels()] == [
+        "RecNet (single)", "fine-tuned (multiple)", "QRNet", "RecNet (multiple)", "Wiener's deconvolution"
+    ]  # fmt: skip
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "classifier as it is", "as it is, told the distortion", "its last layers learn"
+    ]  # fmt: skip
+    frozen = {bars[0].get_xdata()[i] for bars in noise.containers[:1] for i in range(2)}
+    assert sorted(frozen) == pytest.approx([0.1, 0.2])
+    assert len(blur.containers[1][0].get_xdata()) == 2, "the filter for blur has a dot there"
 
 
 def test_advice_names_the_best_that_needs_no_telling_and_where_it_harms(evidence):

@@ -1,4 +1,4 @@
-"""Dots with errors: what restorers and adaptation change, and what foretells recognition."""
+"""Dots with errors: what options, restorers and adaptation change, and what foretells recognition."""
 
 from __future__ import annotations
 
@@ -53,6 +53,30 @@ def by_teacher(frame: pd.DataFrame) -> Figure:
     return _dots(frame, ("taught", taught), ("judge", judges), ("gain", "change of accuracy"), 0.0)
 
 
+def by_option(frame: pd.DataFrame) -> Figure:
+    """What each option gains over doing nothing, the best on top; bars are one standard error.
+
+    Args:
+        frame: of `qrlib.report.recommendation.options`.
+    """
+    frame = frame[(frame["method"] != "none") & frame["distortion"].isin(labels.DISTORTIONS)]
+    best = frame.groupby("method")["gain"].mean().sort_values(ascending=False)
+    methods = {method: labels.method(method) for method in best.index}
+    needs = (
+        frame["learns"]
+        .map({True: "trained", False: "frozen"})
+        .mask(frame["told"] & ~frame["learns"], "told")
+    )
+    words = {
+        "frozen": "classifier as it is",
+        "told": "as it is, told the distortion",
+        "trained": "its last layers learn",
+    }
+    words = {key: text for key, text in words.items() if key in set(needs)}
+    frame = frame.assign(needs=needs)
+    return _dots(frame, ("method", methods), ("needs", words), ("gain", "change of accuracy"), 0.0)
+
+
 def by_measure(frame: pd.DataFrame) -> Figure:
     """How well each measure foretells recognition; bars are one standard error, the line is chance.
 
@@ -80,13 +104,15 @@ def _dots(
     """
     (line_of, names), (dot_of, titles), (column, xlabel) = lines, dots, x
     keys, looks, kinds = list(names), looks_of(titles), list(labels.DISTORTIONS)
-    size = (7.0, 1.7 + 0.22 * (1 + len(titles)) * len(keys))
+    # Dots that share a line stand below each other.
+    step = 0.25 if frame.duplicated([line_of, "distortion"]).any() else 0.0
+    size = (7.0, 1.7 + 0.22 * (1 + (len(titles) if step else 0.5)) * len(keys))
     with canvas(1, len(kinds), size, sharex=True, sharey=True) as (figure, (axes,)):
         for ax, kind in zip(axes, kinds, strict=True):
             ax.axvline(middle, color="black", linewidth=1.2)
             for i, (key, title) in enumerate(titles.items()):
                 rows = frame[(frame[dot_of] == key) & (frame["distortion"] == kind)]
-                y = rows[line_of].map(keys.index) + 0.25 * (i - (len(titles) - 1) / 2)
+                y = rows[line_of].map(keys.index) + step * (i - (len(titles) - 1) / 2)
                 look = looks[key] | {"linestyle": "none", "elinewidth": 1.5}
                 ax.errorbar(rows[column], y, xerr=rows["standard_error"], label=title, **look)
             ax.set(title=labels.DISTORTIONS[kind], ylim=(len(keys) - 0.5, -0.5), xlabel=xlabel)
