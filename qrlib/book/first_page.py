@@ -43,7 +43,7 @@ def sheets(profile: profiles.Profile) -> dict[str, dict[str, Any]]:
 def picture(profile: profiles.Profile, entries: Mapping[str, dict[str, Any]]) -> Rendered:
     """One test image: clean, distorted, and as RecNet (if it was run) and QRNet restore it, with the answers.
 
-    It is the first that noise takes away and QRNet gives back, if there is one.
+    It is the first that noise takes away and QRNet gives back, else the first of blur.
 
     Args:
         entries: of `sheets`.
@@ -51,7 +51,8 @@ def picture(profile: profiles.Profile, entries: Mapping[str, dict[str, Any]]) ->
     Raises:
         QrlibError: a file of images is not the record's.
     """
-    image = next(iter(np.concatenate(lost_and_recovered(entries)[::-1])), 0)
+    images = [lost_and_recovered(entries, d)[i] for i in (1, 0) for d in DISTORTIONS]
+    image = next(iter(np.concatenate(images)), 0)
     label = labels.image_class(entries["none"]["labels"][image])
     folder = paths.results(profile.name)
     tiles = {method: samples.read_sheet(entry, folder) for method, entry in entries.items()}
@@ -79,12 +80,14 @@ def picture(profile: profiles.Profile, entries: Mapping[str, dict[str, Any]]) ->
     return Rendered(f"{label}, {profile.title}\n", markup)
 
 
-def lost_and_recovered(entries: Mapping[str, dict[str, Any]]) -> list[np.ndarray]:
-    """Images that noise takes away from the classifier, and those of them that QRNet gives back, by position."""
-    shown = (("none", "clean"), ("none", "noise"), ("qrnet", "noise"))
+def lost_and_recovered(
+    entries: Mapping[str, dict[str, Any]], distortion: str = "noise"
+) -> list[np.ndarray]:
+    """Images that a distortion takes away from the classifier, and those that QRNet gives back, by position."""
+    shown = (("none", "clean"), ("none", distortion), ("qrnet", distortion))
     right = (
-        sample_answers.recognised(entries[method])[:, _case(entries[method], distortion)]
-        for method, distortion in shown
+        sample_answers.recognised(entries[method])[:, _case(entries[method], kind)]
+        for method, kind in shown
     )
     return [np.flatnonzero(which) for which in sample_answers.lost_and_recovered(*right)]
 
@@ -93,11 +96,14 @@ def picture_caption(
     profile: profiles.Profile, entries: Mapping[str, dict[str, Any]], results: pd.DataFrame
 ) -> str:
     """What `picture` shows, of how many it is one, and what the results of all test images say."""
-    lost, recovered = lost_and_recovered(entries)
+    (noisy, without_noise), (blurred, without_blur) = (
+        map(len, lost_and_recovered(entries, distortion)) for distortion in DISTORTIONS
+    )
     return (
-        f"Noise makes {labels.classifier(profile.classifier.name)} misread {len(lost)} of "
-        f"{len(entries['none']['labels'])} sample images. QRNet fixes {len(recovered)}; the first "
-        f"{'of them' if len(recovered) else 'image'} is shown ({profile.title}). "
+        f"Noise makes {labels.classifier(profile.classifier.name)} misread {noisy} of "
+        f"{len(entries['none']['labels'])} sample images, of which QRNet fixes {without_noise}; blur {blurred}, "
+        f"of which it fixes {without_blur}. Shown is the first "
+        f"{'that it fixes' if without_noise + without_blur else 'image'} ({profile.title}). "
         f"{captions.on_all(results, profile.choice, (LEVEL,))}"
     )
 

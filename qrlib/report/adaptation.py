@@ -53,7 +53,7 @@ def advice(evidence: Evidence, frame: pd.DataFrame) -> str:
     if (rows := _helpful(frame)).empty:
         return ""
     return (
-        f"**You have many images at once, all with the same distortion.** Then adapt "
+        f"**You have many images at once, all with the same distortion, equally strong.** Then adapt "
         f"{labels.classifier(evidence.classifier)} to them, without training. With {rows['images'].iloc[0]} at "
         f"once it recognises {recommendation.in_percent(rows)}, tried on {rows['n'].iloc[0]} test images."
     )
@@ -64,7 +64,7 @@ def in_short(evidence: Evidence, frame: pd.DataFrame) -> str:
     if _helpful(frame).empty:
         return ""
     return (
-        "If many images with the same distortion come at once, adapt "
+        "If many images with the same distortion, equally strong, come at once, adapt "
         f"{labels.classifier(evidence.classifier)} to them, without training"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 import torch
@@ -19,6 +20,11 @@ from qrlib.records import selection, store
 from qrlib.report import labels, render, restore_or_not, sources
 from qrlib.training.detector import Detector
 
+#: What a column of minutes shows.
+MINUTES = (
+    "Minutes of training: the fastest epoch times their number, as other work ran beside some."
+)
+
 
 def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
     """What is added to the classifier by each of some methods, options of `qrlib.report.recommendation`.
@@ -26,9 +32,9 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
     Returns:
         One method a row: method, networks (how many are added), megabytes (of their weights in float32),
         gmacs (10^9 multiply-adds that they and a second look of the classifier add to an image; the detector's
-        are those of every image, a restorer's of one that is restored), minutes (of training, as the records
-        say, the classifier's own on clean images not counted; NaN where a record is missing), share (gmacs, as
-        a part of the classifier's own), profile, records.
+        are those of every image, a restorer's of one that is restored), minutes (`_seconds` of all trainings,
+        the classifier's own on clean images not counted; NaN where a record is missing), share (gmacs, as a
+        part of the classifier's own), profile, records.
     """
     size = profile.data.image_size
     own = _gmacs(_classifier(profile), size)
@@ -44,7 +50,7 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
         gmacs += own if method == restore_or_not.GATED else 0.0
         trained = {x.recovery_run: x for run in runs for x in _trainings(run)}
         known = [name for name in trained if store.path(profile.name, name).is_file()]
-        seconds = [store.read_record(profile.name, n)["provenance"]["seconds"] for n in known]
+        seconds = [_seconds(store.read_record(profile.name, name)) for name in known]
         rows.append(
             {
                 "method": method,
@@ -59,6 +65,12 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def _seconds(record: dict[str, Any]) -> float:
+    """What a training takes by itself: other work beside it made some epochs up to three times as long."""
+    epochs = [epoch["seconds"] for epoch in record["training"]["epochs"]]
+    return min(epochs, default=0.0) * len(epochs)
 
 
 def _experiment(profile: Profile, restorer: str) -> Experiment:
@@ -135,7 +147,7 @@ def render_table(frame: pd.DataFrame, profile: Profile, file: str) -> render.Ren
     name = labels.classifier(profile.classifier.name)
     caption = (
         f"Added to {name}, whose head is trained on clean images. Operations: 10⁹ multiply-adds an image of {size} "
-        f"pixels, and as a share of {name}'s own. Minutes: as recorded, on the machine of the run."
+        f"pixels, and as a share of {name}'s own. {MINUTES}"
     )
     headings = ["", "networks", "weights", "operations", "minutes of training"]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)

@@ -145,7 +145,7 @@ def in_short(frame: pd.DataFrame) -> str:
     """Whether a gate is worth it, in Markdown: a frame of `against`.
 
     Yes: somewhere more accurate than never restoring and nowhere less, and the same against its other rivals.
-    No: nowhere more accurate than one of them.
+    No: nowhere more accurate than one of them, and somewhere less.
     """
     answers = []
     for rival, rows in frame.groupby("against", sort=False):
@@ -153,9 +153,12 @@ def in_short(frame: pd.DataFrame) -> str:
             answers.append(({*rows["verdict"]} & {rule.HOLDS, rule.FAILS}, rival))
     if all(verdicts == {rule.HOLDS} for verdicts, _ in answers):
         return "**Worth it.**"
-    useless = [_RIVALS[rival] for verdicts, rival in answers if rule.HOLDS not in verdicts]
-    if useless:
-        return f"**Not worth it:** {labels.joined(useless)} is as good or better."
+    worse = [_RIVALS[rival] for verdicts, rival in answers if verdicts == {rule.FAILS}]
+    if worse:
+        return f"**Not worth it:** {labels.joined(worse)} is better."
+    alike = [_RIVALS[rival] for verdicts, rival in answers if not verdicts]
+    if alike:
+        return f"**Not clearly worth it:** no clear difference from {labels.joined(alike)}."
     return "**It depends:** more accurate on some images, less on others."
 
 

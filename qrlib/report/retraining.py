@@ -125,6 +125,16 @@ def in_short(evidence: Evidence) -> list[str]:
             for row, words in zip(told, recommendation.PLACES.values(), strict=True)
         ]
         said.append(f"Behind {name}, against fine-tuning without it: {labels.joined(parts)}.")
+        bare = f"{name.lower()}_finetuned_bare-multiple"
+        needed = [Side(way, d) for way in (method, bare) for d in labels.DISTORTIONS]
+        if evidence.lacks(need for side in needed for need in side.needs()):
+            continue
+        fall = [
+            f"{Side(bare, d).measured(evidence).mean():.3f} under {d} instead of "
+            f"{Side(method, d).measured(evidence).mean():.3f}"
+            for d in labels.DISTORTIONS
+        ]
+        said.append(f"Without {name} these layers have {labels.joined(fall)}.")
     return said
 
 

@@ -6,7 +6,7 @@ Not in the paper.  Differences are judged as claims are (`qrlib.report.claims.ru
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -47,19 +47,19 @@ LOSS_CLAIMS = (
     ),
     Claim(
         "gradient-needed-without-labels",
-        "Without labels QRNet helps more than RecNet, which has no teacher.",
+        "Without labels QRNet helps more than RecNet, which has no teacher, under noise and under blur.",
         "not in the paper",
         tuple(beats("qrnet_unlabelled-multiple", BASE, d) for d in labels.DISTORTIONS),
     ),
     Claim(
         "pixels-needed",
-        "With the distance between pixels QRNet helps more than with the cross-entropy alone.",
+        "With the distance between pixels QRNet helps more than with the cross-entropy alone, under both.",
         "not in the paper",
         tuple(beats("qrnet", "qrnet_classification_only-multiple", d) for d in labels.DISTORTIONS),
     ),
     Claim(
         "more-weight",
-        "If the cross-entropy counts a hundred times as much, QRNet helps more.",
+        "If the cross-entropy counts a hundred times as much, QRNet helps more, under both.",
         "the paper tried λ up to 0.1",
         tuple(beats("qrnet_lambda_1-multiple", "qrnet", d) for d in labels.DISTORTIONS),
     ),
@@ -89,7 +89,7 @@ def teacher_claims(profile: Profile) -> tuple[Claim, ...]:
     judge = labels.classifier(profile.unseen_classifier.name)
     beyond = Claim(
         "help-for-others",
-        f"A QRNet that learned from {own[1]} helps {judge} more than RecNet.",
+        f"A QRNet that learned from {own[1]} helps {judge} more than RecNet, under noise and under blur.",
         "not in the paper",
         tuple(beats(own[0], BASE, d, unseen=True) for d in labels.DISTORTIONS),
     )
@@ -152,6 +152,43 @@ def judged(profile: Profile, claims: Sequence[Claim]) -> pd.DataFrame:
     return check.check(results, profile.choice, unseen=unseen, claims=claims)
 
 
+def ended_early(profile: Profile, methods: Iterable[str]) -> list[str]:
+    """Which trainings ended before their last epoch, and whether they broke down, in Markdown."""
+    said = []
+    restorers = selection.restorers_of(methods)
+    judge, accuracy = profile.classifier.name, f"val_{profile.classifier.name}_accuracy"
+    for record in store.read_records(profile.name, "recovery"):
+        epochs, best = record["training"]["epochs"], record["training"].get("best_epoch")
+        name = next((x for x in restorers if record["name"].startswith(f"{x}-")), None)
+        if name is None or best is None or len(epochs) >= profile.recovery.epochs:
+            continue
+        text = (
+            f"The training of {labels.method(name)} ended after {len(epochs)} of {profile.recovery.epochs} "
+            f"epochs. The network of epoch {best} is judged."
+        )
+        kept, last = (epoch.get(accuracy, 1.0) for epoch in (epochs[best - 1], epochs[-1]))
+        if last < kept / 2:
+            text += (
+                f" The training broke down: in that epoch {labels.classifier(judge)} recognised {100 * kept:.0f} % "
+                f"of the restored validation images, and {100 * last:.0f} % in the last."
+            )
+        said.append(text)
+    return said
+
+
+def without_labels(profile: Profile) -> str:
+    """QRNet without labels against QRNet with them, a sentence; "" where one was not run."""
+    evidence = recommendation.evidence_of(profile)
+    left, right = "qrnet_unlabelled-multiple", "qrnet"
+    if evidence.lacks([need for x in (left, right) for need in Side(x, "noise").needs()]):
+        return ""
+    parts = []
+    for place, words in recommendation.PLACES.items():
+        told = recommendation.against(evidence, Side(left, place), right)
+        parts.append(f"{told['verdict']} on {words} images ({render.signed(told['gain'])})")
+    return f"Without labels, against with labels: {labels.joined(parts)}."
+
+
 def in_words(frame: pd.DataFrame) -> list[str]:
     """What each way does for each judge, a sentence each, in Markdown: a frame of `table`."""
     said = []
@@ -184,7 +221,7 @@ def render_table(frame: pd.DataFrame, file: str) -> render.Rendered:
     caption = (
         f"Accuracy on {frame['n'].iloc[0]:,} test images, averaged over the five levels of a distortion. In "
         "brackets: the change against RecNet, ± one standard error of the paired difference, and whether it "
-        "is more than chance. Minutes: of training, as recorded."
+        f"is more than chance. {costs.MINUTES}"
     )
     headings = ["judged by", "learned from", "minutes", *recommendation.PLACES.values()]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)

@@ -47,14 +47,18 @@ def test_operations_are_counted(frame):
 
 def test_minutes_are_those_of_all_that_is_trained():
     quick = profiles.load("quick")
-    for name, seconds in (("pretrained-seed0", 60.0), ("recnet-noise-seed0", 120.0)):
-        record = made_record(name, "recovery", provenance={"seconds": seconds})
-        files.write_json(store.path("quick", name), record)
+
+    def write(name, *seconds):
+        epochs = [{"epoch": i, "seconds": s} for i, s in enumerate(seconds, start=1)]
+        record = made_record(name, "recovery", provenance={"seconds": 9999.0})
+        files.write_json(store.path("quick", name), record | {"training": {"epochs": epochs}})
+
+    write("pretrained-seed0", 60.0)
+    write("recnet-noise-seed0", 200.0, 60.0)  # something ran beside the first epoch
     (row,) = costs.table(quick, ["recnet-single"]).to_dict("records")
     assert math.isnan(row["minutes"])  # RecNet (blur) is not there
     assert "not run" in costs.render_table(costs.table(quick, ["qrnet"]), quick, "costs").markdown
-    record = made_record("recnet-blur-seed0", "recovery", provenance={"seconds": 240.0})
-    files.write_json(store.path("quick", "recnet-blur-seed0"), record)
+    write("recnet-blur-seed0", 120.0, 120.0)
     (row,) = costs.table(quick, ["recnet-single"]).to_dict("records")
     assert row["minutes"] == pytest.approx(7)
     assert set(row["records"]) == {

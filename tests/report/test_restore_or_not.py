@@ -1,6 +1,7 @@
 """Gates, on images made up for them."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from support.answers import N, halves, rows
 from support.frames import runs
@@ -44,6 +45,26 @@ def test_the_gate_is_held_against_both(results):
     assert restore_or_not.GATED in set(recommendation.options(evidence)["method"])
     shown = restore_or_not.render_gate(frame, "gate").markdown
     assert f"{frame['ours'].iloc[0]:.3f}" in shown
+
+
+@pytest.mark.parametrize(
+    ("against_none", "against_qrnet", "said"),
+    [
+        ({"holds"}, {"holds", "too close to call"}, "**Worth it.**"),
+        ({"holds"}, {"does not hold"}, "**Not worth it:** QRNet on every image is better."),
+        (
+            {"too close to call"},
+            {"holds"},
+            "**Not clearly worth it:** no clear difference from never restoring.",
+        ),
+        ({"holds"}, {"holds", "does not hold"}, "**It depends:**"),
+    ],
+)
+def test_a_gate_is_worth_it_where_it_beats_both(against_none, against_qrnet, said):
+    rows = [("none", verdict) for verdict in against_none]
+    rows += [("qrnet", verdict) for verdict in against_qrnet]
+    frame = pd.DataFrame(rows, columns=["against", "verdict"])
+    assert restore_or_not.in_short(frame).startswith(said)
 
 
 def test_records_without_confidences_have_no_gate(results):

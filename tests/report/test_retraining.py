@@ -66,9 +66,12 @@ def test_it_must_beat_fine_tuning_on_both_distortions():
     without = RESULTS[RESULTS["restorer"] != "finetuned-multiple"]
     why = check.check(without, claims=retraining.CLAIMS)["why"]
     assert set(why) == {"needs fine-tuned (multiple)", "needs QRNet (end-to-end)"}
-    recnet, qrnet = retraining.in_short(Evidence(RESULTS))
+    recnet, without_it, qrnet = retraining.in_short(Evidence(RESULTS))
     assert recnet.startswith(
         "Behind RecNet, against fine-tuning without it: better on clean images (+0.030)"
+    )
+    assert without_it.startswith(
+        "Without RecNet these layers have 0.300 under noise instead of 0.800"
     )
     assert "worse on blurred images (−0.100)" in qrnet
     assert retraining.in_short(Evidence(without)) == []
@@ -80,5 +83,6 @@ def test_it_is_an_option_that_needs_training_images():
     assert mine["learns"].all()
     assert set(mine["distortion"]) == {"clean", "noise", "blur"}
     assert recommendation.in_short(Evidence(RESULTS), options, "resnet50", learns=True) == (
-        "If you may train ResNet-50, put RecNet in front of it and train it on RecNet's images"
+        "If you may train ResNet-50, put RecNet in front of it and train it on RecNet's images; of clean images "
+        "it then recognises 88.0 %, not 90.0 %"
     )

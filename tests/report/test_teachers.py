@@ -75,6 +75,37 @@ def test_claims_about_teachers_are_judged_before_a_classifier_that_taught_none()
 
 
 @pytest.mark.usefixtures("_records")
+def test_labels_are_compared_directly():
+    assert teachers.without_labels(PROFILE) == (
+        "Without labels, against with labels: no clear difference on clean images (+0.000), no clear difference "
+        "on noisy images (+0.000) and no clear difference on blurred images (+0.000)."
+    )
+
+
+def test_a_training_that_broke_down_is_told():
+    name = "qrnet_classification_only-multiple"
+    record = made_record(f"{name}-efficientnet_lite0-seed0", "recovery", profile=PROFILE.name)
+
+    def ended(*accuracies):
+        epochs = [
+            {"epoch": i, "seconds": 1.0, "val_efficientnet_lite0_accuracy": value}
+            for i, value in enumerate(accuracies, start=1)
+        ]
+        record["training"] = {"epochs": epochs, "best_epoch": 2}
+        store.write(record)
+        return teachers.ended_early(PROFILE, [name])
+
+    (said,) = ended(0.5, 0.6, 0.01)
+    assert (
+        "ended after 3 of 12 epochs. The network of epoch 2 is judged. The training broke" in said
+    )
+    assert "recognised 60 % of the restored validation images, and 1 % in the last." in said
+    (said,) = ended(0.5, 0.6, 0.59)
+    assert said.endswith("is judged.")
+    assert ended(*[0.6] * 12) == []
+
+
+@pytest.mark.usefixtures("_records")
 def test_claims_about_labels_and_pixels():
     found = teachers.judged(PROFILE, teachers.LOSS_CLAIMS).set_index("id")
     assert found["verdict"].to_dict() == {

@@ -41,40 +41,35 @@ def by_corruption(frame: pd.DataFrame, *, profile_label: str = "") -> Figure:
     return figure
 
 
-def by_teacher(frame: pd.DataFrame) -> Figure:
+def by_teacher(frame: pd.DataFrame, *, profile_label: str = "") -> Figure:
     """What QRNets gain over RecNet by what they learned from, one dot a judge; bars are one standard error.
 
     Args:
         frame: of `qrlib.report.teachers.table`.
+        profile_label: title, which names the run.
     """
     frame = frame[frame["verdict"] != ""]  # all but RecNet
     taught = {way: way for way in frame["taught"]}
     judges = {judge: f"before {labels.classifier(judge)}" for judge in frame["judge"]}
-    return _dots(frame, ("taught", taught), ("judge", judges), ("gain", "change of accuracy"), 0.0)
+    lines, dots, x = ("taught", taught), ("judge", judges), ("gain", "change of accuracy")
+    return _dots(frame, lines, dots, x, 0.0, profile_label=profile_label)
 
 
-def by_option(frame: pd.DataFrame) -> Figure:
+def by_option(frame: pd.DataFrame, *, profile_label: str = "") -> Figure:
     """What each option gains over doing nothing, the best on top; bars are one standard error.
 
     Args:
         frame: of `qrlib.report.recommendation.options`.
+        profile_label: title, which names the run.
     """
-    frame = frame[(frame["method"] != "none") & frame["distortion"].isin(labels.DISTORTIONS)]
-    best = frame.groupby("method")["gain"].mean().sort_values(ascending=False)
-    methods = {method: labels.method(method) for method in best.index}
-    needs = (
-        frame["learns"]
-        .map({True: "trained", False: "frozen"})
-        .mask(frame["told"] & ~frame["learns"], "told")
-    )
-    words = {
-        "frozen": "classifier as it is",
-        "told": "as it is, told the distortion",
-        "trained": "its last layers learn",
-    }
-    words = {key: text for key, text in words.items() if key in set(needs)}
-    frame = frame.assign(needs=needs)
-    return _dots(frame, ("method", methods), ("needs", words), ("gain", "change of accuracy"), 0.0)
+    frame = frame[frame["method"] != "none"]
+    best = frame[frame["distortion"] != "clean"].groupby("method")["gain"].mean()
+    methods = {method: labels.method(method) for method in best.sort_values().index[::-1]}
+    words = ("classifier as it is", "as it is, told the distortion", "its last layers learn")
+    frame = frame.assign(needs=[words[2 if x.learns else x.told] for x in frame.itertuples()])
+    shown = {text: text for text in words if text in set(frame["needs"])}
+    x = ("gain", "change of accuracy")
+    return _dots(frame, ("method", methods), ("needs", shown), x, 0.0, profile_label=profile_label)
 
 
 def by_measure(frame: pd.DataFrame) -> Figure:
@@ -94,8 +89,10 @@ def _dots(
     dots: tuple[str, Mapping[str, str]],
     x: tuple[str, str],
     middle: float,
+    *,
+    profile_label: str = "",
 ) -> Figure:
-    """Dots with errors, one panel a distortion.
+    """Dots with errors, one panel a distortion, and one for clean images if there are some.
 
     Args:
         lines, dots: a column each, and the names of its values: where lines stand, and what dots of a line are.
@@ -103,7 +100,9 @@ def _dots(
         middle: where a line is drawn that dots lie left or right of.
     """
     (line_of, names), (dot_of, titles), (column, xlabel) = lines, dots, x
-    keys, looks, kinds = list(names), looks_of(titles), list(labels.DISTORTIONS)
+    keys, looks = list(names), looks_of(titles)
+    panels = {"clean": "Clean images", **labels.DISTORTIONS}
+    kinds = [kind for kind in panels if kind in set(frame["distortion"])]
     # Dots that share a line stand below each other.
     step = 0.25 if frame.duplicated([line_of, "distortion"]).any() else 0.0
     size = (7.0, 1.7 + 0.22 * (1 + (len(titles) if step else 0.5)) * len(keys))
@@ -115,13 +114,16 @@ def _dots(
                 y = rows[line_of].map(keys.index) + step * (i - (len(titles) - 1) / 2)
                 look = looks[key] | {"linestyle": "none", "elinewidth": 1.5}
                 ax.errorbar(rows[column], y, xerr=rows["standard_error"], label=title, **look)
-            ax.set(title=labels.DISTORTIONS[kind], ylim=(len(keys) - 0.5, -0.5), xlabel=xlabel)
+            ax.set(title=panels[kind], ylim=(len(keys) - 0.5, -0.5))
             ax.locator_params(axis="x", nbins=4)
         axes[0].set_yticks(
             range(len(keys)), ["\n".join(textwrap.wrap(name, 22)) for name in names.values()]
         )
         handles, shown = axes[0].get_legend_handles_labels()
         figure.legend(handles, shown, loc="outside lower center", ncols=2, handlelength=1.2)
+        figure.supxlabel(xlabel, size="medium")
+        if profile_label:
+            figure.suptitle(profile_label)
     return figure
 
 
