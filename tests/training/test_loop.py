@@ -143,7 +143,7 @@ def test_another_fingerprint_starts_anew(splits, tmp_path, capsys):
     [
         ("32-true", "constant", (8, 1, 1)),
         ("32-true", "cosine", (2, 5)),  # the first before there is a checkpoint
-        ("bf16-mixed", "constant", (5, 3)),
+        ("bf16-mixed", "constant", (5,)),  # slow without bfloat16
     ],
 )
 @pytest.mark.slow
