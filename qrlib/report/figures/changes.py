@@ -121,7 +121,8 @@ def _dots(
         )
         handles, shown = axes[0].get_legend_handles_labels()
         figure.legend(handles, shown, loc="outside lower center", ncols=2, handlelength=1.2)
-        figure.supxlabel(xlabel, size="medium")
+        for ax in axes if len(axes) < 3 else axes[1:2]:  # of narrow panels the middle one tells for all
+            ax.set_xlabel(xlabel)
         if profile_label:
             figure.suptitle(profile_label)
     return figure
