@@ -249,7 +249,7 @@ def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFra
                 f"{labels.classifier(profile.classifier.name)}, {cells['n'].max():,} images",
             ]
         )
-    headings = ["accuracy", "noise", "noise, QRNet", "blur", "blur, QRNet", "claims", "judged by"]
+    headings = ["run", "noise", "noise, QRNet", "blur", "blur, QRNet", "claims", "judged by"]
     caption = (
         "Accuracy of the classifier without and with QRNet, averaged over five levels, on the test images of the "
         "last column. Claims: how many of "
