@@ -11,13 +11,13 @@ from qrlib.experiments import standalone_plan
 from qrlib.experiments.settings import Profile
 from qrlib.records import store
 from qrlib.records.selection import Selection
-from qrlib.report import labels, recommendation, render, sources
+from qrlib.report import labels, option_tables, recommendation, render, sources
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import Comparison
 from qrlib.report.claims.evidence import Evidence, Side
 
 #: Kind of distortion -> what its images are called; "mixed" came later, and is not in every record.
-PLACES = {**recommendation.PLACES, "mixed": "mixed"}
+PLACES = {**option_tables.PLACES, "mixed": "mixed"}
 
 
 def evidence_of(profile: Profile) -> Evidence:
@@ -34,7 +34,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
         One way and place a row: way (its restorer in records), restored (whether by QRNet first), images (from
         how many at once the statistics are estimated; 0: they stay as learned), distortion, ours (accuracy,
         mean over levels), gain, standard_error (of the gain, paired), verdict (one of
-        `qrlib.report.recommendation.WORDS`), n, profile, records.
+        `qrlib.report.option_tables.WORDS`), n, profile, records.
     """
     rows = []
     present = evidence.present("accuracy")
@@ -43,7 +43,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
         restorer, images = standalone_plan.way(name)
         way = {"way": name, "restored": restorer != "none", "images": images}
         for place in places:
-            told = recommendation.against(evidence, Side(name, place))
+            told = option_tables.against(evidence, Side(name, place))
             rows.append({**way, "distortion": place, **told})
     return pd.DataFrame(rows).sort_values(["restored", "images"], kind="stable", ignore_index=True)
 
@@ -73,7 +73,7 @@ def _helpful(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of adapting alone to the most images at once; none where it does not help under noise and blur."""
     rows = frame[(frame["images"] == frame["images"].max()) & ~frame["restored"]]
     verdicts = rows.set_index("distortion")["verdict"]
-    better, worse = (recommendation.WORDS[verdict] for verdict in (rule.HOLDS, rule.FAILS))
+    better, worse = (option_tables.WORDS[verdict] for verdict in (rule.HOLDS, rule.FAILS))
     if (verdicts[list(labels.DISTORTIONS)] != better).any() or verdicts["clean"] == worse:
         return rows.iloc[:0]
     return rows
@@ -100,7 +100,7 @@ def in_words(evidence: Evidence, frame: pd.DataFrame) -> list[str]:
         for place in frame["distortion"].unique():
             judged = rule.judge(Comparison(Side(way, place), Side(rival, place)), evidence)
             ours, theirs = judged["pair"]
-            verdict = recommendation.WORDS[judged["verdict"]]
+            verdict = option_tables.WORDS[judged["verdict"]]
             parts.append(f"{verdict} on {PLACES[place]} images ({ours:.3f} and {theirs:.3f})")
         said.append(f"{words}: {labels.joined(parts)}.")
     return [*said, *_harm(frame)]
@@ -108,7 +108,7 @@ def in_words(evidence: Evidence, frame: pd.DataFrame) -> list[str]:
 
 def _harm(frame: pd.DataFrame) -> list[str]:
     """On which images, and to how many at once, adapting alone is worse than doing nothing."""
-    worse = frame[(frame["verdict"] == recommendation.WORDS[rule.FAILS]) & ~frame["restored"]]
+    worse = frame[(frame["verdict"] == option_tables.WORDS[rule.FAILS]) & ~frame["restored"]]
     places = [
         f"{PLACES[place]} images with {labels.joined(map(str, rows['images']))} at once"
         for place, rows in worse.groupby("distortion", sort=False)
@@ -124,7 +124,7 @@ def render_table(frame: pd.DataFrame, classifier: str, file: str) -> render.Rend
         line = [
             labels.method("qrnet" if first["restored"] else "none"),
             f"{first['images']}" if first["images"] else "as learned",
-            *map(recommendation.cell, cells.to_dict("records")),
+            *map(option_tables.cell, cells.to_dict("records")),
         ]
         rows.append(line)
     caption = (

@@ -27,7 +27,7 @@ MINUTES = (
 
 
 def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
-    """What is added to the classifier by each of some methods, options of `qrlib.report.recommendation`.
+    """What is added to the classifier by each of some methods, options of `qrlib.report.option_tables`.
 
     Returns:
         One method a row: method, networks (how many are added), megabytes (of their weights in float32),

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from qrlib.records import selection
-from qrlib.report import labels, recommendation, render, sources
+from qrlib.report import labels, option_tables, render, sources
 from qrlib.report.claims.comparisons import beats
 from qrlib.report.claims.evidence import Evidence, Side
 from qrlib.report.claims.rule import Claim
@@ -117,12 +117,12 @@ def in_short(evidence: Evidence) -> list[str]:
         if evidence.lacks(need for side in sides for need in side.needs()):
             continue
         told = [
-            recommendation.against(evidence, Side(method, place), "finetuned-multiple")
-            for place in recommendation.PLACES
+            option_tables.against(evidence, Side(method, place), "finetuned-multiple")
+            for place in option_tables.PLACES
         ]
         parts = [
             f"{row['verdict']} on {words} images ({render.signed(row['gain'])})"
-            for row, words in zip(told, recommendation.PLACES.values(), strict=True)
+            for row, words in zip(told, option_tables.PLACES.values(), strict=True)
         ]
         said.append(f"Behind {name}, against fine-tuning without it: {labels.joined(parts)}.")
         bare = f"{name.lower()}_finetuned_bare-multiple"

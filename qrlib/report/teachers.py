@@ -13,7 +13,7 @@ import pandas as pd
 
 from qrlib.experiments.settings import Profile
 from qrlib.records import selection, store
-from qrlib.report import costs, labels, recommendation, render, sources
+from qrlib.report import costs, labels, option_tables, render, sources
 from qrlib.report.claims import check
 from qrlib.report.claims.comparisons import SIMILAR, Comparison, beats
 from qrlib.report.claims.evidence import Evidence, Side
@@ -127,7 +127,7 @@ def table(profile: Profile, methods: Mapping[str, str], roles: Sequence[str]) ->
     Returns:
         One judge, method and place a row: judge, method, taught (what it learned from), minutes (of training,
         NaN where unknown), distortion, ours (accuracy, mean over levels and seeds), gain (over RecNet),
-        standard_error (of the gain, paired), verdict (one of `qrlib.report.recommendation.WORDS`, "" for
+        standard_error (of the gain, paired), verdict (one of `qrlib.report.option_tables.WORDS`, "" for
         RecNet), n, profile, records.
     """
     results = store.read(profile.name, images=True)
@@ -140,8 +140,8 @@ def table(profile: Profile, methods: Mapping[str, str], roles: Sequence[str]) ->
         for method in there:
             way = {"judge": choice.classifier, "method": method, "taught": methods[method]}
             way["minutes"] = minutes[method]
-            for place in recommendation.PLACES:
-                told = recommendation.against(evidence, Side(method, place), BASE)
+            for place in option_tables.PLACES:
+                told = option_tables.against(evidence, Side(method, place), BASE)
                 rows.append({**way, "distortion": place, **told})
     return pd.DataFrame(rows)
 
@@ -178,13 +178,13 @@ def ended_early(profile: Profile, methods: Iterable[str]) -> list[str]:
 
 def without_labels(profile: Profile) -> str:
     """QRNet without labels against QRNet with them, a sentence; "" where one was not run."""
-    evidence = recommendation.evidence_of(profile)
+    evidence = option_tables.evidence_of(profile)
     left, right = "qrnet_unlabelled-multiple", "qrnet"
     if evidence.lacks([need for x in (left, right) for need in Side(x, "noise").needs()]):
         return ""
     parts = []
-    for place, words in recommendation.PLACES.items():
-        told = recommendation.against(evidence, Side(left, place), right)
+    for place, words in option_tables.PLACES.items():
+        told = option_tables.against(evidence, Side(left, place), right)
         parts.append(f"{told['verdict']} on {words} images ({render.signed(told['gain'])})")
     return f"Without labels, against with labels: {labels.joined(parts)}."
 
@@ -223,5 +223,5 @@ def render_table(frame: pd.DataFrame, file: str) -> render.Rendered:
         "brackets: the change against RecNet, ± one standard error of the paired difference, and whether it "
         f"is more than chance. {costs.MINUTES}"
     )
-    headings = ["judged by", "learned from", "minutes", *recommendation.PLACES.values()]
+    headings = ["judged by", "learned from", "minutes", *option_tables.PLACES.values()]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)

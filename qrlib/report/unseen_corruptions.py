@@ -10,7 +10,7 @@ import pandas as pd
 from qrlib.experiments.settings import Profile
 from qrlib.experiments.variants import Part
 from qrlib.records import store
-from qrlib.report import labels, recommendation, render, restore_or_not, sources
+from qrlib.report import labels, option_tables, render, restore_or_not, sources
 from qrlib.report.claims import rule
 from qrlib.report.claims.evidence import Evidence, Side
 
@@ -40,16 +40,14 @@ def table(evidence: Evidence) -> pd.DataFrame:
     Returns:
         One corruption ("clean" is none) and restorer a row: corruption, restorer, ours (accuracy, mean over
         severities), gain, standard_error (of the gain, paired), verdict (one of
-        `qrlib.report.recommendation.WORDS`), n, profile, records.
+        `qrlib.report.option_tables.WORDS`), n, profile, records.
     """
     accuracies = evidence.present("accuracy")
     levels = accuracies.groupby("distortion", sort=False)["level"].agg(lambda x: (*sorted({*x}),))
     there = [name for name in RESTORERS if name in set(accuracies["restorer"])]
     rows = [
         {"corruption": kind, "restorer": restorer}
-        | recommendation.against(
-            evidence, Side(restorer, kind, severities), comparisons=len(levels)
-        )
+        | option_tables.against(evidence, Side(restorer, kind, severities), comparisons=len(levels))
         for kind, severities in levels.items()
         for restorer in there
     ]
@@ -66,7 +64,7 @@ def in_words(frame: pd.DataFrame, restorer: str) -> str:
     rows = rows.sort_values("gain")
     places = {
         verdict: [labels.corruption(kind) for kind in rows[rows["verdict"] == word]["corruption"]]
-        for verdict, word in recommendation.WORDS.items()
+        for verdict, word in option_tables.WORDS.items()
     }
     harm, help, idle = (places[verdict] for verdict in (rule.FAILS, rule.HOLDS, rule.CLOSE))
     said = [
@@ -97,7 +95,7 @@ def render_table(frame: pd.DataFrame, file: str) -> render.Rendered:
         each = cells.to_dict("records")
         line = [labels.corruption(str(kind)), f"{each[0]['ours'] - each[0]['gain']:.3f}"]
         for cell in each:
-            verdict = "" if cell["verdict"] == recommendation.WORDS[rule.CLOSE] else cell["verdict"]
+            verdict = "" if cell["verdict"] == option_tables.WORDS[rule.CLOSE] else cell["verdict"]
             change = f"{render.signed(cell['gain'])}\u00a0±\u00a0{cell['standard_error']:.3f}"
             line.append(f"{change} {verdict}".strip())
         rows.append(line)

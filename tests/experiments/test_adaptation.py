@@ -74,7 +74,7 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     ours = frame.query(f"distortion == 'noise' and images == {n} and not restored")["ours"].item()
     advice = adaptation.advice(evidence, helps)
     assert f"adapt small VGG to them, without training. With {n} at once" in advice
-    assert f"{100 * ours:.1f} % of noisy images instead of" in advice
+    assert f"{100 * ours:.1f} % of noisy ones (" in advice
     short = adaptation.in_short(evidence, helps)
     assert short.endswith("adapt small VGG to them, without training")
     for place in ("clean", "blur"):

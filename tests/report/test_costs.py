@@ -10,10 +10,10 @@ from support.made_records import made_record
 from qrlib import models
 from qrlib.experiments import profiles
 from qrlib.records import store
-from qrlib.report import costs, recommendation, restore_or_not
+from qrlib.report import costs, option_tables, restore_or_not
 from qrlib.utils import files
 
-METHODS = [option.method for option in recommendation.OPTIONS if option.method != "none"]
+METHODS = [option.method for option in option_tables.OPTIONS if option.method != "none"]
 
 
 @pytest.fixture

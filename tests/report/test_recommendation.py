@@ -4,7 +4,7 @@ import pytest
 from support.frames import record, runs
 
 from qrlib.records.selection import Selection
-from qrlib.report import recommendation
+from qrlib.report import option_tables, recommendation
 from qrlib.report.claims.evidence import Evidence
 from qrlib.report.figures import changes
 
@@ -25,7 +25,7 @@ def evidence():
 
 
 def test_each_option_is_held_against_doing_nothing(evidence):
-    frame = recommendation.options(evidence).set_index(["method", "distortion"])
+    frame = option_tables.options(evidence).set_index(["method", "distortion"])
     assert set(frame.index.get_level_values(0)) == {
         "none", "wiener-blur", "recnet-single", "recnet-multiple", "qrnet", "finetuned-multiple"
     }  # fmt: skip
@@ -41,7 +41,7 @@ def test_each_option_is_held_against_doing_nothing(evidence):
 
 
 def test_options_are_drawn_by_what_they_gain(evidence):
-    figure = changes.by_option(recommendation.options(evidence))
+    figure = changes.by_option(option_tables.options(evidence))
     clean, noise, blur = figure.axes
     assert len(clean.containers[1][0].get_xdata()) == 0, (
         "who is told the distortion has no clean images"
@@ -58,8 +58,8 @@ def test_options_are_drawn_by_what_they_gain(evidence):
 
 
 def test_advice_names_the_best_that_needs_no_telling_and_where_it_harms(evidence):
-    options = recommendation.options(evidence)
-    levels = recommendation.by_level(evidence, "qrnet")
+    options = option_tables.options(evidence)
+    levels = option_tables.by_level(evidence, "qrnet")
     assert list(levels["verdict"])[:2] == ["worse", "better"]
     train, leave, harm = recommendation.advice(evidence, options, levels, "vgg16")
     assert "may train VGG16.** Then show it distorted images too" in train
@@ -104,7 +104,7 @@ def test_of_those_that_no_difference_tells_apart_the_plainest_is_advised():
 
     for noise, words in ((0.705, "show it distorted images too"), (0.8, "stability training")):
         there = evidence(noise)
-        options = recommendation.options(there)
+        options = option_tables.options(there)
         assert words in recommendation.in_short(there, options, "vgg16", learns=True)
 
 
@@ -120,9 +120,9 @@ def test_a_simpler_way_is_named_beside_the_best_and_harm_before_other_classifier
         record("qrnet-multiple", 0, 0.9, 0.5, 0.5, n=2000, classifier="resnet50"),
     ]
     evidence = Evidence(runs(*own, *met), Selection(classifier="vgg16"), unseen="resnet50")
-    options = recommendation.options(evidence)
+    options = option_tables.options(evidence)
     train, _, harm = recommendation.advice(
-        evidence, options, recommendation.by_level(evidence, "qrnet"), "vgg16"
+        evidence, options, option_tables.by_level(evidence, "qrnet"), "vgg16"
     )
     assert (
         "Simpler: show it distorted images too (fine-tuning). That gives 90.0 % of clean" in train

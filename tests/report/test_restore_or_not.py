@@ -7,7 +7,7 @@ from support.answers import N, halves, rows
 from support.frames import runs
 
 from qrlib.records import per_image
-from qrlib.report import recommendation, restore_or_not
+from qrlib.report import option_tables, restore_or_not
 from qrlib.report.claims.evidence import Evidence
 
 
@@ -42,7 +42,7 @@ def test_the_gate_is_held_against_both(results):
         "Against never restoring, the gate is more accurate on clean images, more accurate on noise"
         in said
     )
-    assert restore_or_not.GATED in set(recommendation.options(evidence)["method"])
+    assert restore_or_not.GATED in set(option_tables.options(evidence)["method"])
     shown = restore_or_not.render_gate(frame, "gate").markdown
     assert f"{frame['ours'].iloc[0]:.3f}" in shown
 

@@ -3,7 +3,7 @@
 import pytest
 from support.frames import record, runs, unpadded
 
-from qrlib.report import recommendation, retraining
+from qrlib.report import option_tables, recommendation, retraining
 from qrlib.report.claims import check
 from qrlib.report.claims.evidence import Evidence
 
@@ -78,7 +78,7 @@ def test_it_must_beat_fine_tuning_on_both_distortions():
 
 
 def test_it_is_an_option_that_needs_training_images():
-    options = recommendation.options(Evidence(RESULTS))
+    options = option_tables.options(Evidence(RESULTS))
     mine = options[options["method"] == "recnet_finetuned-multiple"]
     assert mine["learns"].all()
     assert set(mine["distortion"]) == {"clean", "noise", "blur"}

@@ -59,7 +59,7 @@ def by_option(frame: pd.DataFrame, *, profile_label: str = "") -> Figure:
     """What each option gains over doing nothing, the best on top; bars are one standard error.
 
     Args:
-        frame: of `qrlib.report.recommendation.options`.
+        frame: of `qrlib.report.option_tables.options`.
         profile_label: title, which names the run.
     """
     frame = frame[frame["method"] != "none"]
@@ -121,7 +121,9 @@ def _dots(
         )
         handles, shown = axes[0].get_legend_handles_labels()
         figure.legend(handles, shown, loc="outside lower center", ncols=2, handlelength=1.2)
-        for ax in axes if len(axes) < 3 else axes[1:2]:  # of narrow panels the middle one tells for all
+        for ax in (
+            axes if len(axes) < 3 else axes[1:2]
+        ):  # of narrow panels the middle one tells for all
             ax.set_xlabel(xlabel)
         if profile_label:
             figure.suptitle(profile_label)
