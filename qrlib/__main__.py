@@ -20,7 +20,11 @@ def main(argv: list[str] | None = None) -> int:
     run_profile.add_argument("profile", help="a file of profiles/ without its ending")
     book = commands.add_parser("book", help="run the quick profile and build the book")
     for command in (run_profile, book):
-        command.add_argument("--cores", type=int, help="processor cores to use (default: all)")
+        command.add_argument(
+            "--cores",
+            type=int,
+            help="processor cores to use (default: all); with --cluster, those of each job (default: 4)",
+        )
         command.add_argument("--cluster", help="submit each job: slurm, or a folder of cluster/")
         command.add_argument("--dry-run", action="store_true", help="show what would run")
     train = commands.add_parser(

@@ -53,7 +53,7 @@ def advice(evidence: Evidence, frame: pd.DataFrame) -> str:
     if (rows := _helpful(frame)).empty:
         return ""
     return (
-        f"**You have many images at once, all with the same distortion, equally strong.** Then adapt "
+        f"**If many images with the same distortion, equally strong, come at once,** adapt "
         f"{labels.classifier(evidence.classifier)} to them, without training. With {rows['images'].iloc[0]} at "
         f"once it recognises {recommendation.in_percent(rows)}, tried on {rows['n'].iloc[0]} test images."
     )
@@ -129,7 +129,8 @@ def render_table(frame: pd.DataFrame, classifier: str, file: str) -> render.Rend
         rows.append(line)
     caption = (
         f"Accuracy of {labels.classifier(classifier)} on {frame['n'].iloc[0]:,} test images, averaged over the five "
-        "levels of a distortion. In brackets: the change against doing nothing, and whether it is more than chance."
+        "levels of a distortion. In brackets: the change against doing nothing, and whether it is more than chance. "
+        "Each cell is judged by itself, so of many one may be chance."
     )
     places = [PLACES[place] for place in frame["distortion"].unique()]
     headings = ["", "images at once", *places]

@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from qrlib import paper
 from qrlib.experiments.settings import Profile
 from qrlib.records import selection
 from qrlib.records.selection import ONLY, Selection
@@ -61,10 +62,12 @@ def levels(results: pd.DataFrame, methods: Sequence[str], choice: Selection = ON
         rows = data[
             (data["distortion"] == kind) & (data["level"] > 0) & data["restorer"].isin(names)
         ]
-        best = rows.loc[rows.groupby("level")["ours"].idxmax(), "restorer"]
-        counts = Counter(best.map(names)).most_common()
-        winners = labels.joined(f"{name} at {n} of {len(best)} levels" for name, n in counts)
-        parts.append(f"Most accurate under {kind}: {winners}.")
+        counts: Counter[str] = Counter()
+        for _, cells in rows.groupby("level"):
+            best = cells[cells["ours"] > cells["ours"].max() - 1e-9]["restorer"]
+            counts["several alike" if len(best) > 1 else names[best.iloc[0]]] += 1
+        winners = (f"{name} at {n} of {counts.total()} levels" for name, n in counts.most_common())
+        parts.append(f"Most accurate under {kind}: {labels.joined(winners)}.")
     return " ".join(filter(None, [*parts, "A lead within the bands may be chance."]))
 
 
@@ -109,7 +112,7 @@ def lambda_sweep(table: pd.DataFrame) -> str:
     accuracy = " → ".join(f"{value:.3f}" for value in rows["average"])
     return (
         f"As λ goes {' → '.join(f'{weight:g}' for weight in rows['weight'])}, the L1 loss on validation "
-        f"images goes {quality}; we expect it to rise. The cross entropy goes {entropy}; we expect it to "
+        f"images goes {quality}; we expect it to rise. The cross-entropy goes {entropy}; we expect it to "
         f"fall. The average accuracy on test images goes {accuracy}."
     )
 
@@ -139,7 +142,7 @@ def learning(epochs: pd.DataFrame) -> str:
     """Who was lowest at the end of training, by `qrlib.book.explorers.learning.Learning.frame`."""
     kept_epochs = epochs[epochs["kept"].astype(bool) & (epochs["distortions"] == "multiple")]
     parts = []
-    for column, words in (("val_quality", "L1"), ("val_entropy", "cross entropy")):
+    for column, words in (("val_quality", "L1"), ("val_entropy", "cross-entropy")):
         means = kept_epochs.dropna(subset=[column]).groupby("variant", sort=False)[column].mean()
         if len(means):
             best = labels.method(str(means.idxmin()))
@@ -152,7 +155,7 @@ def learning(epochs: pd.DataFrame) -> str:
 
 
 def recognised_images(entry: Mapping[str, Any]) -> str:
-    """How many images of a sheet the classifier recognises; `entry` is the `samples` of a record."""
+    """How many images of a sheet the classifier recognises; `entry` is the `samples` of QRNet's record."""
     cases = [(case["distortion"], case["level"]) for case in entry["cases"]]
     strongest = max(level for _, level in cases)
     words = {
@@ -163,7 +166,7 @@ def recognised_images(entry: Mapping[str, Any]) -> str:
     counts = dict(zip(cases, recognised(entry).sum(axis=0), strict=True))
     parts = [f"{counts[case]} {text}" for case, text in words.items() if case in counts]
     images = len(entry["labels"])
-    return f"Of {images} test images, the classifier recognises {labels.joined(parts)}."
+    return f"Of {images} test images that QRNet restored, the classifier recognises {labels.joined(parts)}."
 
 
 def on_all(
@@ -213,12 +216,18 @@ def introduction(profile: Profile, page: str, images: int) -> str:
     elif page not in ("recovery", "image_quality"):
         seeds = labels.seeds(profile.other_seeds)
     lines = [f"**{profile.title}** ({profile.label}): {images:,} test images, {seeds}."]
+    most = int(paper.setting("epochs at most"))
     if not profile.comparable:
         lines.append(
             "This is not the paper's setting: compare orders and gaps, not single numbers."
         )
+    elif profile.recovery.epochs < most:
+        lines.append(
+            f"Data, image size and classifier are the paper's; the training is shorter, {profile.recovery.epochs} "
+            f"epochs instead of up to {most}."
+        )
     if (summary := sources.summary(profile.name)) is not None:
         lines.append(f"[What this run shows]({summary}) is the summary.")
-    command = f"papermill notebooks/{page}.ipynb out.ipynb -p profile {profile.name}"
+    command = f".venv/bin/papermill notebooks/{page}.ipynb out.ipynb -p profile {profile.name}"
     lines.append(f"This page is made from records; `{command}` makes it again.")
     return " ".join(lines)

@@ -38,7 +38,7 @@ def table(
 
     Returns:
         One lambda a row, falling: weight (lambda), restorer, val_quality (L1, mean over pixels and
-        channels), val_classification (cross entropy), val_loss (quality + lambda * classification,
+        channels), val_classification (cross-entropy), val_loss (quality + lambda * classification,
         which is not comparable between rows), best_epochs (one a seed), noise, blur, average (test
         accuracies), noise_values, blur_values, average_values (one a seed), seeds (the seeds
         themselves), n (test images), profile, records (of the trainings and of the evaluations).
@@ -103,7 +103,7 @@ def _best(record: Mapping[str, Any], classifier: str) -> dict[str, float]:
 
 def render(table: pd.DataFrame, file: str, *, up: str = sources.OF_ALL) -> Rendered:
     """A frame of `table` for reading; `file` and `up` as in `qrlib.report.sources.line`."""
-    headings = ["lambda", "validation, L1", "validation, cross entropy"]
+    headings = ["lambda", "validation, L1", "validation, cross-entropy"]
     headings += ["accuracy, noise", "accuracy, blur", "accuracy, average"]
     rows = [
         [f"{row['weight']:g}", f"{row['val_quality']:.4f}", f"{row['val_classification']:.3f}"]

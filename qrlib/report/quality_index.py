@@ -22,8 +22,8 @@ MEASURES = {
 FALLING = ("entropy", "feature_distance")
 WORDS = {
     "confidence": "the classifier's confidence",
-    "entropy": "its entropy (the lower)",
-    "feature_distance": "distance of its features (the lower)",
+    "entropy": "entropy of the answer (low is good)",
+    "feature_distance": "distance of the features (low is good)",
     "psnr": "PSNR",
     "ssim": "SSIM",
 }
@@ -143,9 +143,9 @@ def render_table(frame: pd.DataFrame, file: str) -> render.Rendered:
             line.append(errors or "–")
         rows.append(line)
     caption = (
-        f"{frame['n'].iloc[0]:,} test images. Of two images at one level, of which one is recognised, how often the "
-        "number is higher for that one (where it says so, lower); mean over levels; 0.5 is chance. ± one "
-        "standard error."
+        f"{frame['n'].iloc[0]:,} test images. Take one recognised image and one that is not, at the same level. The "
+        "table says how often the number is better for the recognised one: 1 is always, 0.5 is chance. Mean over "
+        "levels, ± one standard error."
     )
     headings = ["", "needs the clean image", *(f"{d}, {labels.method(m)}" for d, m in columns)]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)

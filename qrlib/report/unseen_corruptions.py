@@ -59,9 +59,9 @@ def table(evidence: Evidence) -> pd.DataFrame:
 
 
 def in_words(frame: pd.DataFrame, restorer: str) -> str:
-    """What a restorer does, as one sentence: the worst harm and the best help first; clean images have no part."""
-    rows = frame[(frame["restorer"] == restorer) & (frame["corruption"] != "clean")]
-    rows = rows.sort_values("gain")
+    """What a restorer does, in Markdown: the worst harm and the best help first, then harm on clean images."""
+    every = frame[frame["restorer"] == restorer]
+    rows = every[every["corruption"] != "clean"].sort_values("gain")
     places = {
         verdict: [labels.corruption(kind) for kind in rows[rows["verdict"] == word]["corruption"]]
         for verdict, word in option_tables.WORDS.items()
@@ -72,7 +72,11 @@ def in_words(frame: pd.DataFrame, restorer: str) -> str:
         f"helps on {labels.joined(help[::-1])}" if help else "is no clear help",
         *([f"makes no clear difference on {len(idle)} of {len(rows)}"] if idle else []),
     ]
-    return f"{labels.method(restorer)} {', '.join(said[:-1])}, and {said[-1]}."
+    text = f"{labels.method(restorer)} {', '.join(said[:-1])}, and {said[-1]}."
+    clean = every[every["corruption"] == "clean"]
+    for row in clean[clean["verdict"] == option_tables.WORDS[rule.FAILS]].to_dict("records"):
+        text += f" On clean images it does harm ({render.signed(row['gain'])})."
+    return text
 
 
 def attack_in_words(frame: pd.DataFrame) -> str:

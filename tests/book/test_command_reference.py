@@ -49,9 +49,13 @@ def test_costs_are_sums_over_the_records(tmp_path, monkeypatch):
     ):  # fmt: skip
         more = {"seconds": seconds, "device": device, "peak_memory_mb": memory}
         store.write(made_record(name, "recovery", "smoke", provenance=more))
+    # One evaluation, by two classifiers.
+    for name in ("evaluation-a", "evaluation-b"):
+        more = {"seconds": 72.0, "device": "CPU", "peak_memory_mb": 500}
+        store.write(made_record(name, "evaluation", "smoke", provenance=more))
     found = command_reference.costs([profiles.load("smoke")]).set_index("device")
     assert found.loc["a GPU", ["runs", "hours", "longest", "memory"]].tolist() == [2, 2.0, 1.5, 2.0]
-    assert found.loc["CPU", "hours"] == pytest.approx(0.01)
+    assert found.loc["CPU", ["runs", "hours"]].tolist() == pytest.approx([2, 0.03])
     assert found.loc["a GPU", ["trained", "planned"]].tolist() == [
         2, len(plan.experiments_of(profiles.load("smoke"))),
     ]  # fmt: skip

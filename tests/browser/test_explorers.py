@@ -288,7 +288,7 @@ def test_learning_curves_by_measure_and_variant(recovery: Callable) -> None:
     kept = str(record["best_epoch"])
     assert cells(qx, "qrnet") == [f"{last['val_quality']:.4f} (1)", kept]
     before = seen(qx.locator(".qx-panels"))
-    qx.get_by_label("Show").select_option("cross entropy of VGG16")
+    qx.get_by_label("Show").select_option("cross-entropy of VGG16")
     assert cells(qx, "qrnet") == [f"{last['val_vgg16']:.4f} (1)", kept]
     assert changed(before, seen(qx.locator(".qx-panels")))
     qx.get_by_role("slider").press("Home")

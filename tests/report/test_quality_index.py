@@ -24,7 +24,7 @@ def test_what_foretells_recognition(results):
     assert other.startswith(
         "Says most: the classifier's confidence under noise, no restoration (1.00);"
     )
-    assert "its entropy (the lower) under blur, QRNet (1.00)" in other
+    assert "entropy of the answer (low is good) under blur, QRNet (1.00)" in other
     text = quality_index.render_table(frame, "index").markdown
     assert len([line for line in text.splitlines() if line.startswith("| ")]) == 1 + 5
     assert [ax.get_title() for ax in changes.by_measure(frame).axes] == [

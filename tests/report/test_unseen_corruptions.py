@@ -63,6 +63,12 @@ def test_verdicts_are_corrected_for_how_many_there_are():
 def test_a_sentence_says_where_it_harms_and_where_it_helps(frame):
     said = unseen_corruptions.in_words(frame, "qrnet-multiple")
     assert said == ("QRNet does harm on fog, and helps on Gaussian noise and JPEG compression.")
+    clean = frame["corruption"] == "clean"
+    harmed = frame.assign(
+        verdict=frame["verdict"].mask(clean, "worse"), gain=frame["gain"].mask(clean, -0.05)
+    )
+    said = unseen_corruptions.in_words(harmed, "qrnet-multiple")
+    assert said.endswith("and JPEG compression. On clean images it does harm (−0.050).")
     gate = unseen_corruptions.in_words(frame, restore_or_not.GATED)
     assert gate.startswith("QRNet if surer does no clear harm, helps on")
     shown = unpadded(unseen_corruptions.render_table(frame, "corruptions"))

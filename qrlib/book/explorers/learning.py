@@ -46,8 +46,8 @@ class Learning(Curves):
         trained = [r for r in recovery if r["config"]["distortions"] != "clean"]
         classifiers = store.read_records(profile.name, "classifier")
         judge = profile.classifier.name
-        called = f"cross entropy of {labels.classifier(judge)}"
-        quality, entropy = "L1 (validation)", "cross entropy (validation)"
+        called = f"cross-entropy of {labels.classifier(judge)}"
+        quality, entropy = "L1 (validation)", "cross-entropy (validation)"
         accuracy = "accuracy (validation)"
         views = [
             _view("quality", "L1 to the clean image", quality, trained, "val_quality"),
@@ -55,7 +55,7 @@ class Learning(Curves):
             _view("loss", "the loss that each minimises", "loss (validation)", trained, "val_loss"),
             _view("pretraining", "pretraining on clean images, L1", quality, pretraining, "val_quality"),
             _view("accuracy", "classifiers, accuracy", accuracy, classifiers, "val_accuracy"),
-            _view("classifiers", "classifiers, cross entropy", entropy, classifiers, "val_loss"),
+            _view("classifiers", "classifiers, cross-entropy", entropy, classifiers, "val_loss"),
         ]  # fmt: skip
         lines = [line for view in views for line in view["series"]]
         looks = looks_of(line["key"] for line in lines)

@@ -183,7 +183,7 @@ def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 right.annotate(f"λ={point['weight']:g}", at, (6, 6), textcoords="offset points")
             right.margins(x=0.4, y=0.2)
             right.xaxis.set_major_locator(MaxNLocator(nbins=4))
-            right.set(title=f"{label}:\nvalidation images", xlabel="L1", ylabel="cross entropy")
+            right.set(title=f"{label}:\nvalidation images", xlabel="L1", ylabel="cross-entropy")
         _legend(figure, axes[0, 0])
     return figure
 
