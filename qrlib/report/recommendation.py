@@ -8,7 +8,7 @@ from qrlib.report import labels, restore_or_not
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import Comparison
 from qrlib.report.claims.evidence import Evidence, Side
-from qrlib.report.option_tables import OPTIONS, PLACES, WORDS, options, places_in_words
+from qrlib.report.option_tables import OPTIONS, PLACES, WORDS, against, options, places_in_words
 
 
 def advice(
@@ -51,13 +51,8 @@ def _better(evidence: Evidence, frame: pd.DataFrame) -> str:
     """What is clearly better than QRNet without training the classifier, in sentences; "" for nothing."""
 
     def beats(method: str, distortion: str) -> bool:
-        return all(
-            rule.judge(Comparison(Side(method, distortion), Side(rival, distortion)), evidence)[
-                "verdict"
-            ]
-            == rule.HOLDS
-            for rival in rivals
-        )
+        told = (against(evidence, Side(method, distortion), rival) for rival in rivals)
+        return all(row["verdict"] == WORDS[rule.HOLDS] for row in told)
 
     said, rivals = "", ["qrnet"]
     best = _best(evidence, frame, False)

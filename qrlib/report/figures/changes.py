@@ -121,9 +121,8 @@ def _dots(
         )
         handles, shown = axes[0].get_legend_handles_labels()
         figure.legend(handles, shown, loc="outside lower center", ncols=2, handlelength=1.2)
-        for ax in (
-            axes if len(axes) < 3 else axes[1:2]
-        ):  # of narrow panels the middle one tells for all
+        # Of three narrow panels the middle one tells for all.
+        for ax in axes if len(axes) < 3 else axes[1:2]:
             ax.set_xlabel(xlabel)
         if profile_label:
             figure.suptitle(profile_label)
