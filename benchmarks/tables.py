@@ -11,7 +11,7 @@ import pandas as pd
 
 from benchmarks.contest import OURS
 from benchmarks.results import ContestResult, Measured, Result, frame, growth_exponent
-from qrlib.report import sources
+from qrlib.report import labels, sources
 from qrlib.report.render import Rendered, grid
 
 #: Group of contests -> its title.
@@ -24,6 +24,8 @@ TITLES = {
 }
 #: Thing timed -> what a table calls it.
 _WHAT = {"epoch": "an epoch", "step": "a step", "": ""}
+#: Lightning's name of a precision -> what a table calls it.
+_PRECISIONS = {"32-true": "float32", "bf16-mixed": "bfloat16"}
 #: The space before a unit.
 _UNIT = re.compile(r"(?<=\d) (?=(s|ms|µs|MB|GB|GFLOP)\b)")
 
@@ -91,7 +93,7 @@ def machine(result: Result) -> Rendered:
         [
             "training",
             f"{chosen.size} pixels, batches of {chosen.batch} clean and as many distorted images, "
-            f"{chosen.classifier}, {chosen.images or 'all'} images of {chosen.corpus} an epoch",
+            f"{labels.classifier(chosen.classifier)}, {chosen.images or 'all'} images of {chosen.corpus} an epoch",
         ],
         ["distorting", "{} images of {} pixels a turn".format(*chosen.distort)],
         ["load before, after", f"{before}; {after}"],
@@ -99,6 +101,12 @@ def machine(result: Result) -> Rendered:
     ]
     caption = "The machine, and what ran on it."
     return table(["", "measured on"], rows, caption, _file(result, "machine"))
+
+
+def named(case: str, result: Result) -> str:
+    """A case with its classifier as people write it."""
+    classifier = result.settings.classifier
+    return case.replace(classifier, labels.classifier(classifier))
 
 
 def tables(result: Result, group: str) -> Iterator[tuple[str, Rendered]]:
@@ -114,11 +122,13 @@ def tables(result: Result, group: str) -> Iterator[tuple[str, Rendered]]:
             yield contest.case, _growth(contest, rows, _file(result, contest.case))
             continue
         for what in timed:
-            title = f"{contest.case}: {_WHAT[what]}" if what else contest.case
-            yield title, _comparison(contest, rows[rows["what"] == what], _file(result, title))
+            case = named(contest.case, result)
+            title = f"{case}: {_WHAT[what]}" if what else case
+            file = _file(result, title)
+            yield title, _comparison(contest, case, rows[rows["what"] == what], file)
 
 
-def _comparison(contest: ContestResult, rows: pd.DataFrame, file: str) -> Rendered:
+def _comparison(contest: ContestResult, case: str, rows: pd.DataFrame, file: str) -> Rendered:
     reference = contest.contestants[0].name
     lines, left_out = [], []
     for measured in (c for c in contest.contestants if not c.rate):
@@ -128,8 +138,12 @@ def _comparison(contest: ContestResult, rows: pd.DataFrame, file: str) -> Render
             continue
         difference = measured.difference
         remarks = [
-            measured.note,
-            "" if difference is None else f"difference {difference:.0e}",
+            _PRECISIONS.get(measured.note, measured.note),
+            ""
+            if difference is None
+            else f"difference {difference:.0e}"
+            if difference
+            else "same result",
             f"failed: {measured.failed}" if measured.failed else "",
         ]
         remark = "; ".join(filter(None, remarks))
@@ -138,7 +152,7 @@ def _comparison(contest: ContestResult, rows: pd.DataFrame, file: str) -> Render
         lines.append([ratio, measured.name, *_times(row), _memory(measured), prepared, remark])
     rounds = f"{int(rows['rounds'].max())} rounds" if len(rows) else "no round"
     headings = ["", "median", "middle half", "peak memory", "prepared in", "remarks"]
-    caption = f"{contest.case}: {rounds} in turns. The ratio is the median of the rounds' ratios."
+    caption = f"{case}: {rounds} in turns. The ratio is the median of the rounds' ratios."
     caption += "".join(left_out)
     return table([f"times {reference}", *headings], lines, caption, file, rows)
 
