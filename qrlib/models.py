@@ -111,7 +111,7 @@ class LearnedPower(nn.Module):
 
 #: Profiles whose weights are taken where none is named, the best first: by PSNR on four whole
 #: photographs of scikit-image, at sigma 20, 60 and 100 of noise, 2, 6 and 10 of blur, and clean.
-SHIPPED = ("caltech101", "caltech101-day", "caltech101-half", "caltech101-cpu")
+SHIPPED = ("caltech101", "caltech101-day", "caltech101-half")
 
 
 def load_qrnet(profile: str | None = None, variant: str = "qrnet", seed: int = 0) -> QRNet:

@@ -5,7 +5,7 @@ QRNet (Table 1) is fully convolutional, so it takes an image of any size at once
 one instead, each from a region that is larger by the network's reach, and gives the same numbers.
 
 The networks know what they were trained on: noise and blur as in Section IV-A, on images squashed to
-the profile's size, 64 pixels for caltech101-cpu.  A large photograph is outside of that training.
+the profile's size, 224 pixels for caltech101-day.  A large photograph is outside of that training.
 """
 
 from __future__ import annotations

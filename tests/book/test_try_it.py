@@ -60,17 +60,17 @@ def ship(folder: Path, profile: str, *names: str) -> None:
 
 def test_networks_are_listed(folders: Path) -> None:
     ship(folders, "caltech256", "qrnet-seed0")
-    ship(folders, "caltech101-cpu", "qrnet-seed0", "small_qrnet-seed0")
+    ship(folders, "caltech101-half", "qrnet-seed0", "small_qrnet-seed0")
     ship(folders, "caltech101", "qrnet-seed2", "qrnet-seed1", "mqrnet-seed0")
     found = [n.entry for n in try_it.networks("quick")]
     assert [n["key"] for n in found] == [
-        "qrnet-caltech101", "mqrnet-caltech101", "qrnet-caltech101-cpu", "qrnet-caltech256",
+        "qrnet-caltech101", "mqrnet-caltech101", "qrnet-caltech101-half", "qrnet-caltech256",
         "qrnet-quick", "recnet-quick",
     ]  # fmt: skip
     assert found[0]["record"] == "records/caltech101/record-of-qrnet-seed1.json"
     assert found[0]["side"] == 224
     assert found[0]["blurScale"] == 1
-    assert found[2]["blurScale"] == 64 / 224
+    assert found[2]["blurScale"] == 112 / 224
 
 
 def test_the_runs_of_a_profile_that_the_page_needs() -> None:

@@ -26,6 +26,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 #: Figure 6 comes last, so that its profile has all networks.
 PROFILE = coverage.with_records(part="figure6")[0].name
+TEACHER = profiles.load(PROFILE).classifier.name
 DISTORTIONS = "_executed/distortions.html"
 QUALITY, RECOVERY = (f"_executed/{PROFILE}/{name}.html" for name in ("image_quality", "recovery"))
 EXPLORERS = {
@@ -169,7 +170,10 @@ def test_restored_images_are_the_tiles_of_the_sheets(visit: Callable) -> None:
     qx.get_by_label("5", exact=True).check()
     qx.get_by_label("Restored by").select_option("RecNet (multiple)")
     assert changed(before, seen(qx.locator(".qx-tile").last))
-    for method, run in (("none", "none-vgg16"), ("recnet-multiple", "recnet-multiple-vgg16-seed0")):
+    for method, run in (
+        ("none", f"none-{TEACHER}"),
+        ("recnet-multiple", f"recnet-multiple-{TEACHER}-seed0"),
+    ):
         entry = store.read_record(PROFILE, f"evaluation-{run}")["samples"]
         case = [(c["distortion"], c["level"]) for c in entry["cases"]].index(("blur", 5))
         shown = qx.locator(f'figure[data-method="{method}"][data-case="{case}"]')
@@ -207,7 +211,7 @@ def test_restored_images_begin_with_one_that_is_won_back(visit: Callable) -> Non
     assert ["✓" in answer for answer in answers] == [True, False, True]
     image = int(qx.get_by_label("Test image").input_value())
     for tile, name in zip(
-        tiles.all()[1:], ("none-vgg16", "qrnet-multiple-vgg16-seed0"), strict=True
+        tiles.all()[1:], (f"none-{TEACHER}", f"qrnet-multiple-{TEACHER}-seed0"), strict=True
     ):
         entry = store.read_record(PROFILE, f"evaluation-{name}")["samples"]
         case = int(str(tile.get_attribute("data-case")))
@@ -283,25 +287,25 @@ def points(line: Locator) -> int:
 
 def test_learning_curves_by_measure_and_variant(recovery: Callable) -> None:
     qx = explorer(recovery(), 1)
-    record = store.read_record(PROFILE, "qrnet-multiple-vgg16-seed0")["training"]
+    record = store.read_record(PROFILE, f"qrnet-multiple-{TEACHER}-seed0")["training"]
     last = record["epochs"][-1]
     kept = str(record["best_epoch"])
     assert cells(qx, "qrnet") == [f"{last['val_quality']:.4f} (1)", kept]
     before = seen(qx.locator(".qx-panels"))
-    qx.get_by_label("Show").select_option("cross-entropy of VGG16")
-    assert cells(qx, "qrnet") == [f"{last['val_vgg16']:.4f} (1)", kept]
+    qx.get_by_label("Show").select_option(f"cross-entropy of {labels.classifier(TEACHER)}")
+    assert cells(qx, "qrnet") == [f"{last[f'val_{TEACHER}']:.4f} (1)", kept]
     assert changed(before, seen(qx.locator(".qx-panels")))
     qx.get_by_role("slider").press("Home")
-    assert cells(qx, "qrnet")[0] == f"{record['epochs'][0]['val_vgg16']:.4f} (1)"
+    assert cells(qx, "qrnet")[0] == f"{record['epochs'][0][f'val_{TEACHER}']:.4f} (1)"
     qx.get_by_label("Show").select_option("classifiers, accuracy")
-    epochs = store.read_record(PROFILE, "classifier-vgg16-seed0")["training"]["epochs"]
-    assert points(qx.locator('.qx-chart [data-series="vgg16"] .qx-line')) == len(epochs)
-    assert cells(qx, "vgg16")[0] == f"{epochs[0]['val_accuracy']:.3f} (1)"
+    epochs = store.read_record(PROFILE, f"classifier-{TEACHER}-seed0")["training"]["epochs"]
+    assert points(qx.locator(f'.qx-chart [data-series="{TEACHER}"] .qx-line')) == len(epochs)
+    assert cells(qx, TEACHER)[0] == f"{epochs[0]['val_accuracy']:.3f} (1)"
     qx.get_by_role("slider").press("End")
-    assert cells(qx, "vgg16")[0] == "–", "it stopped before another one did"
+    assert cells(qx, TEACHER)[0] == "–", "it stopped before another one did"
     assert "highest" in says(qx)
-    qx.locator('input[data-series="vgg16"]').uncheck()
-    assert qx.locator('.qx-chart [data-series="vgg16"]').count() == 0
+    qx.locator(f'input[data-series="{TEACHER}"]').uncheck()
+    assert qx.locator(f'.qx-chart [data-series="{TEACHER}"]').count() == 0
 
 
 #: The name of an axis and its ticks, as they are drawn.

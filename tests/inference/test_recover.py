@@ -32,7 +32,7 @@ def network(convs=1, seed=0):
     return QRNet(convs).eval()
 
 
-def ship(profile="caltech101-cpu", name="qrnet-seed0", convs=1, seed=0):
+def ship(profile="caltech101-half", name="qrnet-seed0", convs=1, seed=0):
     """Write a network's weights where those of a profile are looked for."""
     net = network(convs, seed)
     weights.write(net.state_dict(), paths.results(profile) / "weights" / f"{name}.safetensors")
@@ -280,20 +280,20 @@ def test_alpha_is_kept_and_colours_are_not_blended_with_it(source, mode, ending)
 
 def test_the_best_shipped_profile_is_taken(source):
     out = source.parent / "out.png"
-    with pytest.raises(QrlibError, match="no trained weights.*'caltech101-cpu'; shipped: none"):
+    with pytest.raises(QrlibError, match="no trained weights.*'caltech101-half'; shipped: none"):
         recover_file(source, out)
     ship("quick")
-    assert shipped_profile() == "caltech101-cpu"
-    ship("caltech101-cpu")
-    assert recover_file(source, out).profile == "caltech101-cpu"
+    assert shipped_profile() == "caltech101-half"
+    ship("caltech101-half")
+    assert recover_file(source, out).profile == "caltech101-half"
     cpu = out.read_bytes()
     ship("caltech101", seed=1)
     assert recover_file(source, out, overwrite=True).profile == "caltech101"
     assert out.read_bytes() != cpu
-    assert shipped_profile(seed=3) == "caltech101-cpu"
-    ship("caltech101-cpu", "recnet-noise-seed3")
+    assert shipped_profile(seed=3) == "caltech101-half"
+    ship("caltech101-half", "recnet-noise-seed3")
     report = recover_file(source, out, variant="recnet-noise", seed=3, overwrite=True)
-    assert report.profile == "caltech101-cpu"
+    assert report.profile == "caltech101-half"
     assert recover_file(source, out, profile="quick", overwrite=True).profile == "quick"
 
 
@@ -326,7 +326,7 @@ def test_command(source, capsys):
     assert main(["recover", str(source), "--out", str(out), "--tile", "48"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{out}: 71x45 pixels, 2 tiles, ")
-    assert said.endswith(" s, network of profile caltech101-cpu\n")
+    assert said.endswith(" s, network of profile caltech101-half\n")
     assert said.count("\n") == 1
     assert Image.open(out).size == (71, 45)
     assert main(["recover", str(source), "--out", str(out)]) == 2
