@@ -26,6 +26,7 @@ PAGES: dict[str, Part] = {
 CORE: dict[Part, tuple[tuple[str, str], ...]] = {
     "table2": (("qrnet", "multiple"),),
     "table4": (("end_to_end", "multiple"),),
+    "figure6": (("qrnet", "multiple"), ("mqrnet", "multiple")),
     "transfer": (("qrnet", "multiple"),),
     "losses": (("qrnet_unlabelled", "multiple"),),
     "routed": (("recnet_routed", "multiple"),),
@@ -51,11 +52,7 @@ def missing(profile: profiles.Profile, part: Part) -> list[str]:
     role = "unseen_classifier" if part == "figure6" else "classifier"
     needed = []
     for x in experiments_of(profile):
-        shown = (
-            x.variant_name == "none"
-            or (x.variant_name, x.distortions) in shown_from
-            or part == "figure6"
-        )
+        shown = x.variant_name == "none" or (x.variant_name, x.distortions) in shown_from
         if shown and role in x.judges:
             needed.append(x.judged_by(role).evaluation_run)
         elif x.variant.share and part == "sampling":  # judged on validation images, in training
