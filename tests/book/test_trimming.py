@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from docutils import nodes
 
 from qrlib.book.sphinx_ext import trimming
 
@@ -52,3 +53,16 @@ def test_no_page_asks_for_the_font_of_icons_ahead(folders):
     page.write_bytes((font + rest).encode())
     trimming.finish(app, None)
     assert page.read_bytes().decode() == rest
+
+
+def test_no_line_ends_between_a_number_and_its_unit():
+    page = nodes.document("", "")
+    sentence = nodes.paragraph("", "", nodes.Text("64.4 % of 5 images in 3 s, 5 %d, 7 sums"))
+    page += [
+        sentence,
+        nodes.literal_block("", "5 % 3"),
+        nodes.paragraph("", "", nodes.literal("", "5 % 3")),
+    ]
+    trimming.keep_units(None, page, "index")
+    assert sentence.astext() == "64.4\xa0% of 5 images in 3\xa0s, 5 %d, 7 sums"
+    assert page.astext().count("5 % 3") == 2

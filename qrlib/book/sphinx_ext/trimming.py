@@ -1,5 +1,7 @@
 """Takes out of the built pages what no reader needs: a Sphinx extension, named in `_config.yml`.
 
+A line's end between a number and its unit is such a thing too.
+
 What the theme and Sphinx put into every page, wanted or not, is three quarters of the bytes of a page.
 """
 
@@ -21,6 +23,8 @@ _SEARCH = re.compile(
 )
 _MATHJAX = re.compile(r"<script[^>]*(?:mathjax/tex-|>window\.MathJax = )[^<]*</script>\n?")
 _FORMULA = re.compile(r'class="[^"]*\bmath\b')
+#: The space between a number and its unit.
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|dB|GB|MB|ms|s)(?!\w))")
 #: Buttons of the theme, whose handlers a content policy would have to allow; `pages.js` does the same.
 _HANDLER = re.compile(r'onclick="(window\.print|toggleFullScreen)\(\)"')
 
@@ -85,8 +89,22 @@ def hide_from_search(app: Any, doctree: Any) -> None:
         app.env.metadata[page]["nosearch"] = True
 
 
+def keep_units(app: Any, doctree: Any, docname: str) -> None:
+    """No line ends between a number and its unit; code stays as it is, to be copied."""
+    from docutils import nodes
+
+    for text in list(doctree.findall(nodes.Text)):
+        if not isinstance(
+            text.parent, nodes.FixedTextElement | nodes.literal | nodes.math | nodes.raw
+        ):
+            kept = _UNIT.sub("\N{NO-BREAK SPACE}", text.astext())
+            if kept != text.astext():
+                text.parent.replace(text, nodes.Text(kept))
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("doctree-read", hide_from_search)
+    app.connect("doctree-resolved", keep_units)
     app.connect("build-finished", finish, priority=400)  # before the pages get their policy
     return {"parallel_read_safe": True, "parallel_write_safe": True}

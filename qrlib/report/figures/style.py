@@ -7,13 +7,16 @@ expression of a cell, and nothing piles up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.figure import Figure
+
+from qrlib.experiments.variants import PARTS
 
 #: rcParams of the house style.  A phone shows 7 inches on some 358 pixels, and 13 pt as 9 of them.
 STYLE: dict[Any, Any] = {
@@ -77,7 +80,7 @@ OTHER_LOOKS: dict[str, dict[str, Any]] = {
     **{name: _RESNET for name in ("resnet50", "small_resnet")},
 }
 _COLORS = ("#CC79A7", "#56B4E9", "#D55E00", "#009E73", "#E69F00", "#0072B2", "#4d4d4d")
-_MARKERS = "vsXD^oP"
+_MARKERS = "vsXD^oP<>"
 
 
 def set_style() -> None:
@@ -103,16 +106,29 @@ def canvas(
 def looks_of(methods: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Colour, marker and dashes of each method; no two have colour and marker alike.
 
-    One of `LOOKS` or `OTHER_LOOKS` has its look wherever it is shown; of the rest each takes the next
-    that is free.
+    A network has its look wherever it is shown; of what is no network each takes the next that is free.
     """
-    known = LOOKS | OTHER_LOOKS
-    taken = {(look["color"], look["marker"]) for look in known.values()}
-    # Along diagonals, so that neighbours differ in colour and in marker.
+    shown = list(dict.fromkeys(methods))
+    own = _looks_of_networks()
+    taken = LOOKS | OTHER_LOOKS | {method: own[method] for method in shown if method in own}
+    spare = _spare(taken.values())
+    return {method: own.get(method) or next(spare) for method in shown}
+
+
+@functools.cache
+def _looks_of_networks() -> dict[str, dict[str, Any]]:
+    """Of `LOOKS` and `OTHER_LOOKS`, and of each network that has none there."""
+    looks = LOOKS | OTHER_LOOKS
+    spare = _spare(looks.values())
+    named = (f"{variant}-{kind}" for part in PARTS.values() for variant, kind in part)
+    return looks | {name: next(spare) for name in dict.fromkeys(named) if name not in looks}
+
+
+def _spare(looks: Iterable[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Looks beside these, along diagonals, so that neighbours differ in colour and in marker."""
+    taken = {(look["color"], look["marker"]) for look in looks}
     count = len(_COLORS)
-    pairs = ((_COLORS[k % count], _MARKERS[(k + k // count) % count]) for k in range(count**2))
-    spare = (
-        {"color": color, "marker": marker, "linestyle": ("--", "-.", "-")[i % 3]}
-        for i, (color, marker) in enumerate(pair for pair in pairs if pair not in taken)
-    )
-    return {method: known.get(method) or next(spare) for method in dict.fromkeys(methods)}
+    steps = range(count * len(_MARKERS))
+    pairs = ((_COLORS[k % count], _MARKERS[(k + k // count) % len(_MARKERS)]) for k in steps)
+    for i, (color, marker) in enumerate(pair for pair in pairs if pair not in taken):
+        yield {"color": color, "marker": marker, "linestyle": ("--", "-.", "-")[i % 3]}
