@@ -132,13 +132,20 @@ def _joined(outputs: Iterable[Any]) -> list[Any]:
 
 
 def assemble(names: list[str]) -> None:
-    """Copy executed training notebooks and records of some profiles to where the book reads them."""
+    """Copy executed training notebooks and records of some profiles to where the book reads them.
+
+    The pages of profiles that have no records any more go.
+    """
     names = [profiles.check_name(name) for name in names]
-    records = paths.root() / "book" / "_executed" / "_files" / "records"
+    executed = paths.root() / "book" / "_executed"
+    for pages in files.visible(executed, "*"):
+        if pages.is_dir() and pages.name not in {"_files", *names, *coverage.recorded()}:
+            shutil.rmtree(pages)
+    records = executed / "_files" / "records"
     shutil.rmtree(records, ignore_errors=True)
     for name in names:
         shutil.copytree(paths.results(name) / "records", records / name)
-        target = paths.root() / "book" / "_executed" / name
+        target = executed / name
         target.mkdir(parents=True, exist_ok=True)
         wanted = {p.name: p for p in files.visible(paths.results(name) / "notebooks", "*.ipynb")}
         for old in target.glob("*.ipynb"):

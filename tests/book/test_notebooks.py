@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import io
+import shutil
 
 import nbformat
 import numpy as np
 import pytest
 from PIL import Image
+from support.project import ROOT
 
 from qrlib.book import notebooks
 from qrlib.report.data_uris import encode_image
+from qrlib.utils import paths
 
 
 def executed():
@@ -65,3 +68,14 @@ def test_large_images_in_figures_become_webp_and_small_ones_stay():
     uri = large.split('"')[1]
     with Image.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as picture:
         assert (picture.format, picture.size) == ("WEBP", (notebooks.LARGE, notebooks.LARGE))
+
+
+def test_pages_of_a_profile_without_records_go(folders, monkeypatch):
+    monkeypatch.setenv("QRLIB_ROOT", str(folders))
+    shutil.copytree(ROOT / "profiles", folders / "profiles")
+    executed = folders / "book" / "_executed"
+    for name in ("gone", "smoke", "_files"):
+        (executed / name).mkdir(parents=True)
+    (paths.results("smoke") / "records").mkdir(parents=True)
+    notebooks.assemble(["smoke"])
+    assert sorted(path.name for path in executed.iterdir()) == ["_files", "smoke"]

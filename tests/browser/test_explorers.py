@@ -189,10 +189,14 @@ def test_restored_images_are_the_tiles_of_the_sheets(visit: Callable) -> None:
 def assert_shows(part: Locator, entry: dict[str, Any], image: int, case: int) -> None:
     """Of all tiles of a sheet, the one that is seen is the nearest."""
     tiles = samples.read_sheet(entry, paths.results(PROFILE))
-    pixels = Image.fromarray((seen(part) * 255).astype(np.uint8))
-    size = tiles[0][0].shape[:2]
-    small = np.asarray(pixels.resize(size, Image.Resampling.BOX), np.float32) / 255
-    far = [[np.abs(tile - small).mean() for tile in row] for row in tiles]
+    shown = seen(part)
+
+    def distance(tile: np.ndarray) -> float:
+        pixels = Image.fromarray((tile * 255).astype(np.uint8))
+        drawn = pixels.resize(shown.shape[1::-1], Image.Resampling.BILINEAR)
+        return float(np.abs(np.asarray(drawn, np.float32) / 255 - shown).mean())
+
+    far = [[distance(tile) for tile in row] for row in tiles]
     assert np.unravel_index(np.argmin(far), np.shape(far)) == (image, case)
     assert np.min(far) < 0.08  # noise, drawn at another size, differs a little
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from qrlib.utils.errors import QrlibError
 
 #: Bytes of one method's sheet in a page; a larger one is compressed again.
 MOST = 500_000
+#: Of WebP; the best with which it is small enough is taken.
+QUALITIES = range(20, 95, 5)
 
 
 class Recovered(Explorer):
@@ -100,4 +103,9 @@ def _sheet(entry: dict[str, Any], profile: Profile) -> str:
     if len(content) <= MOST:
         return data_uri(content, "image/webp")
     sheet = np.concatenate([np.concatenate(row, axis=1) for row in tiles])
-    return encode_image(sheet, "webp", quality=max(20, 75 * MOST // len(content)), method=6)
+
+    def compressed(quality: int) -> str:
+        return encode_image(sheet, "webp", quality=quality, method=6)
+
+    larger = bisect.bisect(QUALITIES, MOST, key=lambda quality: len(compressed(quality)) * 3 // 4)
+    return compressed(QUALITIES[max(0, larger - 1)])
