@@ -7,13 +7,23 @@ from docutils import nodes
 
 from qrlib.book.sphinx_ext import trimming
 
+
+def building(folder, *pages):
+    """What Sphinx hands over when it has built some pages."""
+    return SimpleNamespace(
+        outdir=str(folder),
+        builder=SimpleNamespace(format="html"),
+        env=SimpleNamespace(found_docs=set(pages)),
+    )
+
+
 #: The theme's, on Python 3.10 the second.
 SCRIPTS = ["scripts/fontawesome.js", "vendor/fontawesome/6.5.2/js/all.min.js"]
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_the_script_of_icons_is_emptied_whatever_became_of_the_build(folders, name):
-    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
+    app = building(folders)
     trimming.finish(app, None)
     script = folders / "_static" / name
     script.parent.mkdir(parents=True)
@@ -35,7 +45,7 @@ def test_what_only_some_pages_need_is_there_alone():
 
 
 def test_maps_are_not_shipped(folders):
-    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
+    app = building(folders)
     script = folders / "_static" / "scripts" / "theme.js"
     script.parent.mkdir(parents=True)
     for file in (script, script.with_suffix(".js.map")):
@@ -45,7 +55,7 @@ def test_maps_are_not_shipped(folders):
 
 
 def test_no_page_asks_for_the_font_of_icons_ahead(folders):
-    app = SimpleNamespace(outdir=str(folders), builder=SimpleNamespace(format="html"))
+    app = building(folders)
     page = folders / "api" / "page.html"
     page.parent.mkdir()
     rest = '  <link rel="preload" as="script" href="a.js" />\r\né'
@@ -66,3 +76,12 @@ def test_no_line_ends_between_a_number_and_its_unit():
     trimming.keep_units(None, page, "index")
     assert sentence.astext() == "64.4\xa0% of 5 images in 3\xa0s, 5 %d, 7 sums"
     assert page.astext().count("5 % 3") == 2
+
+
+def test_a_page_of_an_earlier_build_goes(folders):
+    for page in ("_executed/gone/recovery", "_executed/quick/recovery", "search"):
+        (folders / page).parent.mkdir(parents=True, exist_ok=True)
+        (folders / page).with_suffix(".html").touch()
+    trimming.finish(building(folders, "_executed/quick/recovery"), None)
+    left = {page.relative_to(folders).as_posix() for page in folders.rglob("*.html")}
+    assert left == {"_executed/quick/recovery.html", "search.html"}

@@ -193,7 +193,7 @@ def assert_shows(part: Locator, entry: dict[str, Any], image: int, case: int) ->
 
     def distance(tile: np.ndarray) -> float:
         pixels = Image.fromarray((tile * 255).astype(np.uint8))
-        drawn = pixels.resize(shown.shape[1::-1], Image.Resampling.BILINEAR)
+        drawn = pixels.resize(shown.shape[1::-1], Image.Resampling.NEAREST)
         return float(np.abs(np.asarray(drawn, np.float32) / 255 - shown).mean())
 
     far = [[distance(tile) for tile in row] for row in tiles]

@@ -63,6 +63,10 @@ def finish(app: Any, exception: Exception | None) -> None:
         return
     for unused in (*static.rglob("*.map"), *static.glob("*macros.html")):
         unused.unlink()
+    executed = Path(app.outdir) / "_executed"
+    for page in executed.rglob("*.html"):
+        if page.relative_to(app.outdir).with_suffix("").as_posix() not in app.env.found_docs:
+            page.unlink()  # of an earlier build
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_bytes().decode()
         trimmed = trim(text, search=page.name == "search.html")
