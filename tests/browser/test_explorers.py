@@ -198,7 +198,7 @@ def assert_shows(part: Locator, entry: dict[str, Any], image: int, case: int) ->
 
     far = [[distance(tile) for tile in row] for row in tiles]
     assert np.unravel_index(np.argmin(far), np.shape(far)) == (image, case)
-    assert np.min(far) < 0.08  # noise, drawn at another size, differs a little
+    assert np.min(far) < 0.15  # noise, drawn at another size, differs; another image by more
 
 
 def test_restored_images_begin_with_one_that_is_won_back(visit: Callable) -> None:
