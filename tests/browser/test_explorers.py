@@ -299,7 +299,16 @@ def test_learning_curves_by_measure_and_variant(recovery: Callable) -> None:
     qx.get_by_label("Show").select_option(f"cross-entropy of {labels.classifier(TEACHER)}")
     assert cells(qx, "qrnet") == [f"{last[f'val_{TEACHER}']:.4f} (1)", kept]
     assert changed(before, seen(qx.locator(".qx-panels")))
-    qx.get_by_role("slider").press("Home")
+    slider = qx.get_by_role("slider")
+    for view in ("pretraining on clean images, L1", "classifiers, accuracy"):
+        qx.get_by_label("Show").select_option(view)
+        epoch = f"{int(slider.input_value()) + 1} of {int(slider.get_attribute('max') or 0) + 1}"
+        assert (
+            qx.locator(".qx-value").inner_text() == slider.get_attribute("aria-valuetext") == epoch
+        )
+        assert f"Epoch {epoch.split()[0]}:" in says(qx)
+    qx.get_by_label("Show").select_option(f"cross-entropy of {labels.classifier(TEACHER)}")
+    slider.press("Home")
     assert cells(qx, "qrnet")[0] == f"{record['epochs'][0][f'val_{TEACHER}']:.4f} (1)"
     qx.get_by_label("Show").select_option("classifiers, accuracy")
     epochs = store.read_record(PROFILE, f"classifier-{TEACHER}-seed0")["training"]["epochs"]

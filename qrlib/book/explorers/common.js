@@ -76,13 +76,18 @@ function slider(state, name, label, min, max, text) {
     input: () => state.set(name, Number(input.value)),
   });
   const shown = h("span", { class: "qx-value" });
-  state.watch([name], () => {
-    input.value = state.get(name);
+  const draw = () => {
+    input.value = state.get(name); // no further than its end
     shown.textContent = text(state.get(name));
     input.setAttribute("aria-valuetext", shown.textContent);
-  });
+  };
+  state.watch([name], draw);
   const row = h("label", { class: "qx-control qx-slider" }, h("span", {}, label, " ", shown), input);
-  row.range = (least, most) => { input.min = least; input.max = most; };
+  row.range = (least, most) => {
+    input.min = least;
+    input.max = most;
+    draw();
+  };
   return row;
 }
 

@@ -105,7 +105,10 @@ def _dots(
     kinds = [kind for kind in panels if kind in set(frame["distortion"])]
     # Dots that share a line stand below each other.
     step = 0.25 if frame.duplicated([line_of, "distortion"]).any() else 0.0
-    size = (7.0, 1.7 + 0.22 * (1 + (len(titles) if step else 0.5)) * len(keys))
+    written = ["\n".join(textwrap.wrap(name, 22)) for name in names.values()]
+    each = 0.22 * (1 + (len(titles) if step else 0.5))
+    each = max(each, 0.46) if any("\n" in name for name in written) else each
+    size = (7.0, 1.7 + each * len(keys))
     with canvas(1, len(kinds), size, sharex=True, sharey=True) as (figure, (axes,)):
         for ax, kind in zip(axes, kinds, strict=True):
             ax.axvline(middle, color="black", linewidth=1.2)
@@ -115,10 +118,8 @@ def _dots(
                 look = looks[key] | {"linestyle": "none", "elinewidth": 1.5}
                 ax.errorbar(rows[column], y, xerr=rows["standard_error"], label=title, **look)
             ax.set(title=panels[kind], ylim=(len(keys) - 0.5, -0.5))
-            ax.locator_params(axis="x", nbins=4)
-        axes[0].set_yticks(
-            range(len(keys)), ["\n".join(textwrap.wrap(name, 22)) for name in names.values()]
-        )
+            ax.locator_params(axis="x", nbins=4 if len(kinds) < 3 else 3)
+        axes[0].set_yticks(range(len(keys)), written)
         handles, shown = axes[0].get_legend_handles_labels()
         figure.legend(handles, shown, loc="outside lower center", ncols=2, handlelength=1.2)
         # Of three narrow panels the middle one tells for all.
