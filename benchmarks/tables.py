@@ -139,11 +139,8 @@ def _comparison(contest: ContestResult, case: str, rows: pd.DataFrame, file: str
         difference = measured.difference
         remarks = [
             _PRECISIONS.get(measured.note, measured.note),
-            ""
-            if difference is None
-            else f"difference {difference:.0e}"
-            if difference
-            else "same result",
+            "same result" if difference == 0 else "",
+            f"difference {difference:.0e}" if difference else "",
             f"failed: {measured.failed}" if measured.failed else "",
         ]
         remark = "; ".join(filter(None, remarks))

@@ -153,10 +153,10 @@ def _first_sentences(doctree: Any, most: int = 220) -> str:
 
 
 def add_source(app: Any, exception: Exception | None) -> None:
-    """Where no address leads to the code, it comes with the book, without executed notebooks."""
+    """Where no address leads to the code, it comes with the book, without what only reruns need."""
     if exception is None and app.builder.format == "html" and launch_buttons.repository() is None:
         target = str(Path(app.outdir) / SOURCE)
-        left_out = [":(exclude)results/*/notebooks", ":(exclude)results/*/samples"]
+        left_out = [f":(exclude)results/*/{kind}" for kind in ("notebooks", "runs", "samples")]
         _git("archive", "--format=zip", "-o", target, "HEAD", "--", ".", *left_out)
 
 
