@@ -38,8 +38,8 @@ def table(
 
     Returns:
         One lambda a row, falling: weight (lambda), restorer, val_quality (L1, mean over pixels and
-        channels), val_classification (cross-entropy), val_loss (quality + lambda * classification,
-        which is not comparable between rows), best_epochs (one a seed), noise, blur, average (test
+        channels), val_classification (cross-entropy), val_accuracy (clean and distorted images alike),
+        val_loss (quality + lambda * classification, which is not comparable between rows), best_epochs (one a seed), noise, blur, average (test
         accuracies), noise_values, blur_values, average_values (one a seed), seeds (the seeds
         themselves), n (test images), profile, records (of the trainings and of the evaluations).
         Standard errors: val_quality_error and val_classification_error (of seeds, NaN for one),
@@ -97,23 +97,24 @@ def _best(record: Mapping[str, Any], classifier: str) -> dict[str, float]:
         "epoch": best["epoch"],
         "val_quality": best["val_quality"],
         "val_classification": best[f"val_{classifier}"],
+        "val_accuracy": best[f"val_{classifier}_accuracy"],
         "val_loss": best["val_loss"],
     }
 
 
 def render(table: pd.DataFrame, file: str, *, up: str = sources.OF_ALL) -> Rendered:
     """A frame of `table` for reading; `file` and `up` as in `qrlib.report.sources.line`."""
-    headings = ["lambda", "validation, L1", "validation, cross-entropy"]
+    headings = ["lambda", "validation, L1", "validation, cross-entropy", "validation, accuracy"]
     headings += ["accuracy, noise", "accuracy, blur", "accuracy, average"]
+    shown = ("val_classification", "val_accuracy", "noise", "blur", "average")
     rows = [
-        [f"{row['weight']:g}", f"{row['val_quality']:.4f}", f"{row['val_classification']:.3f}"]
-        + [f"{row[kind]:.3f}" for kind in ("noise", "blur", "average")]
+        [f"{row['weight']:g}", f"{row['val_quality']:.4f}", *(f"{row[key]:.3f}" for key in shown)]
         for row in table.to_dict("records")
     ]
     seeds = table["seeds"].iloc[0]
     caption = (
-        f"{'Means over' if len(seeds) > 1 else 'From'} {labels.seeds(seeds)}. Losses are those of the "
-        f"kept epoch on the validation images, accuracies those of {table['n'].iloc[0]} test images. "
+        f"{'Means over' if len(seeds) > 1 else 'From'} {labels.seeds(seeds)}. *validation*: the kept epoch "
+        f"on validation images, clean and distorted alike; the rest: {table['n'].iloc[0]} test images. "
         "The paper prints no numbers."
     )
     return grid(headings, rows, caption, file, data=table, up=up)

@@ -57,7 +57,7 @@ def _better(evidence: Evidence, frame: pd.DataFrame) -> str:
     said, rivals = "", ["qrnet"]
     best = _best(evidence, frame, False)
     if best is not None and (where := [d for d in labels.DISTORTIONS if beats(best, d)]):
-        said += f" Better under {labels.joined(where)}: {labels.method(best)}."
+        said += f" {labels.method(best)}, named above, is better under {labels.joined(where)}."
         rivals.append(best)
     with_level = {option.method for option in OPTIONS if option.only}
     told = frame[frame["told"] & ~frame["learns"]]
@@ -67,7 +67,7 @@ def _better(evidence: Evidence, frame: pd.DataFrame) -> str:
             if not beats(method, distortion):
                 continue
             known = "the distortion" + " and its level" * (method in with_level)
-            said += f" Better under {distortion}, if you know {known}: {labels.method(method)}."
+            said += f" If you know {known}, {labels.method(method)} is better under {distortion}."
     return said
 
 

@@ -32,6 +32,7 @@ def test_table_by_hand():
     assert list(found["seeds"]) == [(0,)] * 3
     assert list(found["val_quality"]) == pytest.approx([0.05, 0.04, 0.03])
     assert list(found["val_classification"]) == pytest.approx([1.4, 1.5, 1.9])
+    assert list(found["val_accuracy"]) == [0.9] * 3
     assert list(found["val_loss"]) == pytest.approx([0.19, 0.055, 0.0319])
     assert list(found["noise"]) == pytest.approx([0.78, 0.8, 0.79])
     assert list(found["average"]) == pytest.approx([0.75, 0.75, 0.70])
@@ -79,6 +80,6 @@ def test_other_restorers_are_no_part_of_it():
 
 def test_rendered():
     text = unpadded(lambda_sweep.render(lambda_sweep.table(results(), records()), "lambda-quick"))
-    assert "| 0.1 | 0.0500 | 1.400 | 0.780 | 0.720 | 0.750 |" in text
+    assert "| 0.1 | 0.0500 | 1.400 | 0.900 | 0.780 | 0.720 | 0.750 |" in text
     assert "From seed 0. " in text
     assert "400 test images" in text

@@ -67,9 +67,8 @@ def test_advice_names_the_best_that_needs_no_telling_and_where_it_harms(evidence
     assert "Then put RecNet (multiple) in front of it." in leave, "QRNet harms blurred images here"
     assert harm.endswith(
         "harm on clean images and blur of σ = 2, 6 and 8. It makes no clear difference on blur of σ = 10. "
-        "Better under blur: RecNet (multiple). Better under noise, if you know the distortion: RecNet (single). "
-        "Better under blur, if you know the "
-        "distortion: RecNet (single)."
+        "RecNet (multiple), named above, is better under blur. If you know the distortion, RecNet (single) is "
+        "better under noise. If you know the distortion, RecNet (single) is better under blur."
     )
     assert "Simpler:" not in train
     short = [
