@@ -4,7 +4,8 @@
 #   docker run --rm -v "$PWD/out:/qrlib/_build" qrlib                    # make book, into out/html
 #   docker run --rm qrlib make test
 #   docker build --build-arg DEVICE=cuda -t qrlib:cuda .
-#   docker run --rm --gpus all -v /data:/data -e QRLIB_DATA=/data qrlib:cuda make profile PROFILE=caltech101
+#   docker run --rm --gpus all -v /data:/data -v "$PWD/out:/out" -e QRLIB_DATA=/data \
+#       -e QRLIB_RESULTS=/out/results -e QRLIB_RUNS=/out/runs qrlib:cuda make profile PROFILE=caltech101
 #
 # The locked wheels of torch bring CUDA with them and run without it too: what differs is only what the
 # container asks its host for.

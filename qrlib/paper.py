@@ -7,8 +7,8 @@ so there is nothing of theirs here: no value is read off a picture.
 Where the paper's own arithmetic is off: of the seventeen averages it prints, one is not the mean
 of its two rows to rounding.  Table 2, Caltech101, RecNet (multiple) prints 0.694, and its rows
 0.819 and 0.571 have the mean 0.695.  Cutting digits off instead of rounding would explain it, but
-then 0.434 (Table 2) and 0.474 (Table 4), which are rounded up, would be wrong.  `averages` checks
-all of them; `TABLE2` keeps the value as printed.
+then 0.434 (Table 2) and 0.474 (Table 4), which are rounded up, would be wrong.  `tests/test_paper.py`
+checks all of them; `TABLE2` keeps the value as printed.
 """
 
 from __future__ import annotations
