@@ -77,8 +77,9 @@ def parameters(x):
 
 
 def settings(kind, x, *code):
-    """What makes a job outdated besides its inputs: settings and code."""
-    return provenance.config_hash([x.config(kind), *map(plan.code_hash, code)])
+    """What makes a job outdated besides its inputs: settings, of training and of evaluation, and code."""
+    judged = [x.judged_by(role).config("evaluation") for role in x.judges]
+    return provenance.config_hash([x.config(kind), judged, x.evaluated_on, *map(plan.code_hash, code)])
 
 
 # If only the evaluation changed, the job finds its network trained and evaluates it again.

@@ -145,7 +145,8 @@ def _run(arguments: argparse.Namespace) -> int:
             else:
                 tempfile.tempdir = environment.temporary_folder()
                 records = headless.run(arguments.profile, arguments.runs)
-                print(f"{len(records)} records in results/{arguments.profile}/records")
+                folder = paths.below_root(paths.results(arguments.profile) / "records")
+                print(f"{len(set(records))} records in {folder}")
         case "recover":
             from qrlib.inference.recover import recover_file
 

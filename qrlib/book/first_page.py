@@ -161,7 +161,7 @@ def answer(
     said = verdicts.set_index("id")["verdict"]
     cells = table.set_index(["row", "column"])
     gains = " ".join(
-        _gain(cells, distortion, said[f"qrnet-beats-none-{distortion}"], profile.comparable)
+        _gain(cells, distortion, said[f"qrnet-beats-none-{distortion}"], profile)
         for distortion in DISTORTIONS
     )
     start = (
@@ -183,14 +183,15 @@ def answer(
     )
 
 
-def _gain(cells: pd.DataFrame, distortion: str, verdict: str, comparable: bool) -> str:
+def _gain(cells: pd.DataFrame, distortion: str, verdict: str, profile: profiles.Profile) -> str:
     """What QRNet gains, and where it may be compared, what it gains in print."""
     none, qrnet = (cells.loc[(distortion, method)] for method in ("none", "qrnet"))
     answers = {rule.HOLDS: "Yes", rule.FAILS: "No", rule.CLOSE: "Too close to call"}
     gain = f"{100 * (qrnet.ours - none.ours):+.1f} points".replace("-", "−")
-    printed = f" (paper: {100 * (qrnet.paper - none.paper):+.1f})" if comparable else ""
+    printed = f" (paper: {100 * (qrnet.paper - none.paper):+.1f})" if profile.comparable else ""
+    classifier = labels.classifier(profile.classifier.name)
     return (
-        f"**{answers.get(verdict, 'Not judged')} under {distortion}**: VGG16 goes from "
+        f"**{answers.get(verdict, 'Not judged')} under {distortion}**: {classifier} goes from "
         f"{_percent(none.ours)} to {_percent(qrnet.ours)}, {gain}{printed}."
     )
 

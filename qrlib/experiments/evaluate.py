@@ -16,7 +16,7 @@ import torch
 from qrlib import classifiers, data, distortions, evaluation, weights
 from qrlib.experiments import conventions, latency, plan, samples, train
 from qrlib.experiments.plan import Experiment
-from qrlib.records import per_image, store, uncertainty
+from qrlib.records import per_image, provenance, store, uncertainty
 from qrlib.training.detector import Routed, RoutedClassifier, shares_found
 from qrlib.training.device import device_name
 from qrlib.utils import paths
@@ -44,8 +44,9 @@ def evaluate(
     networks = {role: judges[role] for role in experiment.judges}
     keep, shared = None, plan.shown_to_others(experiment)
     if not experiment.variant.classical:  # which has no weights to be told apart by
-        of = f"{plan.code_hash('evaluation')[:8]}-{splits.manifest_hash[:8]}"
-        keep = paths.runs(profile.name) / "evaluations" / of
+        code = ("evaluation", "detector") if experiment.variant.routes else ("evaluation",)
+        of = [*map(plan.code_hash, code), splits.manifest_hash, torch.__version__]
+        keep = paths.runs(profile.name) / "evaluations" / provenance.config_hash(of)
         # One of its own where it goes at the end: another classifier's may be at work.
         keep /= experiment.shown_by if shared else experiment.evaluation_run
     started = time.monotonic()
@@ -68,16 +69,15 @@ def evaluate(
     for row in measured:
         known = {column: row.pop(column) for column in evaluation.KNOWN if column in row}
         row |= per_image.pack(row.pop("each"), row["metric"], **known)
+    if experiment.variant.classical or isinstance(restorer, Routed):
+        # Clean images that it leaves as they are have no PSNR, nor has their mean.
+        measured = [row for row in measured if (row["metric"], row["level"]) != ("psnr", 0)]
     router = restorer if isinstance(restorer, Routed) else judges.get("classifier")
     if isinstance(router, (Routed, RoutedClassifier)):
         every = [distortions.CLEAN, *cases]
         batch = profile.evaluation_batch
         shares = shares_found(router.detector, splits.test, every, batch_size=batch)
         found = {(case.kind, case.level): share for case, share in zip(every, shares, strict=True)}
-        if (
-            restorer is not None
-        ):  # clean images that it left as they are have no PSNR, nor has their mean
-            measured = [row for row in measured if (row["metric"], row["level"]) != ("psnr", 0)]
         for row in measured:
             if row["metric"] == "accuracy":
                 row["found"] = found[row["distortion"], row["level"]]

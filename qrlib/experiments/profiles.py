@@ -8,7 +8,7 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from qrlib.experiments.settings import NAME, ROLES, Profile
 from qrlib.records import provenance
@@ -62,17 +62,22 @@ def load(
         group, setting = _group(config, key)
         group[setting] = value
     changed = _build(config, "overrides")
-    before, after = (
-        {key: group.get(setting) for key in changes for group, setting in [_group(settings, key)]}
-        for settings in (profile.model_dump(), changed.model_dump())
-    )
-    effective = {key: after[key] for key in changes if after[key] != before[key]}
+    after = {key: _value(changed, key) for key in changes}
+    effective = {key: after[key] for key in changes if after[key] != _value(profile, key)}
     if not effective:
         return profile
     said = ", ".join(f"{key}={value}" for key, value in effective.items())
     own = {"name": f"{name}+{provenance.config_hash(effective)[:8]}", "comparable": False}
     own["label"] = f"{changed.label}, changed: {said}"
     return changed.model_copy(update=own)
+
+
+def _value(profile: Profile, key: str) -> Any:
+    """The setting of a dotted name; None of a group that the profile does not have."""
+    found: Any = profile
+    for name in key.split("."):
+        found = getattr(found, name, None)
+    return found.model_dump() if isinstance(found, BaseModel) else found
 
 
 def _with_classifier(profile: Profile, name: str) -> dict[str, Any]:

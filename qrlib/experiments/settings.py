@@ -60,7 +60,7 @@ class Data(Settings):
 
     dataset: str
     image_size: Count
-    resize: str = "squash"
+    resize: Literal["squash", "nearest", "crop"] = "squash"
     split_seed: Seed = 0
     classes: Count | None = None
     per_class: Count | None = None
@@ -85,7 +85,7 @@ class Classifier(Settings):
 
     name: str = Field(pattern=f"^{NAME}$")
     weights: str | None = "imagenet"
-    trainable: str = "fully_connected"
+    trainable: Literal["fully_connected", "all"] = "fully_connected"
     head_width: Count = 4096
     input_size: Count | None = None
     epochs: Count = 200

@@ -201,7 +201,7 @@ def _pages(image: Image.Image) -> int:
 def _equal(values: np.ndarray, key: tuple[int, ...], bits: int) -> np.ndarray:
     """Which pixels, (H, W) or (H, W, 3) as Pillow decodes them, have a value that a PNG names."""
     if len(key) == 3:
-        return (values == np.array(key) // (257 if bits == 16 else 1)).all(-1)
+        return (values == np.array(key) // (256 if bits == 16 else 1)).all(-1)
     return values == (key[0] * 255 // (2**bits - 1) if bits < 8 else key[0])
 
 
@@ -254,7 +254,8 @@ def check_format(photo: Photo, target: str | Path) -> None:
     """Refuse a format that cannot hold the photograph.
 
     Raises:
-        QrlibError: transparency in JPEG, or sides longer than JPEG or WebP allow.
+        QrlibError: transparency in JPEG, sides longer than JPEG or WebP allow, or in WebP a grey photograph
+            with a colour profile.
     """
     name = FORMATS[Path(target).suffix.lower()]
     height, width = photo.pixels.shape[:2]
@@ -267,6 +268,10 @@ def check_format(photo: Photo, target: str | Path) -> None:
     if name == "JPEG" and photo.alpha is not None and photo.alpha.min() < 255:
         raise QrlibError(
             "the photograph has transparent parts, which JPEG cannot hold; write .png, .webp or .tif"
+        )
+    if name == "WEBP" and photo.icc_profile and photo.pixels.ndim == 2:  # which it stores as RGB
+        raise QrlibError(
+            "the photograph is grey with a colour profile, which WebP cannot hold; write .png, .jpg or .tif"
         )
 
 

@@ -54,6 +54,6 @@ def recognise(image: Tensor, count: int = 3) -> list[tuple[str, float]]:
     return [(names[i], c) for c, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
 
 
-def export(*, half: bool = True) -> onnx.ModelProto:
-    """The classifier as an ONNX model; `half` stores its weights as float16, in 9 MB."""
-    return onnx_export.export_classifier(classifier(), None, half=half)
+def export() -> onnx.ModelProto:
+    """The classifier as an ONNX model; its weights are float16, in 9 MB."""
+    return onnx_export.export_classifier(classifier(), None, half=True)

@@ -31,6 +31,13 @@ def pack(each: np.ndarray, metric: str, **known: np.ndarray) -> dict[str, str]:
     }
 
 
+def unpack(text: str, n: int, metric: str) -> np.ndarray:
+    """The (n,) values of `metric` that `pack` kept; of "accuracy", truth values."""
+    if metric == "accuracy":
+        return unpack_truth(text, n)
+    return unpack_values(text, n, metric)
+
+
 def pack_truth(right: np.ndarray) -> str:
     """Hexadecimal digits of (N,) truth values, eight to a byte, the first image in the highest bit.
 

@@ -39,9 +39,10 @@ def table(
     Returns:
         One lambda a row, falling: weight (lambda), restorer, val_quality (L1, mean over pixels and
         channels), val_classification (cross-entropy), val_accuracy (clean and distorted images alike),
-        val_loss (quality + lambda * classification, which is not comparable between rows), best_epochs (one a seed), noise, blur, average (test
-        accuracies), noise_values, blur_values, average_values (one a seed), seeds (the seeds
-        themselves), n (test images), profile, records (of the trainings and of the evaluations).
+        val_loss (quality + lambda * classification, which is not comparable between rows), best_epochs
+        (one a seed), noise, blur, average (test accuracies), noise_values, blur_values, average_values
+        (one a seed), seeds (the seeds themselves), n (test images), profile, records (of the trainings
+        and of the evaluations).
         Standard errors: val_quality_error and val_classification_error (of seeds, NaN for one),
         noise_error, blur_error and average_error (of test images, and of seeds).
 

@@ -28,20 +28,20 @@ GATES = {
 _CASE = ["profile", "dataset", "classifier", "distortion", "level"]
 
 
-def with_gate(results: pd.DataFrame, restorer: str = "qrnet-multiple") -> pd.DataFrame:
-    """Results with the accuracies of a gate: each image is restored if the classifier is then surer.
+def with_gate(results: pd.DataFrame) -> pd.DataFrame:
+    """Results with the accuracies of a gate: QRNet restores each image of which the classifier is then surer.
 
     Surer is: the probability of its answer is higher.  The gate needs no label and no clean image; it
     costs a second pass through the classifier.
 
     Returns:
-        The frame, which has its images, and a row of `GATED` for each accuracy of `restorer` whose record keeps the
+        The frame, which has its images, and a row of `GATED` for each accuracy of QRNet whose record keeps the
         confidences, and that of "none" too.
     """
     known = results[(results["metric"] == "accuracy") & results["confidence"].notna()]
     raw = known[known["restorer"] == "none"].set_index(_CASE)
     rows = []
-    for row in known[known["restorer"] == restorer].to_dict("records"):
+    for row in known[known["restorer"] == "qrnet-multiple"].to_dict("records"):
         if (case := tuple(row[key] for key in _CASE)) not in raw.index:
             continue
         n = row["n"]

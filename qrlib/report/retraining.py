@@ -240,9 +240,7 @@ def render_table(
     return render.grid(headings, rows, caption, file, data=frame, up=up)
 
 
-def render_strengths(
-    frame: pd.DataFrame, file: str, *, up: str = sources.OF_ALL
-) -> render.Rendered:
+def render_strengths(frame: pd.DataFrame, file: str) -> render.Rendered:
     """A frame of `at_its_strengths` for reading: ours, and FG-NIC's beside it in brackets."""
     rows = []
     for (trained, tested), cells in frame.groupby(["trained", "tested"], sort=False):
@@ -260,4 +258,4 @@ def render_strengths(
     )
     strengths = frame["strength"].unique()
     headings = ["trained on", "tested on", *(f"σ = {strength:g}" for strength in strengths)]
-    return render.grid(headings, rows, caption, file, data=frame, up=up)
+    return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)

@@ -112,7 +112,7 @@ def _beside_paper(
 def _error(metric: str, shares: Sequence[float], n: int, means: Iterable[float]) -> float:
     """One standard error of a mean over levels and seeds: of the test images, of the seeds, of both.
 
-    Records hold no spread of PSNR and SSIM over images: of these it is that of seeds, NaN for one.
+    Of PSNR and SSIM it is that of seeds alone, NaN for one.
     """
     over_seeds = standard_error_over_seeds(list(means))
     if metric != "accuracy":

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import torch
 
+from qrlib.utils.errors import QrlibError
+
 
 def resolve_precision(precision: str) -> str:
-    """ "auto": bfloat16 where the processor computes with it, else float32."""
+    """ "auto": bfloat16 where the processor computes with it, else float32.
+
+    Raises:
+        QrlibError: "16-mixed" without a GPU, which processors do not compute with.
+    """
+    if precision == "16-mixed" and not torch.cuda.is_available():
+        raise QrlibError(
+            "precision 16-mixed needs a GPU: set precision to auto, bf16-mixed or 32-true"
+        )
     if precision != "auto":
         return precision
     if torch.cuda.is_available():

@@ -13,6 +13,9 @@ VARIABLES = (
     "BRANCH BROWSER CACHE DATA JOBS PROFILE REPOSITORY RESULTS ROOT RUNS SHIPPED WEIGHTS".split()
 )
 
+#: Those that name folders.
+FOLDERS = ("CACHE", "DATA", "RESULTS", "RUNS", "WEIGHTS")
+
 
 def check_variables() -> None:
     """Refuse a variable ``QRLIB_*`` that nothing reads: it is misspelt, and would have no effect.

@@ -40,8 +40,11 @@ def for_children(cluster: bool = False) -> dict[str, str]:
         kept.setdefault("XDG_CACHE_HOME", str(own / "cache"))
         kept.setdefault("TORCH_HOME", str(own / "torch"))
     own.mkdir(parents=True, exist_ok=True)
+    # Jobs run in the project's folder, wherever the caller is.
+    folders = {name: kept[name] for f in paths.FOLDERS if kept.get(name := f"QRLIB_{f}")}
     return {
         **kept,
+        **{name: str(paths.expanded(value)) for name, value in folders.items()},
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
         "QRLIB_ROOT": str(paths.root()),

@@ -175,7 +175,14 @@ def explain_failure(log: Path, before: Mapping[Path, int]) -> None:
 
     failed = 0
     for notebook in sorted(dict(_failures(log).items() - before.items())):
-        cells = nbformat.read(notebook, as_version=4).cells
+        try:
+            cells = nbformat.read(notebook, as_version=4).cells
+        except ValueError as error:  # cut short, as by a full disk
+            print(
+                f"{_relative(notebook)} cannot be read: {str(error).strip().splitlines()[0][:200]}",
+                file=sys.stderr,
+            )
+            continue
         for output in (o for c in cells for o in c.get("outputs", []) if o.output_type == "error"):
             failed += 1
             print(f"error in {_name(notebook)}: {output.ename}: {output.evalue}", file=sys.stderr)

@@ -7,6 +7,7 @@ import pytest
 from qrlib.__main__ import main
 from qrlib.experiments import headless, plan, profiles, train
 from qrlib.records import store
+from qrlib.utils import paths
 from qrlib.utils.errors import QrlibError
 
 
@@ -37,7 +38,10 @@ def test_records_of_a_run_and_of_what_it_needs(capsys):
     assert main(["train", "smoke", *runs]) == 0
     said = capsys.readouterr().out
     assert all(f"{name}: evaluated, clean 0." in said for name in runs)
-    assert "7 records in results/smoke/records" in said  # of MQRNet also the unseen classifier's
+    folder = store.path("smoke", "x").parent
+    assert (
+        f"7 records in {paths.below_root(folder)}" in said
+    )  # of MQRNet also the unseen classifier's
     evaluation = store.read_record("smoke", "evaluation-small_qrnet-multiple-small_vgg-seed0")
     accuracies = [r["value"] for r in evaluation["results"] if r["metric"] == "accuracy"]
     assert len(accuracies) == 11

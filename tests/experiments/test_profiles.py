@@ -100,6 +100,10 @@ REFUSED = {
         "noise_sigmas must hold different strengths, weakest first",
     ),
     "noise_sigmas=[0.0,40.0,60.0,80.0,100.0]": ("noise_sigmas.0 must be greater than 0, not 0.0",),
+    "classifier.trainable=frozen": (
+        "unknown classifier.trainable in overrides 'frozen'; valid: fully_connected, all",
+    ),
+    "data.resize=foo": ("unknown data.resize in overrides 'foo'; valid: squash, nearest, crop",),
     "data.learned_per_class=1": ("learned_per_class must be greater than or equal to 2, not 1",),
     "parts=[corruptions]": ("overrides: parts must hold table2 or main, which",),
     "comparable=1": ("comparable must be a valid boolean, not 1",),
@@ -160,6 +164,8 @@ def test_a_changed_profile_has_a_name_of_its_own():
     assert "recovery.epochs=2" in one.label
     assert not one.comparable
     assert profiles.load("smoke", overrides="recovery.epochs=2") == one
+    back = profiles.load("caltech101-half", overrides="recovery.schedule=constant")
+    assert "recovery.schedule=constant" in back.label, "also where that is the default"
 
 
 @pytest.mark.parametrize(

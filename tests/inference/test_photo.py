@@ -182,6 +182,14 @@ def test_a_colour_key_is_honoured_at_every_depth(tmp_path, bits):
         np.testing.assert_array_equal(decoded(tmp_path, rgb).alpha == 0, values == 1)
 
 
+def test_a_colour_key_of_16_bits_may_be_any(tmp_path):
+    key = (0x8000, 0x4321, 0xC0FF)
+    values = np.zeros((2, 3, 3), np.uint16)
+    values[1, 2] = key
+    alpha = decoded(tmp_path, png(values, 2, (b"tRNS", struct.pack(">3H", *key)))).alpha
+    np.testing.assert_array_equal(alpha == 0, (values == key).all(-1))
+
+
 def test_grey_that_pillow_decodes_as_rgb_stays_grey(tmp_path):
     both = np.dstack([GREY, ALPHA]).astype(np.uint16) * 257
     read = decoded(tmp_path, png(both, 4))
@@ -556,6 +564,14 @@ def test_jpeg_refuses_transparency_but_not_an_opaque_channel(tmp_path):
     assert os.listdir(tmp_path) == []
     photo.write(photo.Photo(RGB, np.full_like(ALPHA, 255)), tmp_path / "out.jpg")
     assert photo.read(tmp_path / "out.jpg").alpha is None
+
+
+def test_webp_refuses_the_profile_of_grey(tmp_path):
+    with pytest.raises(QrlibError, match=r"grey with a colour profile, which WebP cannot hold"):
+        photo.write(photo.Photo(GREY, icc_profile=icc(b"GRAY")), tmp_path / "out.webp")
+    assert os.listdir(tmp_path) == []
+    photo.write(photo.Photo(GREY), tmp_path / "out.webp")
+    photo.write(photo.Photo(GREY, icc_profile=icc(b"GRAY")), tmp_path / "out.png")
 
 
 @pytest.mark.parametrize(("name", "side"), [("out.jpg", 65501), ("out.webp", 16384)])

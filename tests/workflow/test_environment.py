@@ -34,11 +34,21 @@ def test_settings_for_other_work_are_left_out(monkeypatch, name):
 
 
 @pytest.mark.parametrize(
-    "name", ["PATH", "PYTHONPATH", "GIT_CONFIG_GLOBAL", "QRLIB_DATA", "HTTPS_PROXY"]
+    "name", ["PATH", "PYTHONPATH", "GIT_CONFIG_GLOBAL", "QRLIB_PROFILE", "HTTPS_PROXY"]
 )
 def test_others_are_kept(monkeypatch, name):
     monkeypatch.setenv(name, "a value")
     assert environment.for_children()[name] == "a value"
+
+
+def test_folders_are_those_of_the_caller(monkeypatch, tmp_path):
+    """Jobs run in the project's folder, to which a relative path would be relative."""
+    monkeypatch.chdir(tmp_path)
+    for name in paths.FOLDERS:
+        monkeypatch.setenv(f"QRLIB_{name}", "here")
+        assert environment.for_children()[f"QRLIB_{name}"] == str(tmp_path / "here")
+    monkeypatch.setenv("QRLIB_WEIGHTS", "")
+    assert environment.for_children()["QRLIB_WEIGHTS"] == ""
 
 
 def test_programs_that_submit_jobs_know_theirs(monkeypatch):

@@ -90,6 +90,18 @@ def test_a_run_that_did_nothing_is_no_success(monkeypatch):
     assert given[0][0][given[0][0].index("--workflow-profile") + 1] == "none"
 
 
+def test_a_notebook_cut_short_hides_no_failure(monkeypatch, tmp_path, capsys):
+    log = paths.runs("smoke") / "logs" / "run.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("what the job said last\n")
+    (log.parent / "a.ipynb").write_text('{"cells": [{"cell_t')
+    run.explain_failure(log, {})
+    said = capsys.readouterr().err
+    assert "a.ipynb cannot be read: " in said
+    assert "what the job said last" in said
+    assert "a step failed" in said
+
+
 def test_what_is_dated_in_the_future_is_dated_now_in_its_order(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("QRLIB_ROOT", str(tmp_path))
     stamps = paths.runs("smoke") / "stamps"

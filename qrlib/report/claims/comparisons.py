@@ -136,7 +136,7 @@ class Comparison(Compared):
 
     def standard_error(self, evidence: Evidence) -> float:
         seeds = self.measured(evidence)[0].index
-        left, right = (side.image_shares(evidence, seeds) for side in (self.left, self.right))
+        left, right = (side.image_means(evidence, seeds) for side in (self.left, self.right))
         if left is None or right is None:
             return math.sqrt(self.left.variance(evidence) + self.right.variance(evidence))
         return float((left - right).std(ddof=1) / math.sqrt(len(left)))

@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 
 from qrlib import paper
+from qrlib.experiments import standalone_plan
 from qrlib.records import per_image, selection
 from qrlib.records.selection import LEVELS, ONLY, Selection
 from qrlib.records.uncertainty import standard_error_of_mean
 from qrlib.report import labels, timings
 
 TIMES = ("milliseconds_per_image", "seconds_per_epoch")
-#: Standard deviation over images of a restorer's change, dB and SSIM.
+#: Standard deviation over images of a restorer's change, dB and SSIM, where a record does not tell of each image.
 SPREAD = {"psnr": 4.0, "ssim": 0.1}
 #: Metric, whether under the unseen classifier, restorer.
 Need = tuple[str, bool, str]
@@ -149,7 +150,7 @@ class Side:
     @property
     def untrained(self) -> bool:
         """Whether it is the same for every seed."""
-        return set(self.methods) == {"none"}
+        return all(map(_untrained, self.methods))
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -185,7 +186,7 @@ class Side:
         values = [self._measured(evidence, method) for method in self.methods]
         if not self.over:
             return values[0]
-        restored, base = paired(values[0], values[1], [m == "none" for m in self.methods])
+        restored, base = paired(values[0], values[1], [*map(_untrained, self.methods)])
         return restored - base
 
     def _measured(self, evidence: Evidence, method: str) -> pd.Series:
@@ -217,23 +218,26 @@ class Side:
                 total += SPREAD[self.metric] ** 2 / (2 * n)
         return total
 
-    def image_shares(self, evidence: Evidence, seeds: pd.Index) -> np.ndarray | None:
-        """The share of levels at which each test image is recognised, mean over seeds: (n,).
+    def image_means(self, evidence: Evidence, seeds: pd.Index) -> np.ndarray | None:
+        """The metric of each test image, mean over levels and seeds: (n,).
 
-        Of a gain, the difference of two such shares.  None where records do not tell.
+        Of accuracy that is the share of levels at which the image is recognised; of a gain, the difference
+        of two such means.  None where records do not tell.
         """
         rows = evidence.present(self.metric, self.unseen)
-        if self.metric != "accuracy" or "right" not in rows:
+        column = "right" if self.metric == "accuracy" else "images"
+        if self.metric in TIMES or column not in rows:
             return None
-        total = np.zeros(int(rows["n"].iloc[0]))
+        n = int(rows["n"].iloc[0])
+        total = np.zeros(n)
         for method, sign in zip(self.methods, (1, -1), strict=False):
             for kind in self.kinds:
                 own = selection.method_rows(rows, method, kind, self._levels(kind))
-                if method != "none":
+                if not _untrained(method):
                     own = own[own["seed"].isin(seeds)]
-                if own["right"].isna().any():
+                if own[column].isna().any():
                     return None
-                images = [per_image.unpack_truth(text, len(total)) for text in own["right"]]
+                images = [per_image.unpack(text, n, self.metric) for text in own[column]]
                 total += sign * np.mean(images, axis=0) / len(self.kinds)
         return total
 
@@ -257,6 +261,11 @@ class Side:
         """Whose it is, in words."""
         names = [labels.method(method) for method in self.methods]
         return f"gain of {names[0]} over {names[1]}" if self.over else names[0]
+
+
+def _untrained(method: str) -> bool:
+    """Whether a method is the same for every seed: the classifier alone, also where it is adapted."""
+    return standalone_plan.way(method)[0] == "none"
 
 
 def paired(left: pd.Series, right: pd.Series, untrained: Sequence[bool]) -> list[pd.Series]:

@@ -31,19 +31,18 @@ says nothing about what another training would change.  From k seeds whose diffe
 standard deviation s, s / sqrt(k) is added to it, as the root of the sum of squares; from two or three
 seeds that is rough, so they must agree about the sign as well.
 
-Where the records tell which images were recognised, the part of the test images is that of a paired
-difference: each image has its own, of the shares of levels (and seeds) at which either side
-recognises it, and the error is their standard deviation / sqrt(n).  Else it is put together from
-both sides:
+Where the records tell of each image whether it was recognised, or its PSNR or SSIM, the part of the
+test images is that of a paired difference: each image has its own, of either side's mean over levels
+(and seeds), and the error is their standard deviation / sqrt(n).  Else it is put together from both
+sides:
 
 - of an accuracy p, p (1 - p) / n for n test images; of a mean over levels, the square of the mean of
   their errors, the largest that it can be: all levels saw the same images.  That treats the images as
   drawn anew for each side, though both sides saw the same ones as well: it is rather too large, and
   the rule calls less than it could.
-- of PSNR and SSIM, ``SPREAD**2 / n`` for a difference of two restorers (`qrlib.report.claims.evidence.SPREAD`).
-  Records hold means, not single images, so the spread of the images' differences is not known from
-  them; the number is what we measured between QRNet's output and its input, averaged over levels (1.0
-  and 3.4 dB, 0.055 and 0.028 for noise and blur, on 320 crops of photographs), rounded up.
+- of PSNR and SSIM, ``SPREAD**2 / n`` for a difference of two restorers (`qrlib.report.claims.evidence.SPREAD`):
+  what we measured between QRNet's output and its input, averaged over levels (1.0 and 3.4 dB, 0.055
+  and 0.028 for noise and blur, on 320 crops of photographs), rounded up.
 - of a time, that of the median of its repeats (`qrlib.records.uncertainty.standard_error_of_median`): epochs, or turns of
   the classification.  Times of two machines or numbers of threads are not judged, nor is a training of
   fewer than three epochs.

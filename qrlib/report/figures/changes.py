@@ -13,12 +13,11 @@ from qrlib.report import labels, quality_index
 from qrlib.report.figures.style import canvas, looks_of
 
 
-def by_corruption(frame: pd.DataFrame, *, profile_label: str = "") -> Figure:
+def by_corruption(frame: pd.DataFrame) -> Figure:
     """The change of accuracy on each corruption, one dot a restorer; bars are one standard error.
 
     Args:
         frame: of `qrlib.report.unseen_corruptions.table`.
-        profile_label: title, which names the profile.
     """
     kinds = list(dict.fromkeys(frame["corruption"]))
     restorers = list(dict.fromkeys(frame["restorer"]))
@@ -36,8 +35,6 @@ def by_corruption(frame: pd.DataFrame, *, profile_label: str = "") -> Figure:
         ax.set_yticks(range(len(kinds)), map(labels.corruption, kinds))
         ax.set(xlabel="change of accuracy", ylim=(len(kinds) - 0.5, -0.5))
         figure.legend(loc="outside lower center", ncols=3, handlelength=1.2, columnspacing=1.2)
-        if profile_label:
-            figure.suptitle(profile_label)
     return figure
 
 

@@ -152,12 +152,34 @@ def test_pairs_of_an_average_of_clean_images_and_of_one_seed():
     images = {s: rng.random((5, 40)) < 0.5 for s in (0, 1)}
     rows = runs(*(seen(run("qrnet-multiple", s, noise=0.5, blur=0.5), images[s]) for s in (0, 1)))
     evidence = Evidence(runs(rows, seen(run("none", 0, noise=0.5, blur=0.5), images[0])))
-    both = Side("qrnet", "average").image_shares(evidence, [0, 1])
+    both = Side("qrnet", "average").image_means(evidence, [0, 1])
     np.testing.assert_allclose(both, (images[0].mean(0) + images[1].mean(0)) / 2)
-    high = Side("qrnet", "noise", levels=(4, 5)).image_shares(evidence, [1])
+    high = Side("qrnet", "noise", levels=(4, 5)).image_means(evidence, [1])
     np.testing.assert_allclose(high, images[1][3:].mean(0))
     psnr = runs(rows, rows.assign(metric="psnr", right=None))
-    assert Side("qrnet", "noise", metric="psnr").image_shares(Evidence(psnr), [0]) is None
+    assert Side("qrnet", "noise", metric="psnr").image_means(Evidence(psnr), [0]) is None
+
+
+def test_quality_is_judged_by_pairs_where_records_tell_of_each_image():
+    """QRNet's images have between 0 and 1 dB more than their inputs, whose own PSNRs lie 20 dB apart."""
+    rng = np.random.default_rng(0)
+    before = rng.integers(40, 120, 40) / 4  # in steps of a record, 0.25 dB
+    gains = rng.integers(0, 5, 40) / 4
+    rows = []
+    for name, psnr in (("none", before), ("qrnet-multiple", before + gains)):
+        made = run(name, 0, None, psnr.mean(), psnr.mean(), metric="psnr").assign(n=40)
+        rows += [made.assign(images=per_image.pack_values(psnr, "psnr"))]
+        rows += [run(name, 0, 0.9, 0.6, 0.3).assign(n=40)]
+    evidence = Evidence(runs(*rows))
+    compared = beats("qrnet", "none", "noise", metric="psnr")
+    assert compared.standard_error(evidence) == pytest.approx(gains.std(ddof=1) / math.sqrt(40))
+    assert rule.judge(compared, evidence)["verdict"] == HOLDS
+
+
+def test_a_classifier_that_is_adapted_is_the_same_for_every_seed():
+    rows = runs(run("none+adapted_8", 0, 0.9, 0.8, 0.7), run("qrnet-multiple", 1, 0.9, 0.6, 0.5))
+    compared = Comparison(Side("none+adapted_8", "noise"), Side("qrnet-multiple", "noise"))
+    assert rule.judge(compared, Evidence(rows))["pair"] == pytest.approx((0.8, 0.6))
 
 
 def two_lines():
