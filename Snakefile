@@ -76,19 +76,13 @@ def parameters(x):
     return f"-p variant {x.variant_name} -p distortions {x.distortions} -p seed {x.seed}"
 
 
-def settings(kind, x, *code):
-    """What makes a job outdated besides its inputs: settings, of training and of evaluation, and code."""
-    judged = [x.judged_by(role).config("evaluation") for role in x.judges]
-    return provenance.config_hash([x.config(kind), judged, x.evaluated_on, *map(plan.code_hash, code)])
-
-
 # If only the evaluation changed, the job finds its network trained and evaluates it again.
 SETTINGS = {
-    **{run: settings("classifier", x, "classifier", "evaluation") for run, x in CLASSIFIERS.items()},
-    **{run: settings("recovery", x, x.code, "evaluation") for run, x in RESTORERS.items()},
-    **{run: settings("evaluation", x, "classical") for run, x in CLASSICAL.items()},
-    TIMED.timing_run: settings("recovery", TIMED, "timing"),
-    **{part: settings(part, runs[-1], part) for part, runs in STANDALONE.items()},
+    **{run: plan.job_hash(x, "classifier", "classifier", "evaluation") for run, x in CLASSIFIERS.items()},
+    **{run: plan.job_hash(x, "recovery", x.code, "evaluation") for run, x in RESTORERS.items()},
+    **{run: plan.job_hash(x, "evaluation", "classical") for run, x in CLASSICAL.items()},
+    TIMED.timing_run: plan.job_hash(TIMED, "recovery", "timing"),
+    **{part: plan.job_hash(runs[-1], part, part) for part, runs in STANDALONE.items()},
 }
 
 

@@ -302,6 +302,18 @@ def code_hash(kind: str) -> str:
     return provenance.code_hash(CODE[kind])
 
 
+def job_hash(experiment: Experiment, kind: str, *code: str) -> str:
+    """Hash of what makes a job outdated besides its inputs: settings, of training and of evaluation, and code.
+
+    Args:
+        kind: of what the job makes first; see `Experiment.config`.
+        code: keys of `CODE`.
+    """
+    judged = [experiment.judged_by(role).config("evaluation") for role in experiment.judges]
+    parts = [experiment.config(kind), judged, experiment.evaluated_on, *map(code_hash, code)]
+    return provenance.config_hash(parts)
+
+
 def experiments_of(profile: Profile) -> list[Experiment]:
     """All runs of a profile: the classifiers ("none"), the pretrained networks, the restorers.
 

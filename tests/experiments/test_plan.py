@@ -431,3 +431,23 @@ def test_a_changed_setting_trains_anew_in_a_place_of_its_own(monkeypatch):
     assert len(trained) == 2
     assert first != second
     assert first.exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "parts=[denoising] evaluation_precision=bf16-mixed",
+        "parts=[denoising] noise_sigmas=[1.0,2.0,3.0,4.0,5.0]",
+        "parts=[denoising,main]",
+    ],
+)
+def test_jobs_are_outdated_by_what_decides_their_evaluation(change):
+    """Also that of the classifier alone, whose training none of it decides."""
+    before, after = (
+        plan.Experiment(profiles.load("caltech101-half", overrides=text), "none", "clean", 0)
+        for text in ("parts=[denoising]", change)
+    )
+    assert before.config("classifier") == after.config("classifier")
+    hashes = [plan.job_hash(x, "classifier", "classifier") for x in (before, after, before)]
+    assert hashes[0] == hashes[2] != hashes[1]
+    assert plan.job_hash(before, "classifier", "classifier", "evaluation") not in hashes
