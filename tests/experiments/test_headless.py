@@ -38,10 +38,8 @@ def test_records_of_a_run_and_of_what_it_needs(capsys):
     assert main(["train", "smoke", *runs]) == 0
     said = capsys.readouterr().out
     assert all(f"{name}: evaluated, clean 0." in said for name in runs)
-    folder = store.path("smoke", "x").parent
-    assert (
-        f"7 records in {paths.below_root(folder)}" in said
-    )  # of MQRNet also the unseen classifier's
+    folder = paths.below_root(store.path("smoke", "x").parent)
+    assert f"7 records in {folder}" in said  # of MQRNet also the unseen classifier's
     evaluation = store.read_record("smoke", "evaluation-small_qrnet-multiple-small_vgg-seed0")
     accuracies = [r["value"] for r in evaluation["results"] if r["metric"] == "accuracy"]
     assert len(accuracies) == 11

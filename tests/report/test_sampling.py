@@ -30,9 +30,8 @@ def profile(seeds=(0, 1)):
 def test_courses_and_their_ends():
     found = sampling.courses(made(), profile())
     whole = found.query("method == 'qrnet_share_1' and seed == 0")
-    assert list(whole["minutes"]) == pytest.approx(
-        [1 / 6, 2 / 6, 3 / 6]
-    )  # the fastest took 10 seconds
+    # The fastest epoch took 10 seconds.
+    assert list(whole["minutes"]) == pytest.approx([1 / 6, 2 / 6, 3 / 6])
     assert list(whole["val_accuracy"]) == pytest.approx([0.6, 0.9, 0.75])
     last = sampling.ends(found)
     assert len(last) == 2 * len(PARTS["sampling"])

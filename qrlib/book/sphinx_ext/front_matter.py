@@ -144,12 +144,13 @@ def describe(
 
 
 def _first_sentences(doctree: Any) -> str:
-    """The first paragraph of a page, of at most 220 characters, cut at a word."""
+    """The first paragraph of a page, cut at a word where it is long."""
     from docutils import nodes
 
+    most = 220
     paragraph = next(doctree.findall(nodes.paragraph), None)
     text = " ".join(paragraph.astext().split()) if paragraph is not None else ""
-    return text if len(text) <= 220 else text[:220].rsplit(" ", 1)[0] + " …"
+    return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"
 
 
 def add_source(app: Any, exception: Exception | None) -> None:
