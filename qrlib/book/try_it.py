@@ -27,6 +27,7 @@ from qrlib import classifiers, data, metrics, weights
 from qrlib.data import embedded
 from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
 from qrlib.experiments import plan, profiles, train
+from qrlib.experiments.experiment import Experiment
 from qrlib.inference import onnx_export, recognition
 from qrlib.models import SHIPPED, QRNet, open_qrnet
 from qrlib.records import per_image, selection, store
@@ -74,7 +75,7 @@ class Network:
         }
 
 
-def experiments_shown(profile: profiles.Profile) -> list[plan.Experiment]:
+def experiments_shown(profile: profiles.Profile) -> list[Experiment]:
     """What the page needs of a profile's own runs: its classifier, the first network of each of `VARIANTS`."""
     runs = plan.experiments_of(profile)
     shown = [next(x for x in runs if x.variant_name == "none")]
@@ -212,7 +213,7 @@ def pack(key: str, content: bytes, folder: Path) -> dict[str, Any]:
     return {"name": name, "parts": len(pieces), "bytes": total}
 
 
-def _classifier(judge: plan.Experiment, splits: data.Splits) -> classifiers.Classifier:
+def _classifier(judge: Experiment, splits: data.Splits) -> classifiers.Classifier:
     """The profile's trained classifier, in evaluation mode."""
     net = train.build_classifier(judge, splits)
     path = paths.runs(judge.profile.name) / judge.classifier_run / "best.safetensors"

@@ -11,7 +11,7 @@ import pandas as pd
 from qrlib import classifiers, data, distortions, evaluation
 from qrlib.classical import FILTERS, ClassicalRestorer
 from qrlib.experiments import evaluate
-from qrlib.experiments.plan import Experiment
+from qrlib.experiments.experiment import Experiment
 from qrlib.utils.errors import QrlibError
 
 #: Validation images that choose a strength, spread over the classes.

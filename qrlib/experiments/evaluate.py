@@ -15,7 +15,7 @@ import torch
 
 from qrlib import classifiers, data, distortions, evaluation, weights
 from qrlib.experiments import conventions, latency, plan, samples, train
-from qrlib.experiments.plan import Experiment
+from qrlib.experiments.experiment import Experiment
 from qrlib.records import per_image, provenance, store, uncertainty
 from qrlib.training.detector import Routed, RoutedClassifier, shares_found
 from qrlib.training.device import device_name

@@ -20,7 +20,7 @@ from qrlib.experiments import (
     standalone_plan,
     train,
 )
-from qrlib.experiments.plan import Experiment
+from qrlib.experiments.experiment import Experiment
 from qrlib.records import store
 from qrlib.utils.errors import choose
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qrlib import weights
-from qrlib.experiments.plan import Experiment
+from qrlib.experiments.experiment import Experiment
 from qrlib.models import QRNet, load_qrnet
 from qrlib.records import store
 from qrlib.training.loop import History

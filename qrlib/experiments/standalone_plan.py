@@ -5,7 +5,7 @@ Imports no torch; `qrlib.experiments.standalone` does the work.
 
 from __future__ import annotations
 
-from qrlib.experiments.plan import Experiment
+from qrlib.experiments.experiment import Experiment
 from qrlib.experiments.settings import Profile
 from qrlib.experiments.variants import STANDALONE, Part
 from qrlib.utils.errors import QrlibError

@@ -15,7 +15,7 @@ from torch import nn
 
 from qrlib import classifiers, data, distortions, weights
 from qrlib.experiments import plan, shipped
-from qrlib.experiments.plan import Experiment
+from qrlib.experiments.experiment import Experiment
 from qrlib.losses import RecoveryLoss
 from qrlib.models import LearnedPower, QRNet
 from qrlib.records import behaviour, provenance, store

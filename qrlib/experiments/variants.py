@@ -50,7 +50,7 @@ class Variant:
         convs_per_block: 2 is QRNet, 1 small QRNet.
         classification_weight: lambda, in place of the profile's.
         quality_weight: of the L1 loss.
-        aims: what the classifier is to answer, one of `qrlib.training.recovery.AIMS`.
+        aims: what the classifier is to answer, one of `qrlib.training.aims.AIMS`.
         powers: whether features are raised to learned powers before the head that learns.
         share: `classifier_share`, in place of the profile's; such a network is only compared on
             validation images, after as much arithmetic as the profile's epochs with all of it take.

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from qrlib import classifiers, distortions
-from qrlib.experiments.plan import Experiment
+from qrlib.experiments.experiment import Experiment
 from qrlib.experiments.settings import Profile
 from qrlib.experiments.variants import VARIANTS
 from qrlib.models import QRNet

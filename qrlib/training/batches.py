@@ -1,4 +1,7 @@
-"""Batches in an order that seed and epoch alone decide, on any number of processes and devices."""
+"""Batches in an order that seed and epoch alone decide, on any number of processes and devices.
+
+For validation: the distortion of each image, which its name alone decides.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import torch.distributed
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from qrlib.distortions import Distortion, distort_for_evaluation
 from qrlib.utils import memory
 from qrlib.utils.errors import QrlibError
 
@@ -145,3 +149,16 @@ class Batches(lightning.LightningDataModule):
         done = self.trainer.fit_loop.epoch_progress.current.processed  # type: ignore[union-attr]
         ahead.sampler.set_epoch(done)  # type: ignore[attr-defined]
         return ahead
+
+
+def distort_by_id(images: Tensor, ids: list[str], choices: dict[str, list[Distortion]]) -> Tensor:
+    """Give every validation image one distortion, kind and level decided by its id for good."""
+    flat = [(kind, d) for kind, options in choices.items() for d in options]
+    groups: dict[int, list[int]] = {}
+    for position, name in enumerate(ids):
+        groups.setdefault(mix(name, "validation") % len(flat), []).append(position)
+    result = torch.empty_like(images)
+    for number, members in groups.items():
+        chosen = distort_for_evaluation(images[members], [ids[i] for i in members], flat[number][1])
+        result[members] = chosen
+    return result

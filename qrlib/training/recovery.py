@@ -16,20 +16,18 @@ from torch import Tensor, nn
 
 from qrlib.classifiers import Classifier
 from qrlib.data import Splits
-from qrlib.distortions import Distortion, distort_for_evaluation, sample
+from qrlib.distortions import Distortion, sample
 from qrlib.losses import RecoveryLoss, quality_loss
 from qrlib.models import QRNet
-from qrlib.training.batches import mix
+from qrlib.training.aims import AIMS, answers_to, stable_aims
+from qrlib.training.batches import distort_by_id, mix
+from qrlib.training.kept_features import KeptFeatures
 from qrlib.training.loop import History, LoopSettings, fit
 from qrlib.training.microbatches import in_parts
 from qrlib.training.sampling import Sampling
 from qrlib.training.task import Task
 from qrlib.utils import memory
 from qrlib.utils.errors import QrlibError, choose
-
-#: What classifiers are to answer: the labels; the answers, as probabilities, that they give to clean images;
-#: or those of `stable_aims`.
-AIMS = ("labels", "answers", "stable")
 
 
 @dataclass(frozen=True)
@@ -118,9 +116,9 @@ class RecoveryTask(Task):
             head,
         )
         self.distorted: dict[int, Tensor] = {}  # batch -> validation images, distorted
-        self.features: dict[str, Tensor] | None = None  # image -> (F,), of the tuned classifier
+        self.features: KeptFeatures | None = None
         if keep_features and restorer is None and choices:
-            self.features = {}
+            self.features = KeptFeatures()
 
     def optimizer(self) -> torch.optim.Optimizer:
         rates = (
@@ -206,7 +204,8 @@ class RecoveryTask(Task):
         """The losses, and for validation the accuracies."""
         aims = labels
         if self.aims == "answers":
-            aims = self._answers(targets)
+            (classifier,) = self.networks.classifiers.values()
+            aims = answers_to(classifier, targets)
         elif self.aims == "stable":
             (answers,) = logits.values()
             aims = stable_aims(answers, labels)
@@ -216,33 +215,14 @@ class RecoveryTask(Task):
                 means[f"{name}_accuracy"] = (given.argmax(1) == labels).float().mean()
         return means
 
-    @torch.no_grad()
-    def _answers(self, clean: Tensor) -> Tensor:
-        """The probabilities (B, K) that the classifier, which has to be one, gives to clean images."""
-        (classifier,) = self.networks.classifiers.values()
-        answers: Tensor = classifier(clean.contiguous(memory_format=torch.channels_last))
-        return answers.float().softmax(1)
-
     def tuning_losses(
         self, groups: list[tuple[Tensor, list[str] | None]], labels: Tensor
     ) -> dict[str, Tensor]:
         """The loss of fine-tuning, from images and the names under which their features are kept."""
-        ((name, classifier),) = self.networks.classifiers.items()
-        features = torch.cat([self._features(classifier, *group) for group in groups])  # (2B, F)
-        return self._means(features, features, {name: classifier.head(features)}, labels)
-
-    @torch.no_grad()
-    def _features(self, classifier: Classifier, images: Tensor, names: list[str] | None) -> Tensor:
         assert self.features is not None
-        new = [i for i, name in enumerate(names or []) if name not in self.features]
-        if names is not None and not new:
-            return torch.stack([self.features[name] for name in names])
-        shown = images if names is None else images[new]
-        computed = classifier.features(shown.contiguous(memory_format=torch.channels_last))
-        if names is None:
-            return computed
-        self.features |= {names[i]: row for i, row in zip(new, computed, strict=True)}
-        return torch.stack([self.features[name] for name in names])
+        ((name, classifier),) = self.networks.classifiers.items()
+        features = torch.cat([self.features.of(classifier, *group) for group in groups])  # (2B, F)
+        return self._means(features, features, {name: classifier.head(features)}, labels)
 
     def sampled_losses(
         self, inputs: Tensor, targets: Tensor, labels: Tensor, groups: int, seed: int
@@ -282,37 +262,6 @@ class RecoveryTask(Task):
             batch_size=float(count),  # type: ignore[arg-type]
             sync_dist=self.trainer.num_devices > 1,
         )
-
-
-def distort_by_id(images: Tensor, ids: list[str], choices: dict[str, list[Distortion]]) -> Tensor:
-    """Give every validation image one distortion, kind and level decided by its id for good."""
-    flat = [(kind, d) for kind, options in choices.items() for d in options]
-    groups: dict[int, list[int]] = {}
-    for position, name in enumerate(ids):
-        groups.setdefault(mix(name, "validation") % len(flat), []).append(position)
-    result = torch.empty_like(images)
-    for number, members in groups.items():
-        chosen = distort_for_evaluation(images[members], [ids[i] for i in members], flat[number][1])
-        result[members] = chosen
-    return result
-
-
-def stable_aims(logits: Tensor, labels: Tensor) -> Tensor:
-    """What stability training aims at (Zheng et al. 2016), as probabilities (2B, K).
-
-    The label of a clean image; for a distorted one, what is answered for the clean one.  So the
-    cross-entropy is half that of the clean images and half the distance to them, alpha = 1.
-
-    Args:
-        logits: (2B, K); the second half is of the images of the first, distorted.
-        labels: (2B,).
-
-    >>> stable_aims(torch.tensor([[0.0, 0.0], [9.0, 0.0]]), torch.tensor([1, 1])).tolist()
-    [[0.0, 1.0], [0.5, 0.5]]
-    """
-    answers = logits[: len(logits) // 2].float().softmax(1)
-    certain = nn.functional.one_hot(labels[: len(answers)], logits.shape[1])
-    return torch.cat([certain.to(answers), answers])
 
 
 def learning_part(restorer: nn.Module | None, head: nn.Module | None) -> nn.Module:

@@ -22,6 +22,7 @@ from qrlib.experiments import (
     train,
     variants,
 )
+from qrlib.experiments.experiment import Experiment
 from qrlib.experiments.plan import open_experiment
 from qrlib.experiments.settings import ROLES
 from qrlib.records import store
@@ -444,7 +445,7 @@ def test_a_changed_setting_trains_anew_in_a_place_of_its_own(monkeypatch):
 def test_jobs_are_outdated_by_what_decides_their_evaluation(change):
     """Also that of the classifier alone, whose training none of it decides."""
     before, after = (
-        plan.Experiment(profiles.load("caltech101-half", overrides=text), "none", "clean", 0)
+        Experiment(profiles.load("caltech101-half", overrides=text), "none", "clean", 0)
         for text in ("parts=[denoising]", change)
     )
     assert before.config("classifier") == after.config("classifier")

@@ -12,7 +12,8 @@ from qrlib import classifiers, distortions, weights
 from qrlib.distortions import Distortion
 from qrlib.losses import RecoveryLoss
 from qrlib.models import QRNet
-from qrlib.training.recovery import RecoveryTask, distort_by_id, learning_part, train_recovery
+from qrlib.training.batches import distort_by_id
+from qrlib.training.recovery import RecoveryTask, learning_part, train_recovery
 from qrlib.utils.errors import QrlibError
 
 # What a batch holds.
