@@ -9,7 +9,7 @@ PYTEST_ARGS ?= -n 2
 LOCK_ARGS ?=
 BENCHMARKS_ARGS ?=
 # What prints the book: Chromium, or a browser like it.
-BROWSER ?= chromium
+QRLIB_BROWSER ?= chromium
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -33,7 +33,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_SYSTEM_CERTS := true
 
 # A misspelt setting would have no effect.
-SETTINGS := PYTHON UV UV_VERSION PROFILE PYTEST_ARGS LOCK_ARGS BENCHMARKS_ARGS
+SETTINGS := PYTHON UV UV_VERSION PROFILE PYTEST_ARGS LOCK_ARGS BENCHMARKS_ARGS QRLIB_BROWSER
 $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),\
 	$(if $(filter $(name),$(SETTINGS)),,$(error unknown setting $(name); valid: $(SETTINGS)))))
 
@@ -56,6 +56,7 @@ help: ## list the targets
 	@echo "  PROFILE=name        a file of profiles/ without its ending, for 'make profile'"
 	@echo "  PYTEST_ARGS='...'   arguments of pytest, now: $(PYTEST_ARGS)"
 	@echo "  BENCHMARKS_ARGS='...' arguments of python -m benchmarks, such as --only step"
+	@echo "  QRLIB_BROWSER=...   the Chromium that prints the book, for 'make pdf', now: $(QRLIB_BROWSER)"
 	@echo "  LOCK_ARGS=--upgrade newest versions within the bounds, for 'make lock'"
 
 setup: $(STAMP) $(WEB) ## create .venv and web/node_modules from their locks
@@ -70,7 +71,7 @@ pdf: book ## the whole book in one file, printed by a browser from the same page
 	@echo "== book as one page, then as PDF"
 	@$(BIN)/jupyter-book build book --config _config.yml --toc '$(CURDIR)/book/_executed/_toc.yml' --path-output . \
 		--builder singlehtml --quiet
-	@$(BROWSER) --headless --no-sandbox --disable-gpu --no-pdf-header-footer \
+	@'$(QRLIB_BROWSER)' --headless --no-sandbox --disable-gpu --no-pdf-header-footer \
 		--print-to-pdf=_build/book.pdf 'file://$(CURDIR)/_build/singlehtml/index.html'
 	@$(ELAPSED); echo "== done in $$elapsed: _build/book.pdf"
 
@@ -129,7 +130,7 @@ lock: $(BIN)/pip ## rewrite the locks from pyproject.toml and benchmarks/
 	@echo "== requirements.lock and benchmarks/requirements.lock are written; 'make setup' installs the first"
 
 clean: ## remove what was built and run here (never data/ or committed results)
-	rm -rf _build runs book/index.ipynb book/_executed book/_generated results/quick results/smoke .snakemake
+	rm -rf _build runs book/index.ipynb book/_executed results/quick results/smoke .snakemake
 	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -not -path './$(VENV)*' -prune -exec rm -rf {} +
 

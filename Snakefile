@@ -19,6 +19,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from qrlib.book import notebooks
 from qrlib.book.sphinx_ext import launch_buttons
 from qrlib.experiments import coverage, plan, profiles, standalone_plan
 from qrlib.records import provenance
@@ -62,7 +63,7 @@ FIRST = 1
 
 wildcard_constraints:
     classifier="|".join(CLASSIFIERS),
-    run="|".join(map(re.escape, RESTORERS)),
+    run="|".join(map(re.escape, RESTORERS)) or "none",
     filter="|".join(map(re.escape, CLASSICAL)) or "none",
     part="|".join(STANDALONE) or "none",
     settings="[0-9a-f]{16}",
@@ -93,12 +94,6 @@ def STAMP(run):
 def found(folder, pattern):
     """Files as Snakemake is told them."""
     return [paths.below_root(path) for path in files.visible(folder, pattern)]
-
-
-def records(x, run):
-    """The records that a job writes."""
-    trained = [] if x.variant.composed else [run]
-    return [*trained, *(x.judged_by(role).evaluation_run for role in x.judges)]
 
 
 def stamps_needed(x):
@@ -173,7 +168,7 @@ rule classifier:
         RUNS + "/stamps/{classifier}@{settings}.json",
     params:
         name=lambda w: CLASSIFIERS[w.classifier].classifier.name,
-        records=lambda w: records(CLASSIFIERS[w.classifier], w.classifier),
+        records=lambda w: CLASSIFIERS[w.classifier].records,
     log:
         notebook=RUNS + "/logs/{classifier}@{settings}.ipynb",
     priority: FIRST
@@ -191,7 +186,7 @@ rule restorer:
         RUNS + "/stamps/{run}@{settings}.json",
     params:
         parameters=lambda w: parameters(RESTORERS[w.run]),
-        records=lambda w: records(RESTORERS[w.run], w.run),
+        records=lambda w: RESTORERS[w.run].records,
     log:
         notebook=RUNS + "/logs/{run}@{settings}.ipynb",
     priority: FIRST
@@ -209,7 +204,7 @@ rule classical:
         RUNS + "/stamps/{filter}@{settings}.json",
     params:
         parameters=lambda w: f"-p variant {CLASSICAL[w.filter].variant_name}",
-        records=lambda w: CLASSICAL[w.filter].evaluation_run,
+        records=lambda w: CLASSICAL[w.filter].records,
     log:
         notebook=RUNS + "/logs/{filter}@{settings}.ipynb",
     priority: FIRST
@@ -221,7 +216,7 @@ rule classical:
 rule timing:
     """Seconds an epoch and milliseconds an image, with nothing else running beside it."""
     input:
-        [STAMP(x.recovery_run) for x in (TIMED, plan.timed_beside(TIMED)) if x],
+        [STAMP(x.recovery_run) for x in (TIMED, plan.timed_beside(TIMED)) if x in PLAN],
         notebook="notebooks/timings.ipynb",
     output:
         STAMP(TIMED.timing_run),
@@ -248,14 +243,6 @@ rule standalone:
         EXECUTE_RUN + "{wildcards.part}"
 
 
-# The modules behind tables, figures and verdicts, with all that they import.
-EXPLORERS = [f"book.explorers.{p.stem}" for p in files.visible(Path("qrlib/book/explorers"), "[a-z]*.py")]
-READERS = [*EXPLORERS, "report.captions", "report.classifier_inputs", "report.claims.check",
-           "report.claims.matrix", "report.claims.verdict_tables", "report.costs", "report.filters",
-           "report.figures.changes", "report.figures.plots", "report.lambda_sweep", "report.adaptation",
-           "report.quality_index", "report.recommendation", "report.records_table", "report.restore_or_not", "report.retraining",
-           "report.run_settings", "report.sample_answers", "report.sampling", "report.table5_conventions",
-           "report.tables", "report.teachers", "report.timings", "report.unseen_corruptions"]
 # What the explorers run in a page.
 SCRIPTS = [p for kind in ("js", "css") for p in found(paths.root() / "qrlib/book/explorers", f"*.{kind}")]
 DIAGRAMS = found(paths.root(), "book/diagrams/*.svg")
@@ -271,7 +258,7 @@ rule results:
     output:
         "book/_executed/{profile}/{results}.ipynb",
     params:
-        code=provenance.code_hash(READERS),
+        code=lambda w: notebooks.code_hash(f"notebooks/{w.results}.ipynb"),
     log:
         notebook=BOOK_LOGS + "/{results}-{profile}.ipynb",
     threads: THREADS
@@ -297,7 +284,7 @@ rule story:
     output:
         "book/_executed/{story}.ipynb",
     params:
-        code=provenance.code_hash([*READERS, "book.command_reference", "book.first_page", "__main__"]),
+        code=lambda w: notebooks.code_hash(f"notebooks/{w.story}.ipynb"),
     log:
         notebook=BOOK_LOGS + "/{story}.ipynb",
     threads: THREADS
@@ -313,6 +300,8 @@ use rule story as first_page with:
         notebook="notebooks/overview.ipynb",
     output:
         "book/index.ipynb",
+    params:
+        code=notebooks.code_hash("notebooks/overview.ipynb"),
     log:
         notebook=BOOK_LOGS + "/overview.ipynb",
 
@@ -326,7 +315,7 @@ rule benchmarks:
     output:
         "book/_executed/benchmarks.ipynb",
     params:
-        code=provenance.code_hash(["report.render"]),
+        code=notebooks.code_hash("notebooks/benchmarks.ipynb"),
     log:
         notebook=BOOK_LOGS + "/benchmarks.ipynb",
     threads: THREADS
@@ -343,10 +332,7 @@ rule page:
     output:
         "book/_executed/{page}.ipynb",
     params:
-        code=provenance.code_hash(
-            ["models", "distortions", "evaluation", "losses", "training.recovery", "report.tables"]
-            + ["report.figures.plots", "report.layers", *EXPLORERS]
-        ),
+        code=lambda w: notebooks.code_hash(f"notebooks/{w.page}.ipynb"),
     log:
         notebook=BOOK_LOGS + "/{page}.ipynb",
     threads: THREADS

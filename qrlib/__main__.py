@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     for command in (run_profile, book):
         command.add_argument(
             "--cores",
-            type=int,
+            type=_cores,
             help="processor cores to use (default: all); with --cluster, those of each job (default: 4)",
         )
         command.add_argument("--cluster", help="submit each job: slurm, or a folder of cluster/")
@@ -105,6 +105,13 @@ def main(argv: list[str] | None = None) -> int:
             reason += ": this user may not use it; change its owner or mode, or name another"
         print(f"error: {name}: {reason}", file=sys.stderr)
         return 2
+
+
+def _cores(text: str) -> int:
+    """A number of cores; argparse shows the error."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
 
 
 class _Output(io.FileIO):

@@ -115,7 +115,6 @@ class Architecture:
         preprocessing: that of those weights.
     """
 
-    family: str
     smallest: int
     make: Callable[[int], tuple[nn.Module, int]]
     fully_connected: int
@@ -202,15 +201,13 @@ def _small_resnet(image_size: int) -> tuple[nn.Module, int]:
 
 
 ARCHITECTURES = {
-    "vgg16": Architecture("VGG", 32, _vgg16, 3, "classifier."),
-    "inception_v3": Architecture("Inception", 75, _inception_v3, 1, "fc."),
-    "resnet50": Architecture("ResNet", 32, _resnet50, 1, "fc."),
-    "efficientnet_lite0": Architecture(
-        "EfficientNet", 32, _efficientnet_lite0, 1, "_fc.", "efficientnet_lite"
-    ),
-    "small_vgg": Architecture("VGG", 16, _small_vgg, 3),
-    "small_inception": Architecture("Inception", 16, _small_inception, 1),
-    "small_resnet": Architecture("ResNet", 16, _small_resnet, 1),
+    "vgg16": Architecture(32, _vgg16, 3, "classifier."),
+    "inception_v3": Architecture(75, _inception_v3, 1, "fc."),
+    "resnet50": Architecture(32, _resnet50, 1, "fc."),
+    "efficientnet_lite0": Architecture(32, _efficientnet_lite0, 1, "_fc.", "efficientnet_lite"),
+    "small_vgg": Architecture(16, _small_vgg, 3),
+    "small_inception": Architecture(16, _small_inception, 1),
+    "small_resnet": Architecture(16, _small_resnet, 1),
 }
 
 

@@ -63,12 +63,6 @@ def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
     _check_sigma(sigma)
     if sigma == 0:
         raise QrlibError("blur sigma must be above 0; leave the image as it is instead")
-    need = kernel_size(sigma) // 2 + 1
-    if min(images.shape[-2:]) < need:
-        raise QrlibError(
-            f"image of {images.shape[-2]}x{images.shape[-1]} pixels is too small for blur sigma "
-            f"{sigma:g}: its kernel of {kernel_size(sigma)} needs at least {need}x{need} pixels"
-        )
     return blur(images, sigma)
 
 
@@ -117,8 +111,14 @@ def add_noise(images: Tensor, sigma: float, generator: torch.Generator | None) -
 
 
 def blur(images: Tensor, sigma: float) -> Tensor:
-    """`gaussian_blur` without its checks, for inner loops."""
+    """`gaussian_blur` without its checks of values, for inner loops."""
     height, width = images.shape[-2:]
+    need = kernel_size(sigma) // 2 + 1
+    if min(height, width) < need:
+        raise QrlibError(
+            f"image of {height}x{width} pixels is too small for blur sigma {sigma:g}: its kernel of "
+            f"{kernel_size(sigma)} needs at least {need}x{need} pixels"
+        )
     with torch.autocast(images.device.type, enabled=False):
         rows = blur_matrix(height, sigma, images.device)
         columns = blur_matrix(width, sigma, images.device)
@@ -134,7 +134,7 @@ class Distortion:
     sigma: float
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Distort (B, C, H, W) images in [0, 1]; unchecked."""
+        """Distort (B, C, H, W) images in [0, 1]; their values are not checked."""
         if self.kind == "clean":
             return images
         if self.kind == "noise":

@@ -133,8 +133,9 @@ def test_wrong_strengths_are_refused(distort, sigma):
 def test_blur_refuses_sigma_zero_and_small_images():
     with pytest.raises(QrlibError, match="above 0"):
         gaussian_blur(torch.rand(1, 3, 20, 20), 0.0)
-    with pytest.raises(QrlibError, match="19x64 pixels is too small.*39 needs at least 20x20"):
-        gaussian_blur(torch.rand(1, 3, 19, 64), 10.0)
+    for distort in (Distortion("blur", 5, 10.0), lambda images: gaussian_blur(images, 10.0)):
+        with pytest.raises(QrlibError, match="19x64 pixels is too small.*39 needs at least 20x20"):
+            distort(torch.rand(1, 3, 19, 64))
     gaussian_blur(torch.rand(1, 3, 20, 64), 10.0)
 
 

@@ -48,6 +48,13 @@ def test_what_was_stopped_is_no_success(monkeypatch, capsys, stop, status):
     assert capsys.readouterr().err == "stopped\n"
 
 
+@pytest.mark.parametrize("cores", ["0", "-1", "two"])
+def test_less_than_one_core_is_refused(capsys, cores):
+    with pytest.raises(SystemExit):
+        command.main(["run", "smoke", "--cores", cores])
+    assert f"{cores!r} is no whole number of at least 1" in capsys.readouterr().err
+
+
 def test_a_misspelt_variable_is_refused(monkeypatch, capsys):
     monkeypatch.setenv("QRLIB_RESULT", "x")
     assert command.main(["recover", "a.png", "--out", "b.png"]) == 2

@@ -72,7 +72,8 @@ def costs(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
     for profile in shown:
         there = bool(files.visible(paths.results(profile.name), "records/*.json"))
         records = store.read_records(profile.name) if there else []
-        row = {"profile": profile.name, "planned": len(plan.experiments_of(profile))}
+        training = [x for x in plan.experiments_of(profile) if x.training_run in x.records]
+        row = {"profile": profile.name, "planned": len(training)}
         for device in dict.fromkeys(_device(record) for record in records):
             here = [record for record in records if _device(record) == device]
             sources = [record["provenance"] for record in here]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import base64
+import functools
 import io
+import json
 import re
 import shutil
 from collections.abc import Iterable
@@ -13,6 +16,7 @@ from typing import Any
 from PIL import Image
 
 from qrlib.experiments import coverage, profiles
+from qrlib.records import provenance
 from qrlib.report import captions
 from qrlib.report.data_uris import encode_image
 from qrlib.utils import files, paths
@@ -33,6 +37,14 @@ def _left(declared: Iterable[str], given: str) -> list[str]:
     names = {line.partition(" = ")[0] for line in given.splitlines()}
     lines = [line for source in declared for line in source.splitlines()]
     return [line.partition("  #")[0] for line in lines if line.partition(" = ")[0] not in names]
+
+
+@functools.cache
+def code_hash(notebook: str | Path) -> str:
+    """Hash of the code of qrlib that a notebook's cells use: a change of it makes the page outdated."""
+    cells = json.loads(Path(notebook).read_text(encoding="utf-8"))["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return provenance.code_hash(provenance.imported(ast.parse(code)))
 
 
 def page(notebook: str | Path, target: str | Path, *, run: bool = False) -> None:

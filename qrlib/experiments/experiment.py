@@ -72,6 +72,13 @@ class Experiment:
         return f"evaluation-{self.restorer}-{self.classifier.name}{seed}"
 
     @property
+    def records(self) -> tuple[str, ...]:
+        """The names of the records that it leaves: of its training, where something learns, and of each judge."""
+        trains = self.variant_name == "none" or self.variant.learns
+        judged = (self.judged_by(role).evaluation_run for role in self.judges)
+        return (*([self.training_run] if trains else []), *judged)
+
+    @property
     def timing_run(self) -> str:
         return f"timing-{self.recovery_run}"
 

@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import qrlib
+
 PACKAGE = Path(__file__).resolve().parent.parent
 VERSIONS = (
     "qrlib torch torchvision pytorch-lightning torchmetrics numpy pillow scikit-image safetensors"
@@ -25,6 +27,18 @@ VERSIONS = (
 def code(module: str) -> tuple[frozenset[str], str]:
     """Of a qrlib module the qrlib modules it imports, in functions too, and what it does: no prose."""
     tree = ast.parse(_file(module).read_text(encoding="utf-8"))
+    found = imported(tree)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
+            first = body[0].value
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                del body[0]
+    return found, ast.dump(tree)
+
+
+def imported(tree: ast.AST) -> frozenset[str]:
+    """The qrlib modules that some code imports, anywhere in it, or takes as attributes of `qrlib`."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "qrlib":
@@ -33,12 +47,9 @@ def code(module: str) -> tuple[frozenset[str], str]:
             found.update(f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             found.update(a.name for a in node.names if a.name.split(".")[0] == "qrlib")
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and isinstance(body[0], ast.Expr):
-            first = body[0].value
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                del body[0]
-    return frozenset(name for name in found if name != "qrlib" and _exists(name)), ast.dump(tree)
+        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "qrlib":
+            found.add(f"qrlib.{qrlib._NAMES.get(node.attr, node.attr)}")
+    return frozenset(name for name in found if name != "qrlib" and _exists(name))
 
 
 def closure(modules: Iterable[str]) -> list[str]:

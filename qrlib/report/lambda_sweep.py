@@ -114,7 +114,7 @@ def render(table: pd.DataFrame, file: str, *, up: str = sources.OF_ALL) -> Rende
     ]
     seeds = table["seeds"].iloc[0]
     caption = (
-        f"{'Means over' if len(seeds) > 1 else 'From'} {labels.seeds(seeds)}. *validation*: the kept epoch "
+        f"{'Means over' if len(seeds) > 1 else 'From'} {labels.seeds(seeds)}. Validation: the kept epoch "
         f"on validation images, clean and distorted alike; the rest: {table['n'].iloc[0]} test images. "
         "The paper prints no numbers."
     )

@@ -204,10 +204,18 @@ def errors_note(table: pd.DataFrame) -> str:
 
     >>> errors_note(pd.DataFrame({"seeds": [1, 1]}))
     '± one standard error of the choice of test images; one seed'
+    >>> errors_note(pd.DataFrame({"seeds": [1, 3, 0]}))
+    '± one standard error of the choice of test images and, where there are several, of seeds (up to 3)'
     """
-    most = max(table["seeds"])
+    seeds = [count for count in table["seeds"] if count]
+    most = max(seeds)
     if most == 1:
         return "± one standard error of the choice of test images; one seed"
+    if min(seeds) < most:
+        return (
+            "± one standard error of the choice of test images and, where there are several, of seeds "
+            f"(up to {most})"
+        )
     return f"± one standard error of the choice of test images and of {most} seeds"
 
 

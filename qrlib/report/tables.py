@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from qrlib import paper
-from qrlib.records import selection
+from qrlib.records import per_image, selection
 from qrlib.records.selection import LEVELS, ONLY, Selection, by_seed, restorer_of, source_columns
 from qrlib.records.uncertainty import standard_error_of_mean, standard_error_over_seeds
 from qrlib.report import labels
@@ -94,8 +95,11 @@ def _beside_paper(
                 behind = selected.merge(pairs)
                 means = selection.seed_means(selected, method, row)
                 ours = selection.mean_and_spread(means)
-                shares = [x for kind in kinds for x in by_seed(selected, method, kind).mean()]
-                error = _error(metric, shares, selected["n"].iloc[0], means)
+                if metric == "accuracy":
+                    shares = [x for kind in kinds for x in by_seed(selected, method, kind).mean()]
+                    error = _error(shares, selected["n"].iloc[0], means)
+                else:
+                    error = _error_of_quality(behind, metric, means)
             cells.append(
                 {
                     "table": table, "row": row, "column": method, "metric": metric, "paper": printed,
@@ -109,15 +113,18 @@ def _beside_paper(
     return pd.DataFrame(cells)
 
 
-def _error(metric: str, shares: Sequence[float], n: int, means: Iterable[float]) -> float:
-    """One standard error of a mean over levels and seeds: of the test images, of the seeds, of both.
+def _error(shares: Sequence[float], n: int, means: Iterable[float]) -> float:
+    """One standard error of an accuracy's mean over levels and seeds: of the test images, and of the seeds."""
+    return math.hypot(standard_error_of_mean(shares, n), standard_error_over_seeds(list(means)))
 
-    Of PSNR and SSIM it is that of seeds alone, NaN for one.
-    """
-    over_seeds = standard_error_over_seeds(list(means))
-    if metric != "accuracy":
-        return over_seeds or math.nan
-    return math.hypot(standard_error_of_mean(shares, n), over_seeds)
+
+def _error_of_quality(rows: pd.DataFrame, metric: str, means: Iterable[float]) -> float:
+    """The same of PSNR or SSIM; NaN where the rows do not tell of each image."""
+    if "images" not in rows or rows["images"].isna().any():
+        return math.nan
+    n = int(rows["n"].iloc[0])
+    each = np.mean([per_image.unpack(text, n, metric) for text in rows["images"]], axis=0)
+    return math.hypot(each.std(ddof=1) / math.sqrt(n), standard_error_over_seeds(list(means)))
 
 
 def table2(
@@ -134,9 +141,9 @@ def table2(
     Returns:
         One cell a row: table, row ("noise", "blur", "average"), column (key of `TABLE2_METHODS`),
         metric, paper, ours (mean over seeds, NaN of a method that was not run), spread (sample standard
-        deviation over seeds, NaN for one), seeds, values (one a seed), standard_error (of test images, and of seeds), n,
-        difference (ours - paper, NaN unless comparable), dataset,
-        paper_dataset, profile, records (the files behind ours).
+        deviation over seeds, NaN for one), seeds, values (one a seed), standard_error (of test images, and of
+        seeds), n, difference (ours - paper, NaN unless comparable), dataset, paper_dataset, profile, records
+        (the files behind ours).
     """
     return _beside_paper(results, choice, 2, TABLE2_METHODS, comparable)
 
@@ -168,6 +175,7 @@ def table5(
 ) -> pd.DataFrame:
     """Table 5: PSNR (dB) and SSIM without and with QRNet.  Arguments and columns as in `table2`.
 
+    A standard error needs `results` with images, else it is NaN.
     The paper prints it for Caltech101 only; beside another data set there are no differences.
     """
     comparable = comparable and _of_caltech101(results, choice)
@@ -201,9 +209,7 @@ def levels(
                 row = {"restorer": restorer, "distortion": distortion, "level": level}
                 row |= {"strength": strengths.get((distortion, level), 0.0)}
                 row |= selection.mean_and_spread(values) | source_columns(selected, [restorer])
-                rows.append(
-                    row | {"standard_error": _error("accuracy", [row["ours"]], row["n"], values)}
-                )
+                rows.append(row | {"standard_error": _error([row["ours"]], row["n"], values)})
     return pd.DataFrame(rows)
 
 
@@ -238,6 +244,6 @@ def quality(results: pd.DataFrame, choice: Selection = ONLY) -> pd.DataFrame:
                 row |= {m: values[m][level].mean() for m in metrics}
                 row |= {f"{m}_values": tuple(values[m][level]) for m in metrics}
                 row |= {"seeds": len(values["accuracy"])} | source_columns(accuracy, [restorer])
-                error = _error("accuracy", [row["accuracy"]], row["n"], row["accuracy_values"])
+                error = _error([row["accuracy"]], row["n"], row["accuracy_values"])
                 rows.append(row | {"standard_error": error})
     return pd.DataFrame(rows)

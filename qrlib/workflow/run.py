@@ -141,12 +141,7 @@ def redate(log: Path, profile: str) -> None:
 
 def _check_records(profile: profiles.Profile, log: Path) -> None:
     """Nobody takes a run that did nothing for one that succeeded."""
-    runs = plan.experiments_of(profile)
-    names = [
-        name
-        for x in runs
-        for name in (x.training_run, *(x.judged_by(r).evaluation_run for r in x.judges))
-    ]
+    names = [name for x in plan.experiments_of(profile) for name in x.records]
     names += standalone_plan.planned(profile)
     folder = paths.results(profile.name) / "records"
     if missing := [name for name in names if not (folder / f"{name}.json").is_file()]:

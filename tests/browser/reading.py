@@ -46,8 +46,9 @@ def check_page(browser: Browser, server: str, name: str) -> None:
     page.evaluate("document.documentElement.style.fontSize = '200%'")
     assert visit.too_wide() == 0, "with letters twice as large"
     page.evaluate("document.documentElement.style.fontSize = ''")
-    widen(page)
-    page.evaluate(AXE_SCRIPT)
-    assert {theme: violations(page, theme) for theme in AXE} == {"light": [], "dark": []}
+    if name != "genindex":  # thousands of links as Sphinx sets them, which take half a minute
+        widen(page)
+        page.evaluate(AXE_SCRIPT)
+        assert {theme: violations(page, theme) for theme in AXE} == {"light": [], "dark": []}
     assert page.evaluate("window.refused") == [], "refused by the page's own policy"
     page.context.close()

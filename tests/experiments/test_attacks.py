@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qrlib import attacks
 from qrlib.experiments import headless, profiles, standalone_plan
 from qrlib.records import store
 from qrlib.report import restore_or_not, unseen_corruptions
@@ -12,7 +13,8 @@ FEW = "parts=[main,attacks] data.classes=2 standalone_images=4 evaluation_precis
 
 
 @pytest.mark.slow
-def test_a_run_leaves_a_record_that_a_page_can_be_made_of():
+def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
+    monkeypatch.setattr(attacks, "STEPS", 2)  # of which the record knows nothing
     profile = profiles.load("smoke", overrides=FEW)
     assert headless._run_one("attacks", standalone_plan.experiments(profile, "attacks")[-1]) == [
         "attacks"

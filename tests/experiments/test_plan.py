@@ -10,6 +10,7 @@ import sys
 
 import pytest
 import torch
+from support.project import ROOT
 
 from qrlib import load_qrnet, weights
 from qrlib.experiments import (
@@ -452,3 +453,13 @@ def test_jobs_are_outdated_by_what_decides_their_evaluation(change):
     hashes = [plan.job_hash(x, "classifier", "classifier") for x in (before, after, before)]
     assert hashes[0] == hashes[2] != hashes[1]
     assert plan.job_hash(before, "classifier", "classifier", "evaluation") not in hashes
+
+
+def test_the_records_that_runs_are_to_leave_are_those_that_they_left():
+    """Of the committed run with every kind of them."""
+    planned = plan.experiments_of(profiles.load("caltech101-half"))
+    there = {path.stem for path in (ROOT / "results/caltech101-half/records").glob("*.json")}
+    alone = {plan.timed(profiles.load("caltech101-half")).timing_run, *variants.STANDALONE}
+    assert there - alone <= {name for x in planned for name in x.records}
+    assert any(x.variant.composed and {*x.records} <= there for x in planned)
+    assert any(x.variant.classical and {*x.records} <= there for x in planned)

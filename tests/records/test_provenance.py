@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 
@@ -49,6 +50,12 @@ def package(tmp_path, monkeypatch):
 def test_closure_follows_imports_inside_functions(package):
     assert provenance.closure(["a"]) == ["qrlib.a", "qrlib.b", "qrlib.sub", "qrlib.sub.c"]
     assert provenance.closure(["d"]) == ["qrlib.d"]
+
+
+def test_what_some_code_takes_of_the_package_counts_as_imported():
+    code = "import qrlib\nfrom qrlib.records import store\nqrlib.load_qrnet()\nqrlib.__version__"
+    found = provenance.imported(ast.parse(code))
+    assert found == {"qrlib.models", "qrlib.records", "qrlib.records.store"}
 
 
 def rewrite(path, old, new):

@@ -5,13 +5,14 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 from support.frames import cell, record, runs, unpadded
 from support.frames import table2_results as results
 
 from qrlib import paper
-from qrlib.records import selection
+from qrlib.records import per_image, selection
 from qrlib.records.selection import Selection
 from qrlib.report import gains, render, tables
 from qrlib.report.figures import plots
@@ -73,7 +74,8 @@ def test_table3_and_table5():
     assert list(quality["ours"]) == pytest.approx(ours)
     shown = unpadded(render.beside_paper(quality, "table-5", label="A run"))
     assert "| PSNR, Gaussian noise, paper | 15.29 | 23.30 |" in shown
-    assert "| PSNR, Gaussian noise, ours | 18.00 | 24.60 ± 0.60 |" in shown
+    assert "| PSNR, Gaussian noise, ours | 18.00 | 24.60 |" in shown
+    assert "±" not in shown  # which needs each image
     assert "| PSNR, Gaussian noise, ours − paper | +2.71 | +1.30 |" in shown
     # The paper prints both for Caltech101 alone: beside Caltech256 they stand without differences.
     for make, of_101 in ((tables.table3, small), (tables.table5, pd.concat(parts))):
@@ -88,6 +90,25 @@ def test_table3_and_table5():
         assert (
             make(both, Selection(dataset="caltech101"), comparable=True)["difference"].notna().all()
         )
+
+
+def test_the_error_of_image_quality_is_that_of_the_images_and_of_the_seeds():
+    rows = runs(
+        *(
+            results().assign(metric=metric, value=lambda f, top=top: f["value"] * top)
+            for metric, top in (("psnr", 30), ("ssim", 1))
+        )
+    )
+    n = int(rows["n"].iloc[0])
+    half = np.arange(n) % 2 - 0.5  # half of the images are one higher than the others
+    rows["images"] = [
+        per_image.pack(row["value"] + half * (row["metric"] == "psnr"), row["metric"])["images"]
+        for row in rows.to_dict("records")
+    ]
+    table = tables.table5(rows).query("metric == 'psnr'")
+    of_images = 0.5 / math.sqrt(n - 1)
+    errors = [cell(table, "noise", m)["standard_error"] for m in ("none", "qrnet")]
+    assert errors == pytest.approx([of_images, math.hypot(of_images, 0.6)])
 
 
 def test_levels_are_the_data_of_figure_4():

@@ -4,6 +4,7 @@ import json
 import re
 import sys
 
+import nbformat
 import pytest
 import yaml
 from support.notebooks import NOTEBOOKS, compared, execute
@@ -151,10 +152,21 @@ def test_notebooks_that_no_build_runs_say_what_their_reference_outputs_do(capsys
 
 
 def test_the_cells_of_a_notebook_run_in_order_however_many_processes_there_are(project):
+    cells = [nbformat.v4.new_code_cell("steps = [0]")]
+    cells += [
+        nbformat.v4.new_code_cell(f"steps.append({i}); assert steps[-2] == {i - 1}")
+        for i in (1, 2, 3)
+    ]
+    kernel = {"name": "python3", "display_name": "Python", "language": "python"}
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    nbformat.write(notebook, project.root / "notebooks" / "steps.ipynb")
     options = ["--nbval-lax", "-n", "2", "-q", "-p", "no:cacheprovider"]
-    done = project.python("pytest", *options, "notebooks/colab.ipynb")
+    try:
+        done = project.python("pytest", *options, "notebooks/steps.ipynb")
+    finally:
+        (project.root / "notebooks" / "steps.ipynb").unlink()
     assert done.returncode == 0, done.stdout[-4000:]
-    assert " passed" in done.stdout
+    assert "4 passed" in done.stdout
 
 
 def test_a_notebook_by_itself_trains_what_its_profile_leaves_out(project):

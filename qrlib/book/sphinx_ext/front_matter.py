@@ -154,11 +154,11 @@ def _first_sentences(doctree: Any) -> str:
 
 
 def add_source(app: Any, exception: Exception | None) -> None:
-    """Where no address leads to the code, it comes with the book, without what only reruns need."""
+    """Where no address leads to the code, it comes with the book, without the networks of unfinished runs."""
     if exception is None and app.builder.format == "html" and launch_buttons.repository() is None:
         target = str(Path(app.outdir) / SOURCE)
-        left_out = [f":(exclude)results/*/{kind}" for kind in ("notebooks", "runs", "samples")]
-        _git("archive", "--format=zip", "-o", target, "HEAD", "--", ".", *left_out)
+        unfinished = ":(exclude)results/*/runs/*"
+        _git("archive", "--format=zip", "-o", target, "HEAD", "--", ".", unfinished)
 
 
 def setup(app: Any) -> dict[str, bool]:

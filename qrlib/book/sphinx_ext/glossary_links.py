@@ -18,8 +18,12 @@ _LEFT_OUT = ("api/", "glossary", "genindex", "_executed/commands")
 def terms(file: Path) -> dict[str, str]:
     """Each term of a page with a glossary, and its definition in plain text; longer terms first."""
     (block,) = re.findall(r"```\{glossary\}\n(.*?)```", file.read_text("utf-8"), re.DOTALL)
-    entries = re.findall(r"^(\S.*)\n((?:  .*\n)+)", block, re.MULTILINE)
-    found = {term: " ".join(text.split()).replace("*", "") for term, text in entries}
+    entries = re.findall(r"^((?:\S.*\n)+)((?:  .*\n)+)", block, re.MULTILINE)
+    found = {
+        term: " ".join(text.split()).replace("*", "")
+        for synonyms, text in entries
+        for term in synonyms.splitlines()
+    }
     return dict(sorted(found.items(), key=lambda item: -len(item[0])))
 
 

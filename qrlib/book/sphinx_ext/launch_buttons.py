@@ -1,4 +1,4 @@
-"""What the book's pages get while they are built: a button that runs their training on Colab, names, sources.
+"""What the book's pages get while they are built: a button that opens the trainings on Colab, names, sources.
 
 A Sphinx extension, named in `_config.yml`.  Where the project lives is known to whoever publishes it:
 QRLIB_REPOSITORY, or repository-code in CITATION.cff.  Without either there is no button.
@@ -69,7 +69,7 @@ def launchers(page: str) -> list[dict[str, str]]:
         {
             "type": "link",
             "text": "Colab",
-            "tooltip": "Run this on Colab",
+            "tooltip": "Train on Colab",
             "icon": "_static/images/logo_colab.png",
             "url": f"https://colab.research.google.com/github/{project}/blob/{branch()}/notebooks/colab.ipynb",
         }

@@ -118,7 +118,7 @@ const pixels = (() => {
     return candidates.reduce((best, each) => (each.psnr > best.psnr ? each : best));
   }
 
-  // dB; identical images count as 100, as in qrlib.evaluation.
+  // dB; identical images count as 100, as in qrlib.metrics.
   function psnr(a, b) {
     let sum = 0;
     for (let i = 0; i < a.length; i++) sum += (a[i] - b[i]) ** 2;
@@ -129,7 +129,7 @@ const pixels = (() => {
   const MASS = WINDOW.reduce((a, b) => a + b);
   const SSIM = WINDOW.map((w) => w / MASS);
 
-  // SSIM of Wang et al. 2004 where the window lies inside, the mean over planes, as qrlib.evaluation;
+  // SSIM of Wang et al. 2004 where the window lies inside, the mean over planes, as qrlib.metrics;
   // null for images smaller than the window.
   function ssim(a, b, { height, width }) {
     if (Math.min(height, width) < SSIM.length) return null;
