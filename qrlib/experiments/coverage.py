@@ -25,10 +25,12 @@ PAGES: dict[str, Part] = {
 #: The networks without which a part has nothing to show; of the others its tables say "not run".
 CORE: dict[Part, tuple[tuple[str, str], ...]] = {
     "table2": (("qrnet", "multiple"),),
-    "table4": (("end_to_end", "multiple"),),
+    "table4": (("qrnet", "multiple"), ("finetuned", "multiple"), ("end_to_end", "multiple")),
     "figure6": (("qrnet", "multiple"), ("mqrnet", "multiple")),
     "transfer": (("qrnet", "multiple"),),
-    "losses": (("qrnet_unlabelled", "multiple"),),
+    "lambda": (("qrnet", "multiple"), *PARTS["lambda"]),
+    "pretraining": (("qrnet", "multiple"), *PARTS["pretraining"]),
+    "losses": (("recnet", "multiple"), ("qrnet", "multiple"), ("qrnet_unlabelled", "multiple")),
     "routed": (("recnet_routed", "multiple"),),
     "heads": (("recnet_finetuned", "multiple"),),
     "denoising": tuple(run for run in PARTS["denoising"] if run[0] != "qrnet"),

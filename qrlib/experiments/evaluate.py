@@ -42,7 +42,9 @@ def evaluate(
     levels = distortions.levels(experiment.evaluated_on, **profile.strengths)
     cases = [case for group in levels.values() for case in group]
     networks = {role: judges[role] for role in experiment.judges}
-    keep, shared = None, plan.shown_to_others(experiment)
+    # In bfloat16 close calls need the image again, so that no other head can take what is kept.
+    shared = profile.evaluation_precision == "32-true" and plan.shown_to_others(experiment)
+    keep = None
     if not experiment.variant.classical:  # which has no weights to be told apart by
         code = ("evaluation", "detector") if experiment.variant.routes else ("evaluation",)
         of = [*map(plan.code_hash, code), splits.manifest_hash, torch.__version__]
@@ -179,6 +181,8 @@ def measure_conventions(
 ) -> tuple[list[dict[str, Any]], Path]:
     """PSNR and SSIM of distorted test images under each convention, and their record's path.
 
+    A record of some images has their number in its name, and replaces none of all.
+
     Args:
         experiment: any of the profile; no network takes part.
         images: how many test images; None takes all.
@@ -199,7 +203,6 @@ def measure_conventions(
     }
     device = f"CPU ({torch.get_num_threads()} threads)"  # the GPU takes no part
     origin = train.provenance_of("conventions", splits, {}, seconds, device)
-    record = store.new_record(
-        "conventions", "conventions", profile.name, config, origin, conventions=rows
-    )
+    name = "conventions" if images is None else f"conventions-{images}-images"
+    record = store.new_record("conventions", name, profile.name, config, origin, conventions=rows)
     return rows, store.write(record)

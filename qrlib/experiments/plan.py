@@ -74,7 +74,7 @@ def open_classifier(
     seed: int | None = None,
     overrides: Mapping[str, Any] | str | None = None,
 ) -> Experiment:
-    """As `open_experiment`, for training any classifier; `seed` None is the profile's."""
+    """As `open_experiment`, for training any classifier; `seed` is a setting of it, None the profile's."""
     experiment = open_experiment(profile, dataset=dataset, variant="none", overrides=overrides)
     roles = {getattr(experiment.profile, r).name: r for r in reversed(experiment.profile.roles)}
     if classifier in roles:
@@ -83,10 +83,10 @@ def open_classifier(
         experiment = open_experiment(
             profile, dataset=dataset, variant="none", classifier=classifier, overrides=overrides
         )
-    seed = experiment.classifier.seed if seed is None else _seed(seed)
-    with_seed = {experiment.role: experiment.classifier.model_copy(update={"seed": seed})}
-    profile_with_seed = experiment.profile.model_copy(update=with_seed)
-    return dataclasses.replace(experiment, seed=seed, profile=profile_with_seed)
+    if seed is not None and _seed(seed) != experiment.classifier.seed:
+        changes = profiles.parse_overrides(overrides) | {f"{experiment.role}.seed": seed}
+        return open_classifier(profile, dataset=dataset, classifier=classifier, overrides=changes)
+    return dataclasses.replace(experiment, seed=experiment.classifier.seed)
 
 
 def summary(experiment: Experiment, kind: str) -> dict[str, Any]:
@@ -124,7 +124,10 @@ def experiments_of(profile: Profile) -> list[Experiment]:
     for role in profile.roles:
         runs.append(Experiment(profile, "none", "clean", getattr(profile, role).seed, role))
     for part in profile.parts:
-        for seed in profile.seeds if part in ("main", "table2") else profile.other_seeds:
+        seeds = profile.seeds if part in ("main", "table2") else profile.other_seeds
+        if part == "classical":
+            seeds = [0]  # a filter learns nothing
+        for seed in seeds:
             for variant, distortions in PARTS[part]:
                 if any(getattr(profile, role) is None for role in VARIANTS[variant].losses):
                     continue  # a teacher that this profile does without

@@ -6,7 +6,7 @@ import os
 import re
 import reprlib
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -45,7 +45,7 @@ def load(
     check_name(name)
     path = paths.root() / "profiles" / f"{name}.yaml"
     values = strict_yaml.read(path, "profile")
-    changes = _parse(overrides)
+    changes = parse_overrides(overrides)
     if dataset is not None:
         from qrlib.data import DATASETS
 
@@ -108,7 +108,8 @@ def check_name(name: str) -> str:
     return name
 
 
-def _parse(overrides: Mapping[str, Any] | str | None) -> dict[str, Any]:
+def parse_overrides(overrides: Mapping[str, Any] | str | None) -> dict[str, Any]:
+    """Dotted name of a setting -> its new value, as `load` takes them."""
     if not overrides:
         return {}
     if isinstance(overrides, str):
@@ -165,6 +166,7 @@ def _refuse(error: ValidationError, where: str) -> NoReturn:
     setting, given = ".".join(map(str, problem["loc"])), problem["input"]
     if unknown:
         model: Any = Profile.model_fields[str(groups[0])].annotation if groups else Profile
+        model = next(kind for kind in (model, *get_args(model)) if hasattr(kind, "model_fields"))
         valid = [field for field in model.model_fields if field != "name" or groups]
         choose(" of ".join(["setting", *map(str, groups)]) + f" in {where}", name, valid)
     if problem["type"] == "literal_error":

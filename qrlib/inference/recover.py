@@ -150,9 +150,7 @@ def _out_of_memory(tile: int) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        # On the CPU torch raises a plain RuntimeError; its text is the one thing to know it by.
-        known = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        if not known and "allocate memory" not in str(error):
+        if not memory.ran_out(error):
             raise
         raise QrlibError(
             f"not enough memory for a tile of {tile} pixels; give a smaller --tile, such as "

@@ -131,20 +131,22 @@ def _measured_on(provenance: dict[str, Any], metric: str) -> Any:
     return provenance.get("epochs_on", device) if metric == "seconds_per_epoch" else device
 
 
-def read_conventions(profile: str) -> pd.DataFrame:
+def read_conventions(profile: str, name: str = "conventions") -> pd.DataFrame:
     """What `qrlib.experiments.conventions.measure` found for a profile, one row a number.
+
+    Args:
+        name: of the record; one of all test images has the name that is the default.
 
     Raises:
         QrlibError: not measured yet.
     """
-    records = read_records(profile, "conventions")
-    if not records:
+    if not path(profile, name).is_file():
         raise QrlibError(
             f"profile {profile!r} has no measured conventions yet; run "
             f"`papermill notebooks/conventions.ipynb out.ipynb -p profile {profile}`"
         )
-    named = {"profile": profile, "record": f"{records[0]['name']}.json"}
-    return pd.DataFrame(records[0]["conventions"]).assign(**named)
+    named = {"profile": profile, "record": f"{name}.json"}
+    return pd.DataFrame(read_record(profile, name)["conventions"]).assign(**named)
 
 
 def _read(file: Path) -> dict[str, Any]:

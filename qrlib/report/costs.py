@@ -30,7 +30,8 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
     """What is added to the classifier by each of some methods, options of `qrlib.report.option_tables`.
 
     Returns:
-        One method a row: method, networks (how many are added), megabytes (of their weights in float32),
+        One method a row: method, networks (how many are added), megabytes (of their weights in float32; layers
+        of the classifier that were trained anew are not counted, though routed ones stand beside its own),
         gmacs (10^9 multiply-adds that they and a second look of the classifier add to an image; the detector's
         are those of every image, a restorer's of one that is restored), minutes (`_seconds` of all trainings,
         the classifier's own on clean images not counted; NaN where a record is missing), share (gmacs, as a
@@ -147,7 +148,8 @@ def render_table(frame: pd.DataFrame, profile: Profile, file: str) -> render.Ren
     name = labels.classifier(profile.classifier.name)
     caption = (
         f"Added to {name}, whose head is trained on clean images. Operations: 10⁹ multiply-adds an image of {size} "
-        f"pixels, and as a share of {name}'s own. {MINUTES}"
+        f"pixels, and as a share of {name}'s own. Layers of {name} that were trained anew are not counted in the weights, "
+        f"also where a detector chooses among several. {MINUTES}"
     )
     headings = ["", "networks", "weights", "operations", "minutes of training"]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)

@@ -173,13 +173,15 @@ def at_its_strengths(evidence: Evidence) -> pd.DataFrame:
     """
     ways = {way: next(iter(x.values())) for way, x in arrangements("noise", ("recnet",)).items()}
     ways |= {QRNET: "qrnet-noise"}
+    noise = evidence.present("accuracy").query("distortion == 'noise'")
+    strengths = noise.groupby("level")["strength"].first()
     rows = []
     for (trained, tested), method in ways.items():
         theirs = FG_NIC.get((trained, tested), FG_NIC_ITSELF)
         for level, printed in zip(selection.LEVELS, theirs, strict=True):
             side = Side(method, "noise", (level,))
             row: dict[str, Any] = {"trained": trained, "tested": tested, "level": level}
-            row |= {"strength": 25.5 * level} | _measured(evidence, side)
+            row |= {"strength": strengths[level]} | _measured(evidence, side)
             rows.append(row | {"fg_nic": printed / 100})
     return pd.DataFrame(rows)
 

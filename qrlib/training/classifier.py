@@ -13,10 +13,14 @@ from tqdm import tqdm
 from qrlib.classifiers import Classifier
 from qrlib.data import Split, Splits
 from qrlib.losses import classification_loss
+from qrlib.training import failures
 from qrlib.training.device import resolve_precision
 from qrlib.training.loop import History, LoopSettings, fit, restore
 from qrlib.training.task import Task
 from qrlib.utils import memory
+
+#: Images that pass a frozen backbone together.
+AT_A_TIME = 64
 
 
 class ClassifierTask(Task):
@@ -79,9 +83,9 @@ def _through_backbone(classifier: Classifier, split: Split, precision: str) -> _
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     memory.channels_last(classifier.to(device)).eval()
     rows = []
-    batches = range(0, len(split), 64)
+    batches = range(0, len(split), AT_A_TIME)
     for start in tqdm(batches, "features of clean images", leave=False, mininterval=10):
-        images, _, _ = split[range(start, min(start + 64, len(split)))]
+        images, _, _ = split[range(start, min(start + AT_A_TIME, len(split)))]
         images = images.to(device).float() / 255
         with torch.autocast(device.type, torch.bfloat16, enabled=precision.startswith("bf16")):
             features = classifier.features(images.contiguous(memory_format=torch.channels_last))
@@ -119,8 +123,10 @@ def fit_classifier(
     if net is not classifier:
         print(f"{name}: computing features of {len(train) + len(validation)} images", flush=True)
         precision = resolve_precision(settings.precision)
-        train = _through_backbone(classifier, train, precision)
-        validation = _through_backbone(classifier, validation, precision)
+        smaller = f"{AT_A_TIME} images pass the backbone at a time, so make data.image_size smaller"
+        with failures.explained(name, smaller):
+            train = _through_backbone(classifier, train, precision)
+            validation = _through_backbone(classifier, validation, precision)
     task = ClassifierTask(net, learning_rate=settings.learning_rate, seed=seed)
     history = fit(task, train, validation, folder, settings, name=name, fingerprint=fingerprint)
     classifier.cpu().eval()

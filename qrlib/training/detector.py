@@ -111,6 +111,8 @@ class RoutedClassifier(Classifier):
 class DetectorTask(Task):
     """Cross-entropy of the distortion; each image has one, drawn as in Algorithm 1 with clean as a third kind."""
 
+    less_memory = "make recovery.batch_size smaller"
+
     def __init__(self, net: Detector, *, learning_rate: float, seed: int) -> None:
         super().__init__()
         self.net = memory.channels_last(net)

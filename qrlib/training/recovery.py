@@ -69,8 +69,6 @@ class RecoveryTask(Task):
             the images that are the same in each: clean ones, and all for validation.
     """
 
-    less_memory = "raise recovery.micro_batches, which changes results by rounding alone"
-
     def __init__(
         self,
         restorer: nn.Module | None,
@@ -119,6 +117,13 @@ class RecoveryTask(Task):
         self.features: KeptFeatures | None = None
         if keep_features and restorer is None and choices:
             self.features = KeptFeatures()
+
+    @property
+    def less_memory(self) -> str:  # type: ignore[override]
+        if self.features is not None or self.aims == "stable":
+            return "make recovery.batch_size smaller"
+        others = "" if self.networks.head is None else " and other draws of dropout"
+        return f"raise recovery.micro_batches, which changes results by rounding{others} alone"
 
     def optimizer(self) -> torch.optim.Optimizer:
         rates = (

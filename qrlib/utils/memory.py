@@ -45,7 +45,7 @@ def ran_out(error: BaseException) -> bool:
     """Whether a device had too little memory, in this process or in one that it started."""
     text = str(error)
     return (
-        isinstance(error, torch.OutOfMemoryError)
+        isinstance(error, (MemoryError, torch.OutOfMemoryError))
         or "OutOfMemoryError" in text
         or _PROCESSOR in text
     )

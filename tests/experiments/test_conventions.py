@@ -253,16 +253,19 @@ def test_images_that_come_resized_have_no_other_files(splits):
 def test_the_record(splits):
     experiment = plan.open_experiment("smoke", variant="none")
     rows, path = evaluate.measure_conventions(experiment, splits, images=4)
-    assert path == paths.results("smoke") / "records" / "conventions.json"
-    record = store.read_record("smoke", "conventions")
+    name = "conventions-4-images"  # which replaces no record of all images
+    assert path == paths.results("smoke") / "records" / f"{name}.json"
+    with pytest.raises(QrlibError, match="no measured conventions yet"):
+        store.read_conventions("smoke")
+    record = store.read_record("smoke", name)
     assert (record["kind"], record["results"], record["conventions"]) == ("conventions", [], rows)
     assert record["config"]["images"] == 4
     assert record["config"]["conventions"]["border zero"]["border"] == "zero"
     assert record["provenance"]["manifest"] == splits.manifest_hash
     assert record["provenance"]["code"] == plan.code_hash("conventions")
-    read = store.read_conventions("smoke")
+    read = store.read_conventions("smoke", name)
     assert set(read.pop("profile")) == {"smoke"}
-    assert set(read.pop("record")) == {"conventions.json"}
+    assert set(read.pop("record")) == {f"{name}.json"}
     pd.testing.assert_frame_equal(read, pd.DataFrame(rows))
     with pytest.raises(QrlibError, match="'smoke' has no evaluation yet"):
         store.read("smoke")  # nothing of it is a result of a restorer
@@ -279,5 +282,5 @@ def test_the_record(splits):
 
 
 def test_nothing_measured_says_how_to_measure():
-    with pytest.raises(QrlibError, match="no records of profile 'smoke'"):
+    with pytest.raises(QrlibError, match="'smoke' has no measured conventions yet; run `papermill"):
         store.read_conventions("smoke")

@@ -463,3 +463,28 @@ def test_the_records_that_runs_are_to_leave_are_those_that_they_left():
     assert there - alone <= {name for x in planned for name in x.records}
     assert any(x.variant.composed and {*x.records} <= there for x in planned)
     assert any(x.variant.classical and {*x.records} <= there for x in planned)
+
+
+def test_a_classifier_of_another_seed_has_a_profile_of_its_own():
+    """Else its row "no restoration" would take the place of the profile's."""
+    plain, other = (plan.open_classifier("quick", seed=seed) for seed in (0, 5))
+    assert (plain.profile.name, plain.seed, plain.classifier_run) == (
+        "quick",
+        0,
+        "classifier-efficientnet_lite0-seed0",
+    )
+    assert other.profile.name.startswith("quick+")
+    assert (other.seed, other.classifier.seed) == (5, 5)
+    unseen = plan.open_classifier("smoke", classifier="small_resnet", seed=5)
+    assert (unseen.role, unseen.classifier.seed, unseen.profile.classifier.seed) == (
+        "unseen_classifier",
+        5,
+        0,
+    )
+
+
+def test_a_filter_is_planned_once_whatever_the_seeds():
+    half = profiles.load("caltech101-half", overrides="other_seeds=[1,2]")
+    filters = [x.recovery_run for x in plan.experiments_of(half) if x.variant.classical]
+    assert len(filters) == 4
+    assert all(name.endswith("-seed0") for name in filters)

@@ -62,6 +62,8 @@ REFUSED = {
         "setting in overrides 'recover' (did you mean 'recovery'?)",
         "title, label",
     ),
+    "second_classifier.epoch=2": ("unknown setting of second_classifier in overrides 'epoch'",),
+    "light_classifier.epoch=2": ("unknown setting of light_classifier in overrides 'epoch'",),
     "seed=2": ("unknown setting in overrides 'seed' (did you mean 'seeds'?)",),
     "name=x": ("name is no setting",),
     "recovery=2": ("'recovery' is a group of settings", "recovery.epochs"),

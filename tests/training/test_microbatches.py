@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from support.training import fit, make_net, make_task
+from support.training import CHOICES, fit, make_net, make_task
 from torch import nn
 
+from qrlib.losses import RecoveryLoss
 from qrlib.training.microbatches import in_parts
 from qrlib.training.recovery import RecoveryTask
 from qrlib.utils import memory
@@ -114,3 +115,20 @@ def test_what_counts_as_too_little_memory():
     assert memory.ran_out(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
     assert memory.ran_out(Exception("-- Process 1 terminated:\ntorch.OutOfMemoryError: CUDA"))
     assert not memory.ran_out(RuntimeError("shapes do not match"))
+
+
+@pytest.mark.parametrize(
+    ("restored", "options", "advice"),
+    [
+        (True, {}, "raise recovery.micro_batches, which changes results by rounding alone"),
+        (True, {"tuned": "c"}, "by rounding and other draws of dropout alone"),
+        (False, {"tuned": "c", "aims": "stable"}, "make recovery.batch_size smaller"),
+        (False, {"tuned": "c", "keep_features": True}, "make recovery.batch_size smaller"),
+    ],
+)
+def test_the_advice_is_one_that_the_training_takes(classifier, restored, options, advice):
+    task = RecoveryTask(
+        make_net() if restored else None, RecoveryLoss({"c": 0.01}), {"c": classifier}, CHOICES,
+        learning_rate=1e-3, seed=1, **options,
+    )  # fmt: skip
+    assert advice in task.less_memory
