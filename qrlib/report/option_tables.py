@@ -144,6 +144,17 @@ def against(
     }
 
 
+def against_in_words(evidence: Evidence, method: str, other: str) -> str:
+    """The verdicts of `against` on clean, noisy and blurred images; "" where one of the two was not run."""
+    if evidence.lacks([need for x in (method, other) for need in Side(x, "noise").needs()]):
+        return ""
+    parts = []
+    for place, words in PLACES.items():
+        told = against(evidence, Side(method, place), other)
+        parts.append(f"{told['verdict']} on {words} images ({render.signed(told['gain'])})")
+    return labels.joined(parts)
+
+
 def render_options(frame: pd.DataFrame, classifier: str, file: str) -> render.Rendered:
     """A frame of `options` for reading; `file` as in `qrlib.report.sources.line`."""
     cells = frame.set_index(["method", "distortion"])

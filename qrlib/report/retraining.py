@@ -113,18 +113,10 @@ def in_short(evidence: Evidence) -> list[str]:
     """What each way of S->T is against fine-tuning without a restorer, a sentence each, in Markdown."""
     said = []
     for name, method in zip(("RecNet", "QRNet"), RETRAINED, strict=True):
-        sides = [Side(way, "noise") for way in (method, "finetuned-multiple")]
-        if evidence.lacks(need for side in sides for need in side.needs()):
+        told = option_tables.against_in_words(evidence, method, "finetuned-multiple")
+        if not told:
             continue
-        told = [
-            option_tables.against(evidence, Side(method, place), "finetuned-multiple")
-            for place in option_tables.PLACES
-        ]
-        parts = [
-            f"{row['verdict']} on {words} images ({render.signed(row['gain'])})"
-            for row, words in zip(told, option_tables.PLACES.values(), strict=True)
-        ]
-        said.append(f"Behind {name}, against fine-tuning without it: {labels.joined(parts)}.")
+        said.append(f"Behind {name}, against fine-tuning without it: {told}.")
         bare = f"{name.lower()}_finetuned_bare-multiple"
         needed = [Side(way, d) for way in (method, bare) for d in labels.DISTORTIONS]
         if evidence.lacks(need for side in needed for need in side.needs()):

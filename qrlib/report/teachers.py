@@ -179,14 +179,8 @@ def ended_early(profile: Profile, methods: Iterable[str]) -> list[str]:
 def without_labels(profile: Profile) -> str:
     """QRNet without labels against QRNet with them, a sentence; "" where one was not run."""
     evidence = option_tables.evidence_of(profile)
-    left, right = "qrnet_unlabelled-multiple", "qrnet"
-    if evidence.lacks([need for x in (left, right) for need in Side(x, "noise").needs()]):
-        return ""
-    parts = []
-    for place, words in option_tables.PLACES.items():
-        told = option_tables.against(evidence, Side(left, place), right)
-        parts.append(f"{told['verdict']} on {words} images ({render.signed(told['gain'])})")
-    return f"Without labels, against with labels: {labels.joined(parts)}."
+    told = option_tables.against_in_words(evidence, "qrnet_unlabelled-multiple", "qrnet")
+    return f"Without labels, against with labels: {told}." if told else ""
 
 
 def in_words(frame: pd.DataFrame) -> list[str]:
