@@ -15,7 +15,7 @@ from qrlib.book import table_of_contents
 from qrlib.experiments import coverage, plan, profiles
 from qrlib.experiments.variants import STANDALONE, VARIANTS
 from qrlib.records import store
-from qrlib.report import restore_or_not, table5_conventions, tables
+from qrlib.report import restore_or_not, sampling, table5_conventions, tables
 
 ROOT = Path(__file__).resolve().parents[2]
 BOOK = ROOT / "book"
@@ -177,6 +177,23 @@ def test_accuracies_in_prose_are_those_of_records(page: str, committed: None) ->
     assert written
     weights_tried = {f"{v.classification_weight}" for v in VARIANTS.values()}  # λ = 0.001
     assert written - weights_tried <= known
+
+
+def test_prose_on_sampling_is_what_the_networks_reached(committed: None) -> None:
+    profile = profiles.load("caltech101-sampling")
+    courses = sampling.courses(store.read_records(profile.name, "recovery"), profile)
+    ends = sampling.ends(courses).set_index("share")[["val_quality", "val_accuracy"]]
+    parts = ends.loc[lambda frame: frame.index < 1]
+    (low, least), (high, most) = parts.min(), parts.max()
+    text = (BOOK / "runs/caltech101-sampling.md").read_text("utf-8")
+    whole = ends.loc[1.0]
+    assert f"an L1 of .{1000 * whole['val_quality']:03.0f}" in text
+    assert f"accuracy of {whole['val_accuracy']:.3f}." in text
+    assert f"an L1 of .{1000 * low:03.0f} to .{1000 * high:03.0f}" in text
+    assert f"at {least:.3f} to {most:.3f}." in text
+    half = courses.query("share < 1 and 20 < minutes < 26").groupby("label")["val_quality"].last()
+    assert len(half) == len(parts)
+    assert (half < whole["val_quality"]).all()
 
 
 def test_the_readme_tells_the_distance_of_the_record(committed: None) -> None:
