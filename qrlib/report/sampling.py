@@ -24,8 +24,8 @@ def courses(records: Sequence[Mapping[str, Any]], profile: Profile) -> pd.DataFr
 
     Returns:
         One epoch of one seed a row: method (a variant), label, share, tile (side in pixels, 0: whole
-        images), seed, epoch, minutes (the fastest epoch's, times their number), val_quality (L1), val_classification (cross
-        entropy), val_accuracy (clean and distorted images alike), profile, record.
+        images), seed, epoch, minutes (the fastest epoch's, times their number), val_quality (L1),
+        val_classification (cross entropy), val_accuracy (clean and distorted images alike), profile, record.
     """
     judge = profile.classifier.name
     rows = []
@@ -66,6 +66,16 @@ def name(method: str) -> str:
 def ends(table: pd.DataFrame) -> pd.DataFrame:
     """Of each seed the last epoch, where the rate has fallen to 0."""
     return table.loc[table.groupby(["method", "seed"], sort=False)["epoch"].idxmax()]
+
+
+def in_short(table: pd.DataFrame) -> str:
+    """Which way ends nearest to the clean images, and which farthest: a frame of `courses` in a sentence."""
+    means = ends(table).groupby("label")["val_quality"].mean()
+    best, worst = means.idxmin(), means.idxmax()
+    return (
+        f"L1 ends lowest where the classifier sees {best} ({means[best]:.3f}), and highest where it sees "
+        f"{worst} ({means[worst]:.3f})."
+    )
 
 
 def render(table: pd.DataFrame, profile: Profile) -> Rendered:

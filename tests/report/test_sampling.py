@@ -40,6 +40,10 @@ def test_courses_and_their_ends():
     # The third epoch's losses are 1.2 times the best ones: 0.04 and 0.042.
     assert "| all of the batch | 3 | 0.5 ± 0.0 | 0.0492 ± 0.0017 | 2.400 ± 0.000 | 0.750" in text
     assert "seeds 0 and 1" in text
+    assert sampling.in_short(found) == (
+        "L1 ends lowest where the classifier sees all of the batch (0.049), and highest where it sees "
+        "1/8, the rest as tiles (0.097)."
+    )
     (left, right) = plots.sampling({"a": found}).axes
     drawn = {line.get_label(): list(line.get_ydata()) for line in left.get_lines()}
     assert drawn["1/8, the rest as tiles"] == pytest.approx([0.6, 0.9, 0.75])
