@@ -47,7 +47,7 @@ def imported(tree: ast.AST) -> frozenset[str]:
             found.update(f"{base}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             found.update(a.name for a in node.names if a.name.split(".")[0] == "qrlib")
-        elif isinstance(node, ast.Attribute) and ast.unparse(node.value) == "qrlib":
+        elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "qrlib":
             found.add(f"qrlib.{qrlib._NAMES.get(node.attr, node.attr)}")
     return frozenset(name for name in found if name != "qrlib" and _exists(name))
 
