@@ -150,6 +150,11 @@ VARIANTS = {
         meaning="QRNet with the loss of another classifier, the second",
         losses=("second_classifier",),
     ),
+    "qrnet_of_unseen": dataclasses.replace(
+        _QRNET,
+        meaning="QRNet with the loss of the classifier that no other restorer learns from",
+        losses=("unseen_classifier",),
+    ),
     "qrnet_of_light": dataclasses.replace(
         _QRNET,
         meaning="QRNet with the loss of a classifier that costs little",
@@ -269,7 +274,7 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     ),
     "transfer": (
         ("recnet", "multiple"), ("qrnet", "multiple"), ("qrnet_of_second", "multiple"),
-        ("qrnet_of_light", "multiple"), ("mqrnet", "multiple"),
+        ("qrnet_of_unseen", "multiple"), ("qrnet_of_light", "multiple"), ("mqrnet", "multiple"),
     ),
     "routed": (
         ("recnet_routed", "multiple"), ("qrnet_routed", "multiple"), ("finetuned_routed", "multiple"),

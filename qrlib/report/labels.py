@@ -31,6 +31,7 @@ METHODS = {
     "qrnet_classification_only-multiple": "QRNet (cross-entropy alone)",
     "qrnet_unlabelled-multiple": "QRNet (without labels)",
     "qrnet_of_second-multiple": "QRNet (another teacher)",
+    "qrnet_of_unseen-multiple": "QRNet (a third teacher)",
     "qrnet_of_light-multiple": "QRNet (a light teacher)",
     "qrnet_lambda_1-multiple": "QRNet (λ=1)",
     "qrnet_lambda_0.1-multiple": "QRNet (λ=0.1)",

@@ -21,6 +21,8 @@ from qrlib.report.claims.rule import Claim
 
 #: It has neither a teacher nor labels: what all others are held against.
 BASE = "recnet-multiple"
+#: It learned from the classifier that judges it, which taught none of the others.
+OWN = "qrnet_of_unseen-multiple"
 #: Method -> what it learned from, where all have one teacher.
 LOSSES = {
     BASE: "L1 alone (RecNet)",
@@ -73,6 +75,7 @@ def teachers(profile: Profile) -> dict[str, str]:
         BASE: (),
         "qrnet": ("classifier",),
         "qrnet_of_second-multiple": ("second_classifier",),
+        OWN: ("unseen_classifier",),
         "qrnet_of_light-multiple": ("light_classifier",),
         "mqrnet": ("classifier", "second_classifier"),
     }
@@ -84,8 +87,10 @@ def teachers(profile: Profile) -> dict[str, str]:
 
 
 def teacher_claims(profile: Profile) -> tuple[Claim, ...]:
-    """Whether a teacher's advice helps a classifier that taught nobody, and whether any teacher will do."""
-    own, *others = (item for item in teachers(profile).items() if item[0] not in (BASE, "mqrnet"))
+    """Whether a teacher's advice helps a classifier that taught nobody, as much as its own, and any teacher's."""
+    own, *others = (
+        item for item in teachers(profile).items() if item[0] not in (BASE, OWN, "mqrnet")
+    )
     judge = labels.classifier(profile.unseen_classifier.name)
     beyond = Claim(
         "help-for-others",
@@ -93,7 +98,13 @@ def teacher_claims(profile: Profile) -> tuple[Claim, ...]:
         "not in the paper",
         tuple(beats(own[0], BASE, d, unseen=True) for d in labels.DISTORTIONS),
     )
-    return beyond, *(
+    itself = Claim(
+        "own-advice-better",
+        f"A QRNet that learned from {judge} itself helps it more than one that learned from {own[1]}, under both.",
+        "not in the paper",
+        tuple(beats(OWN, own[0], d, unseen=True) for d in labels.DISTORTIONS),
+    )
+    alike = (
         Claim(
             f"{method}-like-qrnet",
             f"A QRNet that learned from {taught} helps {judge} as much as one that learned from {own[1]}, "
@@ -103,6 +114,7 @@ def teacher_claims(profile: Profile) -> tuple[Claim, ...]:
         )
         for method, taught in others
     )
+    return beyond, itself, *alike
 
 
 def judges(profile: Profile, methods: Mapping[str, str]) -> list[str]:

@@ -134,7 +134,7 @@ def test_transfer_is_every_restorer_before_every_classifier():
         (
             "recnet-multiple",
             "qrnet-multiple",
-            *(f"qrnet_of_{role}-multiple" for role in ("second", "light")),
+            *(f"qrnet_of_{role}-multiple" for role in ("second", "unseen", "light")),
             "mqrnet-multiple",
         ),
         ROLES,
@@ -143,6 +143,8 @@ def test_transfer_is_every_restorer_before_every_classifier():
     (other,) = (x for x in planned if x.variant_name == "qrnet_of_second")
     assert other.recovery_run == "qrnet_of_second-multiple-small_inception-seed0"
     assert train.loss(other).weights == {"small_inception": 0.01}
+    (third,) = (x for x in planned if x.variant_name == "qrnet_of_unseen")
+    assert train.loss(third).weights == {"small_resnet": 0.01}
     (light,) = (x for x in planned if x.variant_name == "qrnet_of_light")
     assert train.loss(light).weights == {"efficientnet_lite0": 0.01}
     assert coverage.missing(profile, "transfer") == [

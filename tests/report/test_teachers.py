@@ -22,6 +22,7 @@ MADE = {
         "recnet-multiple": (0.9, 0.5, 0.6),
         "qrnet-multiple": (0.9, 0.6, 0.5),
         "qrnet_of_second-multiple": (0.9, 0.7, 0.5),
+        "qrnet_of_unseen-multiple": (0.9, 0.8, 0.7),
     },
     "vgg16": {"qrnet-multiple": (0.9, 0.6, 0.5)},
 }
@@ -62,6 +63,7 @@ def test_each_teacher_is_held_against_none_before_every_classifier():
     assert [text.get_text() for text in axes[0].get_yticklabels()] == [
         "EfficientNet-Lite0",
         "VGG16",
+        "ResNet-50",
     ]
 
 
@@ -70,6 +72,7 @@ def test_claims_about_teachers_are_judged_before_a_classifier_that_taught_none()
     found = teachers.judged(PROFILE, teachers.teacher_claims(PROFILE))
     assert dict(zip(found["id"], found["verdict"], strict=True)) == {
         "help-for-others": "does not hold",  # more under noise, less under blur
+        "own-advice-better": "holds",
         "qrnet_of_second-multiple-like-qrnet": "does not hold",
     }
 
