@@ -99,7 +99,13 @@ def resize_image(image: Image.Image, size: int, resize: str) -> np.ndarray:
     "nearest" does so by nearest neighbour, the default of Keras' image loaders, with which the paper's
     Table 5 agrees.  "crop" keeps the shape and cuts the centre, antialiased bilinear.
     Grey images get three equal channels; transparency is laid over white.
+
+    Raises:
+        QrlibError: a size below 1.
+        ValueError: 16 or 32 bits a pixel.
     """
+    if size < 1:
+        raise QrlibError(f"an image needs a side of at least 1 pixel, not {size}")
     if image.mode.startswith(("I", "F")):  # Pillow would cut what is above 255
         raise ValueError("16 or 32 bits a pixel; convert it to 8")
     image = decoding.upright(image)

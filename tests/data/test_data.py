@@ -153,6 +153,8 @@ def test_squash_and_crop(tmp_path):
     assert crop[:, :, 1:-1].min() == 255
     assert squash[0, 10, 10] == 255
     assert squash[0, 10, [0, -1]].tolist() == [0, 0]
+    with pytest.raises(QrlibError, match="a side of at least 1 pixel, not 0"):
+        packed.resize_image(image, 0, "squash")
     header = {"dataset": "x", "image_size": 4, "resize": "stretch"}
     with pytest.raises(QrlibError, match="unknown resize 'stretch'.*squash, nearest, crop"):
         packed.pack("x", header, 1, lambda i: np.zeros((3, 4, 4), np.uint8))
