@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from qrlib.experiments import profiles
-from qrlib.experiments.plan import experiments_of, timed
+from qrlib.experiments.experiment import Experiment
+from qrlib.experiments.plan import experiments_of, seeds_of, timed
 from qrlib.experiments.variants import PARTS, STANDALONE, Part
 from qrlib.records import store
 from qrlib.utils import files, paths
@@ -45,23 +46,34 @@ def plans(profile: profiles.Profile, part: Part) -> bool:
 def missing(profile: profiles.Profile, part: Part) -> list[str]:
     """Names of the records without which a part of the paper is not shown and the profile does not have.
 
-    A part that the profile leaves out counts as missing.
+    One seed is enough to show it; of several it is the one that lacks least.  A part that the profile leaves
+    out counts as missing.
     """
     choose("part", part, PARTS)
-    shown_from = CORE.get(part, PARTS[part])
     if not plans(profile, part):
         return [f"{part} of profile {profile.name}"]
-    role = "unseen_classifier" if part == "figure6" else "classifier"
-    needed = []
-    for x in experiments_of(profile):
-        shown = x.variant_name == "none" or (x.variant_name, x.distortions) in shown_from
-        if shown and role in x.judges:
-            needed.append(x.judged_by(role).evaluation_run)
-        elif x.variant.share and part == "sampling":  # judged on validation images, in training
-            needed.append(x.recovery_run)
+    needed: list[set[str]]
     if part in STANDALONE:
-        needed = [part]
-    return [name for name in needed if not store.path(profile.name, name).is_file()]
+        needed = [{part}]
+    else:
+        made = "main" if part == "table2" and part not in profile.parts else part
+        needed = [_needed(profile, part, seed) for seed in seeds_of(profile, made)]
+    absent = [
+        sorted(name for name in names if not store.path(profile.name, name).is_file())
+        for names in needed
+    ]
+    return min(absent, key=len)
+
+
+def _needed(profile: profiles.Profile, part: Part, seed: int) -> set[str]:
+    """The records of one seed, and of the classifier alone, from which a part is shown."""
+    role = "unseen_classifier" if part == "figure6" else "classifier"
+    names = {Experiment(profile, "none", "clean", 0, role).evaluation_run}
+    for variant, distortions in CORE.get(part, PARTS[part]):
+        x = Experiment(profile, variant, distortions, seed, role)
+        # What is trained for `sampling` is judged on validation images, while it is.
+        names.add(x.recovery_run if x.variant.share else x.evaluation_run)
+    return names
 
 
 def pages(profile: profiles.Profile, *, there: bool) -> list[str]:

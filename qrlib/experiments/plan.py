@@ -12,7 +12,7 @@ from typing import Any
 from qrlib.experiments import profiles
 from qrlib.experiments.experiment import Experiment
 from qrlib.experiments.settings import Profile
-from qrlib.experiments.variants import PARTS, VARIANTS
+from qrlib.experiments.variants import PARTS, VARIANTS, Part
 from qrlib.records import provenance
 from qrlib.utils.errors import QrlibError, choose
 
@@ -124,10 +124,7 @@ def experiments_of(profile: Profile) -> list[Experiment]:
     for role in profile.roles:
         runs.append(Experiment(profile, "none", "clean", getattr(profile, role).seed, role))
     for part in profile.parts:
-        seeds = profile.seeds if part in ("main", "table2") else profile.other_seeds
-        if part == "classical":
-            seeds = [0]  # a filter learns nothing
-        for seed in seeds:
+        for seed in seeds_of(profile, part):
             for variant, distortions in PARTS[part]:
                 if any(getattr(profile, role) is None for role in VARIANTS[variant].losses):
                     continue  # a teacher that this profile does without
@@ -135,6 +132,13 @@ def experiments_of(profile: Profile) -> list[Experiment]:
                     if x not in runs:
                         runs.append(x)
     return runs
+
+
+def seeds_of(profile: Profile, part: Part) -> list[int]:
+    """The seeds with which a profile makes a part."""
+    if part == "classical":
+        return [0]  # a filter learns nothing
+    return profile.seeds if part in ("main", "table2") else profile.other_seeds
 
 
 def _with_needs(experiment: Experiment) -> list[Experiment]:

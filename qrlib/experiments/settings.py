@@ -150,7 +150,7 @@ class Profile(Settings):
         comparable: whether the setting is the paper's, so that differences may be shown.
         classifier: the one that restorers learn from and are judged by; VGG16 in the paper.
         second_classifier: learned from as well in Figure 6; the paper's Inception V3.
-        unseen_classifier: judges in Figure 6 and took no part in training; the paper's ResNet.
+        unseen_classifier: judges in Figure 6, whose restorers never learned from it; the paper's ResNet.
         light_classifier: teaches and judges in the part `transfer`; a 40th of VGG16's operations.  None
             where `classifier` is such a one itself.
         noise_sigmas: the noise's five strengths, weakest first, of 255; None: those of

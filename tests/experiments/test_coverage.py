@@ -43,10 +43,26 @@ def test_each_part_needs_its_own_records():
     }  # fmt: skip
     assert set().union(*seen.values()) == everything - others
     half = profiles.load("caltech101-half")  # ResNet-50 judges other teachers' networks too
-    once = half.model_copy(update={"seeds": [0]})
-    assert len(coverage.missing(once, "figure6")) == len(seen["figure6"])
+    assert len(coverage.missing(half, "figure6")) == len(seen["figure6"])
     with pytest.raises(QrlibError, match="unknown part 'table9'"):
         coverage.missing(smoke, "table9")
+
+
+def test_one_seed_is_enough_to_show_a_part():
+    parts = ["main", "losses"]
+
+    def with_seeds(seeds, others=(0,)):
+        smoke = profiles.load("smoke")
+        return smoke.model_copy(
+            update={"seeds": list(seeds), "other_seeds": list(others), "parts": parts}
+        )
+
+    pretend(with_seeds([1]))
+    assert coverage.missing(with_seeds([0, 1]), "table2") == []
+    pretend(with_seeds([0]), "losses")
+    assert coverage.missing(with_seeds([0, 1]), "losses") == []
+    apart = coverage.missing(with_seeds([0], others=[2]), "losses")
+    assert "evaluation-recnet-multiple-small_vgg-seed2" in apart
 
 
 def test_pages_follow_the_records():

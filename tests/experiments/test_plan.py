@@ -97,9 +97,9 @@ def test_ways_of_sampling_do_equal_work():
     assert {(x.recovery.classifier_share, x.recovery.crop) for x in others} == {
         (share, crop) for share in (0.25, 0.125) for crop in (None, 112)
     }
-    assert coverage.missing(profile, "sampling") == [
+    assert set(coverage.missing(profile, "sampling")) == {
         "evaluation-none-vgg16", *(x.recovery_run for x in (whole, *others))
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 def test_a_plan_leaves_out_what_the_profile_does(monkeypatch):
@@ -121,7 +121,6 @@ def test_a_plan_leaves_out_what_the_profile_does(monkeypatch):
     assert coverage.pages(main, there=False) == ["recovery", "image_quality"]
     assert coverage.missing(main, "table2") == [
         "evaluation-none-small_vgg", "evaluation-qrnet-multiple-small_vgg-seed0",
-        "evaluation-qrnet-multiple-small_vgg-seed1",
     ]  # fmt: skip
     assert coverage.missing(main, "table4") == [f"table4 of profile {main.name}"]
 
