@@ -18,7 +18,10 @@ _NAMES = {
     "QrlibError": "utils.errors",
 }
 _MODULES = (
+    "attacks",
+    "classical",
     "classifiers",
+    "corruptions",
     "distortions",
     "evaluation",
     "losses",

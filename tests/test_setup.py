@@ -146,6 +146,7 @@ def test_the_dockerfile_copies_what_make_setup_needs_and_what_is_there() -> None
 
 def test_the_package_offers_the_science() -> None:
     offered = {name: getattr(qrlib, name) for name in qrlib.__all__}
-    assert {"QRNet", "load_qrnet", "RecoveryLoss", "QrlibError", "distortions"} <= offered.keys()
+    assert {"QRNet", "load_qrnet", "RecoveryLoss", "QrlibError"} <= offered.keys()
+    assert {path.stem for path in (ROOT / "qrlib").glob("[!_]*.py")} <= offered.keys()
     with pytest.raises(AttributeError, match="no attribute 'recover'"):
         qrlib.recover  # noqa: B018

@@ -35,7 +35,7 @@ def bibtex() -> str:
     """The paper and this software as BibTeX."""
     article, own = paper(), software()
     key = article["authors"][0]["family-names"].lower() + str(article["year"])
-    own["year"] = own["date-released"][:4]
+    own["year"] = str(own["date-released"])[:4]
     if "repository-code" in own:
         own["url"] = own["repository-code"]
     return "\n\n".join(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import typing
 from collections.abc import Iterable, Mapping
@@ -49,10 +48,7 @@ def settings(shown: Iterable[profiles.Profile]) -> pd.DataFrame:
             "setting": name,
             "type": kind,
             "default": default,
-            **{
-                profile.name: str(functools.reduce(getattr, name.split("."), profile))
-                for profile in shown
-            },
+            **{profile.name: str(profiles.value_of(profile, name)) for profile in shown},
         }
         for name, kind, default in _fields(profiles.Profile)
         if name != "name"
@@ -104,8 +100,9 @@ def _fields(model: Any, before: str = "") -> Iterable[tuple[str, str, str]]:
     hints = typing.get_type_hints(model)
     for name, field in model.model_fields.items():
         kind = hints[name]
-        if hasattr(kind, "model_fields"):
-            yield from _fields(kind, f"{before}{name}.")
+        groups = [x for x in (kind, *typing.get_args(kind)) if hasattr(x, "model_fields")]
+        if groups:  # also one that a profile may do without
+            yield from _fields(groups[0], f"{before}{name}.")
             continue
         text = kind.__name__ if type(kind) is type else str(kind).replace("typing.", "")
         text = re.sub(r"Optional\[(.*)\]", r"\1 | None", text)

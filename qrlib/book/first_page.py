@@ -128,7 +128,7 @@ def _tile(pixels: np.ndarray, said: Mapping[str, Any], right: bool, what: str) -
     )
 
 
-#: Where the book looks for the picture that a shared link shows; below the folder of extra files.
+#: The picture that a shared link shows: a file in the built book, below the folder of extra files before.
 PREVIEW = "preview.png"
 
 
@@ -240,11 +240,12 @@ def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFra
     printed = [f"{paper.printed(2, 'Caltech101', d, m):.3f}" for d, m in keys]
     rows: list[list[str | Rendered]] = [["the paper", *printed, "", "VGG16"]]
     for profile in profiles_:
+        page = sources.summary(profile.name, sources.OF_BOOK)
         cells = tables_[profile.name].set_index(["row", "column"])
         counts = check.counts(verdicts[profile.name])
         rows.append(
             [
-                render.link(profile.title, str(sources.summary(profile.name, sources.OF_BOOK))),
+                render.link(profile.title, page) if page else profile.title,
                 *(f"{cells.loc[key].ours:.3f}" for key in keys),
                 " / ".join(str(counts[kind]) for kind in (rule.HOLDS, rule.FAILS, rule.CLOSE)),
                 f"{labels.classifier(profile.classifier.name)}, {cells['n'].max():,} images",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ruamel.yaml import YAML
 
 from qrlib.experiments import coverage, plan, profiles, standalone_plan
 from qrlib.experiments.variants import Part
@@ -36,8 +36,7 @@ def write() -> Path:
     """Write the table where the build reads it; returns the file."""
     target = paths.root() / "book" / "_executed" / "_toc.yml"
     with files.replacing(target) as temporary:
-        text = yaml.safe_dump(table(), sort_keys=False, allow_unicode=True)
-        temporary.write_text(text, encoding="utf-8")
+        YAML(typ="safe").dump(table(), temporary)
     return target
 
 

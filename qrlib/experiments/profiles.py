@@ -62,8 +62,8 @@ def load(
         group, setting = _group(config, key)
         group[setting] = value
     changed = _build(config, "overrides")
-    after = {key: _value(changed, key) for key in changes}
-    effective = {key: after[key] for key in changes if after[key] != _value(profile, key)}
+    after = {key: value_of(changed, key) for key in changes}
+    effective = {key: after[key] for key in changes if after[key] != value_of(profile, key)}
     if not effective:
         return profile
     said = ", ".join(f"{key}={value}" for key, value in effective.items())
@@ -72,7 +72,7 @@ def load(
     return changed.model_copy(update=own)
 
 
-def _value(profile: Profile, key: str) -> Any:
+def value_of(profile: Profile, key: str) -> Any:
     """The setting of a dotted name; None of a group that the profile does not have."""
     found: Any = profile
     for name in key.split("."):

@@ -51,7 +51,8 @@ def table(profiles: Sequence[Profile]) -> list[list[str]]:
 
 def _classifier(profile: Profile) -> str:
     settings = profile.classifier
-    text = f"{labels.classifier(settings.name)}, {_WEIGHTS[str(settings.weights)]}"
+    weights = _WEIGHTS.get(str(settings.weights), "weights from a file")
+    text = f"{labels.classifier(settings.name)}, {weights}"
     given = settings.preprocessing
     return text if given is None else f"{text}, given {classifier_inputs.SHOWN[given]}"
 

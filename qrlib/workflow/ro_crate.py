@@ -121,16 +121,19 @@ def _crate(root: Path, code: Path, book: Path, commit: str) -> Any:
             properties={"name": f"Records of the {RUN_HERE} profile, run for the book"},
         )
     # Singled out among the files of the code, which are there already.
-    for file in sorted((code / "results").rglob("*")):
-        if described := _described(file):
+    for file in sorted((results := code / "results").rglob("*")):
+        if described := _described(file, results):
             crate.add(DataEntity(crate, f"code/{file.relative_to(code).as_posix()}", described))
     return crate
 
 
-def _described(file: Path) -> dict[str, Any] | None:
+def _described(file: Path, results: Path) -> dict[str, Any] | None:
     """Properties of trained weights and of manifests; None for other files."""
     if file.suffix == ".safetensors":
-        name = f"Trained weights: {file.parent.parent.name}, {file.stem}"
+        profile, *inside = file.relative_to(results).parent.parts
+        # A finished network of a run that is not complete lies in a folder called like its training.
+        run = inside[-1] if inside[0] == "runs" else file.stem
+        name = f"Trained weights: {profile}, {run}"
         form = "application/octet-stream"
     elif file.name.startswith("split-"):
         name, form = f"Which image is in which split: {file.parent.name}", "application/json"

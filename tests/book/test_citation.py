@@ -1,5 +1,7 @@
 """Paper and software are cited as in CITATION.cff."""
 
+import datetime
+
 from qrlib.book import citation
 from qrlib.book.sphinx_ext import front_matter
 
@@ -13,6 +15,12 @@ def test_bibtex_of_paper_and_software():
     assert "@software{qrlib,\n  author = {{The contributors of the qrlib repository}},\n" in text
     assert "  year = {2026},\n}" in text
     assert text.count("{") == text.count("}")
+
+
+def test_a_date_without_quotes_is_a_date_too(monkeypatch):
+    own = citation.software() | {"date-released": datetime.date(2031, 5, 1)}
+    monkeypatch.setattr(citation, "software", lambda: own)
+    assert "  year = {2031},\n}" in citation.bibtex()
 
 
 def test_a_reader_is_told_where_to_ask(monkeypatch):

@@ -35,6 +35,10 @@ def test_every_setting_is_listed_and_can_be_overridden():
     assert found.loc["recovery.epochs", "quick"] == str(quick.recovery.epochs)
     assert found.loc["classifier.head_width", ["type", "default"]].tolist() == ["int", "4096"]
     assert found.loc["data.dataset", "default"] == ""
+    # A group that a profile may do without.
+    half = command_reference.settings([profiles.load("caltech101-half")]).set_index("setting")
+    assert found.loc["light_classifier.name", "quick"] == "efficientnet_lite0"
+    assert half.loc["light_classifier.name", "caltech101-half"] == "None"
     changed = {"int": 7, "float": 0.5, "bool": True, "list[int]": [7, 8]}  # texts are choices
     for setting, kind in found["type"].items():
         if kind in changed and setting != "comparable":

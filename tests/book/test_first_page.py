@@ -68,6 +68,9 @@ def test_all_runs_stand_under_the_paper():
     assert f"| {profile.title} | 0.600 | 0.820 | 0.300 | 0.710 |" in text
     assert "EfficientNet-Lite0, 400 images" in text
     assert 'href="runs/quick.html"' in shown.html
+    smoke = profiles.load("smoke")  # no page is about it
+    alone = first_page.runs([smoke], {"smoke": tables.table2(results)}, {"smoke": judged()})
+    assert "None" not in alone.html
 
 
 def test_the_picture_shows_an_image_that_qrnet_wins_back_and_says_how_rare_that_is(committed):

@@ -40,6 +40,8 @@ class Source(HTMLParser):
         kinds = given.get("class", "").split()
         self.anchors |= {given[key] for key in ("id", "name") if key in given}
         self.links |= {given[key] for key in ("href", "src") if given.get(key)}
+        if given.get("property") == "og:image":  # what a shared link shows
+            self.links.add(given["content"])
         if tag == "img" and len(given.get("alt", "").split()) < 2:
             self.unnamed.append(given.get("src", ""))
         if "download" in given:

@@ -33,6 +33,9 @@ def checkout(tmp_path, monkeypatch):
     weights = root / "results" / "caltech101" / "weights"
     weights.mkdir(parents=True)
     (weights / "qrnet-seed0.safetensors").write_bytes(b"weights")
+    unfinished = root / "results" / "caltech101" / "runs" / "recnet-noise-seed0"
+    unfinished.mkdir(parents=True)
+    (unfinished / "best.safetensors").write_bytes(b"weights")
     (root / "results" / "caltech101" / "split-012345.json").write_text("{}")
     git(tmp_path, "init", "-q", str(root))
     git(root, "add", "-A")
@@ -61,6 +64,8 @@ def test_all_parts_are_there_and_described(checkout, tmp_path):
     assert "code/results/caltech101/split-012345.json" in entities
     weights = entities["code/results/caltech101/weights/qrnet-seed0.safetensors"]
     assert weights["name"] == "Trained weights: caltech101, qrnet-seed0"
+    unfinished = entities["code/results/caltech101/runs/recnet-noise-seed0/best.safetensors"]
+    assert unfinished["name"] == "Trained weights: caltech101, recnet-noise-seed0"
     with zipfile.ZipFile(made) as content:
         names = content.namelist()
         assert len(names) == len(set(names))

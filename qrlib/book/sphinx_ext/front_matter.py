@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from qrlib.book import citation
+from qrlib.book.first_page import PREVIEW
 from qrlib.book.sphinx_ext import launch_buttons
 from qrlib.records import provenance
 from qrlib.report import labels
 from qrlib.utils import paths
 
 _MARK = re.compile(r"\{about\}`(\w+)`")
-#: What a shared link shows; `qrlib.book.first_page` draws it.
-PREVIEW = "_static/preview.png"
 SOURCE = "qrlib-source.zip"
 DESCRIPTION = (
     "A network repairs noisy and blurred images so that a classifier recognises them again. Every number "
@@ -131,7 +130,7 @@ def describe(
         "og:description": summary or DESCRIPTION,
         "og:type": "article",
         "og:site_name": app.config.project,
-        "og:image": base + PREVIEW,
+        "og:image": base + PREVIEW if base else context["pathto"](PREVIEW, 1),
         "twitter:card": "summary_large_image",
     }
     if base:
