@@ -255,8 +255,8 @@ def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFra
     caption = (
         "Accuracy of the classifier without and with QRNet, averaged over five levels, on the test images of the "
         "last column. Claims: how many of "
-        "the paper's hold / do not hold / are too close to call. Only a run in the paper's setting may be "
-        "compared number by number."
+        "the paper's hold / do not hold / are too close to call. Compare numbers with the paper's only "
+        "in a run with its data, image size and classifier; the training of ours is shorter there too."
     )
     data = pd.concat(tables_.values()) if tables_ else None
     return render.grid(headings, rows, caption, "all-runs", data=data, up=sources.OF_BOOK)

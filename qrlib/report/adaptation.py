@@ -52,11 +52,27 @@ def advice(evidence: Evidence, frame: pd.DataFrame) -> str:
     """When adapting alone is the thing to do, in Markdown; "" where it does not help under noise and blur."""
     if (rows := _helpful(frame)).empty:
         return ""
-    return (
+    most = rows["images"].iloc[0]
+    said = (
         f"**If many images with the same distortion, equally strong, come at once,** adapt "
-        f"{labels.classifier(evidence.classifier)} to them, without training. With {rows['images'].iloc[0]} at "
+        f"{labels.classifier(evidence.classifier)} to them, without training. With {most} at "
         f"once it recognises {recommendation.in_percent(rows)}, tried on {rows['n'].iloc[0]} test images."
     )
+    alone = frame[(frame["images"] == 1) & ~frame["restored"]].set_index("distortion")
+    better = [
+        d for d in labels.DISTORTIONS if alone["verdict"].get(d) == option_tables.WORDS[rule.HOLDS]
+    ]
+    if better:
+        parts = [f"under {d} ({100 * alone.loc[d, 'ours']:.1f} %)" for d in better]
+        said += f" A single image at a time helps {labels.joined(parts)}."
+    clean = frame[(frame["distortion"] == "clean") & (frame["images"] > 0) & ~frame["restored"]]
+    worse = clean[clean["verdict"] == option_tables.WORDS[rule.FAILS]]
+    if len(worse):
+        said += (
+            f" Clean images lose {labels.joined(f'{-100 * gain:.1f}' for gain in worse['gain'])} points with "
+            f"{labels.joined(map(str, worse['images']))} at once."
+        )
+    return said
 
 
 def in_short(evidence: Evidence, frame: pd.DataFrame) -> str:
@@ -79,41 +95,56 @@ def _helpful(frame: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
-def in_words(evidence: Evidence, frame: pd.DataFrame) -> list[str]:
-    """Adapting against restoring, both against each, and where adapting harms, in Markdown."""
+def rivals(evidence: Evidence, frame: pd.DataFrame) -> pd.DataFrame:
+    """Adapting to the most images at once, restoring, and both, against each other.
+
+    Returns:
+        One comparison and place a row: way and rival (what is compared, in words), distortion, ours, theirs,
+        verdict (one of `qrlib.report.option_tables.WORDS`), n, profile, records.
+    """
     most = frame["images"].max()
-    names = {
-        (restored, images): name
-        for restored, images, name in zip(
-            frame["restored"], frame["images"], frame["way"], strict=True
-        )
-    }
-    adapted, restored, both = names[False, most], names[True, 0], names[True, most]
-    compared = (
-        (f"Adapting to {most} images at once against restoring", adapted, restored),
-        ("Both against adapting alone", both, adapted),
-        ("Both against restoring alone", both, restored),
-    )
-    said = []
-    for words, way, rival in compared:
-        parts = []
+    named = frame.drop_duplicates("way").set_index(["restored", "images"])["way"]
+    adapted, restored, both = named[False, most], named[True, 0], named[True, most]
+    words = {adapted: f"adapted to {most}", restored: "restored", both: "both"}
+    rows = []
+    for way, rival in ((adapted, restored), (both, adapted), (both, restored)):
         for place in frame["distortion"].unique():
-            judged = rule.judge(Comparison(Side(way, place), Side(rival, place)), evidence)
+            sides = Side(way, place), Side(rival, place)
+            judged = rule.judge(Comparison(*sides), evidence)
             ours, theirs = judged["pair"]
-            verdict = option_tables.WORDS[judged["verdict"]]
-            parts.append(f"{verdict} on {PLACES[place]} images ({ours:.3f} and {theirs:.3f})")
-        said.append(f"{words}: {labels.joined(parts)}.")
-    return [*said, *_harm(frame)]
+            row = {"way": words[way], "rival": words[rival], "distortion": place}
+            row |= {
+                "ours": ours,
+                "theirs": theirs,
+                "verdict": option_tables.WORDS[judged["verdict"]],
+            }
+            records = evidence.records(need for side in sides for need in side.needs())
+            rows.append(row | {"n": evidence.n, "profile": evidence.profile, "records": records})
+    return pd.DataFrame(rows)
 
 
-def _harm(frame: pd.DataFrame) -> list[str]:
-    """On which images, and to how many at once, adapting alone is worse than doing nothing."""
+def render_rivals(frame: pd.DataFrame, classifier: str, file: str) -> render.Rendered:
+    """A frame of `rivals` for reading; `file` as in `qrlib.report.sources.line`."""
+    rows = []
+    for (way, rival), cells in frame.groupby(["way", "rival"], sort=False):
+        told = (f"{x.ours:.3f} against {x.theirs:.3f}: {x.verdict}" for x in cells.itertuples())
+        rows.append([f"{way}, against {rival}", *told])
+    caption = (
+        f"Accuracy of {labels.classifier(classifier)} on {frame['n'].iloc[0]:,} test images, adapted to many images "
+        "at once, behind QRNet, and both; “better” and “worse” are more than chance."
+    )
+    headings = ["", *(PLACES[place] for place in frame["distortion"].unique())]
+    return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
+
+
+def harm(frame: pd.DataFrame) -> str:
+    """On which images, and to how many at once, adapting alone is worse than doing nothing; "" for none."""
     worse = frame[(frame["verdict"] == option_tables.WORDS[rule.FAILS]) & ~frame["restored"]]
     places = [
         f"{PLACES[place]} images with {labels.joined(map(str, rows['images']))} at once"
         for place, rows in worse.groupby("distortion", sort=False)
     ]
-    return [f"Adapting alone does harm on {labels.joined(places)}."] if places else []
+    return f"Adapting alone does harm on {labels.joined(places)}." if places else ""
 
 
 def render_table(frame: pd.DataFrame, classifier: str, file: str) -> render.Rendered:

@@ -17,7 +17,8 @@ import pandas as pd
 from qrlib.records import selection
 from qrlib.records.selection import ONLY, Selection
 from qrlib.records.uncertainty import standard_error_of_mean, standard_error_over_seeds
-from qrlib.report import labels, sources
+from qrlib.report import labels, option_tables, sources
+from qrlib.report.claims.evidence import Evidence
 from qrlib.report.render import Rendered, grid
 from qrlib.utils.errors import QrlibError
 
@@ -101,6 +102,16 @@ def _best(record: Mapping[str, Any], classifier: str) -> dict[str, float]:
         "val_accuracy": best[f"val_{classifier}_accuracy"],
         "val_loss": best["val_loss"],
     }
+
+
+def in_words(evidence: Evidence) -> list[str]:
+    """Every other lambda against the profile's own, on test images, a sentence each, the largest first."""
+    there = set(evidence.present("accuracy")["restorer"])
+    weights = {name: float(found[1]) for name in there if (found := NAMED.fullmatch(name))}
+    return [
+        f"λ = {weight:g}, against our λ: {option_tables.against_in_words(evidence, name, OWN)}."
+        for name, weight in sorted(weights.items(), key=lambda item: -item[1])
+    ]
 
 
 def render(table: pd.DataFrame, file: str, *, up: str = sources.OF_ALL) -> Rendered:

@@ -184,24 +184,21 @@ def render_gate(frame: pd.DataFrame, file: str) -> render.Rendered:
     rivals = list(dict.fromkeys(frame["against"]))
     rows = []
     for place, words in _PLACES.items():
-        told = {
-            rival: cells.loc[(rival, place)] for rival in rivals if (rival, place) in cells.index
-        }
-        row = [words, *(f"{told[r]['theirs']:.3f}" if r in told else "–" for r in rivals)]
-        row.append(f"{cells.loc[('none', place), 'ours']:.3f}")
+        row = [words, f"{cells.loc[('none', place), 'ours']:.3f}"]
         for rival in rivals:
-            if rival not in told:
+            if (rival, place) not in cells.index:
                 row.append("–")
                 continue
-            change = render.signed(told[rival]["difference"])
-            row.append(f"{change} ({_VERDICTS[told[rival]['verdict']]})")
+            told = cells.loc[(rival, place)]
+            change = f"{render.signed(told['difference'])}, {_VERDICTS[told['verdict']]}"
+            row.append(f"{told['theirs']:.3f} ({change})")
         rows.append([*row, f"{100 * cells.loc[('none', place), 'restored']:.0f} %"])
     caption = (
-        f"Accuracy on {frame['n'].iloc[0]:,} test images, averaged over the five levels, and whether differences "
-        "are more than chance, image by image."
+        f"Accuracy on {frame['n'].iloc[0]:,} test images, averaged over the five levels and over the seeds that "
+        "all have. In brackets: what the gate is more or less accurate, and whether that is more than chance, "
+        "image by image."
     )
-    names = [labels.method(rival) for rival in rivals]
-    headings = ["", *names, "gate", *(f"gate against {name}" for name in names), _does(frame)[1]]
+    headings = ["", "gate", *map(labels.method, rivals), _does(frame)[1]]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
 
 

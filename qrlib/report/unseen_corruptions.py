@@ -10,6 +10,7 @@ import pandas as pd
 from qrlib.experiments.settings import Profile
 from qrlib.experiments.variants import Part
 from qrlib.records import store
+from qrlib.records.uncertainty import critical_z, z_score
 from qrlib.report import labels, option_tables, render, restore_or_not, sources
 from qrlib.report.claims import rule
 from qrlib.report.claims.evidence import Evidence, Side
@@ -73,10 +74,26 @@ def in_words(frame: pd.DataFrame, restorer: str) -> str:
         *([f"makes no clear difference on {len(idle)} of {len(rows)}"] if idle else []),
     ]
     text = f"{labels.method(restorer)} {', '.join(said[:-1])}, and {said[-1]}."
-    clean = every[every["corruption"] == "clean"]
-    for row in clean[clean["verdict"] == option_tables.WORDS[rule.FAILS]].to_dict("records"):
-        text += f" On clean images it does harm ({render.signed(row['gain'])})."
+    for row in every[every["corruption"] == "clean"].to_dict("records"):
+        change = render.signed(row["gain"])
+        if row["verdict"] == option_tables.WORDS[rule.FAILS]:
+            text += f" On clean images it does harm ({change})."
+        elif z_score(row["gain"], row["standard_error"]) <= -critical_z():
+            text += (
+                f" On clean images it changes {change}: harm if that were the only comparison, but of "
+                f"{len(every)} one such may be chance."
+            )
     return text
+
+
+def smallest_seen(frame: pd.DataFrame) -> str:
+    """Which changes so many images cannot tell from chance, as a sentence."""
+    changed = frame[(frame["restorer"] == "qrnet-multiple") & (frame["corruption"] != "clean")]
+    points = 100 * critical_z(frame["corruption"].nunique()) * changed["standard_error"]
+    return (
+        f"With {frame['n'].iloc[0]:,} images QRNet may gain or lose {points.min():.0f} to {points.max():.0f} points, "
+        "depending on the line, without a verdict."
+    )
 
 
 def attack_in_words(frame: pd.DataFrame) -> str:

@@ -58,9 +58,11 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     frame = adaptation.table(evidence)
     assert set(frame["way"]) == ways
     assert sorted(set(frame["images"])) == [0, 1, 4, n]
-    both = adaptation.in_words(evidence, frame)[2]
+    compared = adaptation.rivals(evidence, frame)
+    both = adaptation.render_rivals(compared, "small_vgg", "rivals").markdown
     blurred = frame[(frame["distortion"] == "blur") & frame["restored"]].set_index("images")["ours"]
-    assert f" on blurred images ({blurred[n]:.3f} and {blurred[0]:.3f})" in both
+    (line,) = (x for x in both.splitlines() if "both, against restored" in x)
+    assert f"{blurred[n]:.3f} against {blurred[0]:.3f}: " in line.split("|")[4]
     figure = changes.by_images(frame)
     assert [ax.get_title() for ax in figure.axes] == [
         "clean images",
@@ -75,6 +77,15 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     advice = adaptation.advice(evidence, helps)
     assert f"adapt small VGG to them, without training. With {n} at once" in advice
     assert f"{100 * ours:.1f} % of noisy ones (" in advice
+    assert "A single image at a time helps under noise (" in advice
+    assert "Clean images lose" not in advice
+    few = (frame["distortion"] == "clean") & (frame["images"] == 4)
+    lossy = helps.assign(gain=-0.05, verdict=helps["verdict"].mask(few, "worse"))
+    assert adaptation.advice(evidence, lossy).endswith(
+        "Clean images lose 5.0 points with 4 at once."
+    )
+    told = "Adapting alone does harm on clean images with 4 at once."
+    assert (adaptation.harm(lossy), adaptation.harm(helps)) == (told, "")
     short = adaptation.in_short(evidence, helps)
     assert short.endswith("adapt small VGG to them, without training")
     for place in ("clean", "blur"):
@@ -85,7 +96,7 @@ def test_a_run_leaves_a_record_that_a_page_can_be_made_of(monkeypatch):
     older = frame[frame["distortion"] != "mixed"]
     assert "mixed" in shown
     assert "mixed" not in adaptation.render_table(older, "small_vgg", "older")._repr_html_()
-    assert "mixed" not in adaptation.in_words(evidence, older)[0]
+    assert "mixed" not in set(adaptation.rivals(evidence, older)["distortion"])
 
 
 def test_a_mixed_stream_has_a_third_of_each():

@@ -5,6 +5,7 @@ from support.frames import record, runs, unpadded
 from support.made_records import training_record
 
 from qrlib.report import lambda_sweep, tables
+from qrlib.report.claims.evidence import Evidence
 from qrlib.utils.errors import QrlibError
 
 
@@ -55,6 +56,12 @@ def test_means_over_the_seeds_that_all_have():
     with_none = runs(more, record("none", 0, 0.9, 0.5, 0.5))
     cells = tables.table2(with_none).query("row == 'noise' and column == 'qrnet'")
     assert found["noise_error"].iloc[1] == pytest.approx(cells["standard_error"].item())
+
+
+def test_each_lambda_is_held_against_our_own():
+    said = lambda_sweep.in_words(Evidence(results()))
+    assert [text.split(",")[0] for text in said] == ["λ = 0.1", "λ = 0.001"]
+    assert "on noisy images (" in said[0]
 
 
 def test_refusals():

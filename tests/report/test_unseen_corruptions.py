@@ -6,6 +6,7 @@ import pytest
 from support.frames import unpadded
 
 from qrlib.records import per_image
+from qrlib.records.uncertainty import critical_z
 from qrlib.report import restore_or_not, unseen_corruptions
 from qrlib.report.claims.evidence import Evidence
 
@@ -69,6 +70,15 @@ def test_a_sentence_says_where_it_harms_and_where_it_helps(frame):
     )
     said = unseen_corruptions.in_words(harmed, "qrnet-multiple")
     assert said.endswith("and JPEG compression. On clean images it does harm (−0.050).")
+    alone = frame.assign(
+        gain=frame["gain"].mask(clean, -0.05),
+        standard_error=frame["standard_error"].mask(clean, 0.021),
+    )
+    said = unseen_corruptions.in_words(alone, "qrnet-multiple")
+    assert "On clean images it changes −0.050: harm if that were the only comparison" in said
+    errors = frame.loc[(frame["restorer"] == "qrnet-multiple") & ~clean, "standard_error"]
+    most = 100 * critical_z(frame["corruption"].nunique()) * errors.max()
+    assert f" to {most:.0f} points" in unseen_corruptions.smallest_seen(frame)
     gate = unseen_corruptions.in_words(frame, restore_or_not.GATED)
     assert gate.startswith("QRNet if surer does no clear harm, helps on")
     shown = unpadded(unseen_corruptions.render_table(frame, "corruptions"))

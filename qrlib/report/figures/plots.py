@@ -171,7 +171,8 @@ def lambda_sweep(tables: Mapping[str, pd.DataFrame]) -> Figure:
             left.set_xscale("log")
             left.set_xticks(list(rows["weight"]), [f"{weight:g}" for weight in rows["weight"]])
             left.minorticks_off()
-            left.set(title=f"{label}:\ntest images", xlabel="λ", ylabel="accuracy", ylim=(0, 1))
+            left.margins(y=0.3)
+            left.set(title=f"{label}:\ntest images", xlabel="λ", ylabel="accuracy")
             right.plot(
                 rows["val_quality"], rows["val_classification"], color="#4d4d4d", ls=":", marker="o"
             )

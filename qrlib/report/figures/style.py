@@ -71,7 +71,7 @@ OTHER_LOOKS: dict[str, dict[str, Any]] = {
     "qrnet_lambda_0.1-multiple": {"color": "#E69F00", "marker": "d", "linestyle": "-"},
     "qrnet_lambda_0.001-multiple": {"color": "#CC79A7", "marker": "h", "linestyle": "-"},
     "recnet_finetuned-multiple": {"color": "#E69F00", "marker": "v", "linestyle": "-"},
-    "qrnet_finetuned-multiple": {"color": "#D55E00", "marker": "^", "linestyle": "-"},
+    "qrnet_finetuned-multiple": {"color": "#56B4E9", "marker": "^", "linestyle": "-"},
     "pretrained-clean": {"color": "#0072B2", "marker": "D", "linestyle": "-"},
     "small_pretrained-clean": {"color": "#56B4E9", "marker": "P", "linestyle": "-."},
     **{name: _VGG for name in ("vgg16", "small_vgg")},
