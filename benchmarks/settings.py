@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,9 +56,6 @@ class Settings:
         blurs = [sigma * scale for sigma in distortions.BLUR_SIGMAS]
         noises = [("noise", sigma, 0) for sigma in distortions.NOISE_SIGMAS]
         return [*noises, *(("blur", sigma, distortions.kernel_size(sigma)) for sigma in blurs)]
-
-    def as_json(self) -> dict[str, Any]:
-        return dataclasses.asdict(self)
 
 
 def default(device: str, small: bool | None = None, **chosen: Any) -> Settings:

@@ -16,23 +16,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import skimage.data
-import torch
-import torch.nn.functional as F
-from PIL import Image
-from torch import Tensor, nn
-
-from qrlib import classifiers, data, metrics, weights
+from qrlib import classifiers, data, weights
+from qrlib.book import live_pictures
 from qrlib.data import embedded
-from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS, distort_for_evaluation, levels
+from qrlib.distortions import BLUR_SIGMAS, NOISE_SIGMAS
 from qrlib.experiments import plan, profiles, train
 from qrlib.experiments.experiment import Experiment
 from qrlib.inference import onnx_export, recognition
-from qrlib.models import SHIPPED, QRNet, open_qrnet
-from qrlib.records import per_image, selection, store
-from qrlib.report.data_uris import encode_image
-from qrlib.report.sample_answers import lost_and_recovered
+from qrlib.models import SHIPPED, open_qrnet
 from qrlib.training.classifier import trained_part
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
@@ -40,14 +31,6 @@ from qrlib.utils.errors import QrlibError
 #: Bytes of a part before base64; some ten of them make a network.
 PART = 384 * 1024
 VARIANTS = {"qrnet": "QRNet", "mqrnet": "MQRNet", "recnet": "RecNet (multiple)"}
-#: Whole photographs of scikit-image that look well small, and what they show.
-PHOTOGRAPHS = {"chelsea": "Cat", "astronaut": "Astronaut", "coffee": "Coffee", "rocket": "Rocket"}
-#: The longest side of a picture in the page; a phone restores that in seconds.
-LARGEST = 512
-#: The level at the start and in the still picture, the middle one.
-SHOWN_LEVEL = 3
-#: How many test images the page computes again, and the side at which networks are measured.
-VERIFIED, MEASURED = 32, 256
 #: Files of onnxruntime-web that need no graphics card, and run in one thread too.
 RUNTIME = {"ort": "ort.wasm.bundle.min.mjs", "wasm": "ort-wasm-simd-threaded.wasm"}
 
@@ -147,7 +130,9 @@ def _write(name: str, folder: Path) -> None:
         add(key, path.read_bytes())
     worker = [web / "live" / "worker" / file for file in ("pixels.js", "worker.js")]
     add("worker", b"\n".join(path.read_bytes() for path in worker))
-    shown_networks = sorted(networks(name), key=lambda n: -_decibels(open_qrnet(n.path)))
+    shown_networks = sorted(
+        networks(name), key=lambda n: -live_pictures.decibels(open_qrnet(n.path))
+    )
     for network in shown_networks:
         model = onnx_export.export_qrnet(open_qrnet(network.path), half=True)
         add(network.entry["key"], model.SerializeToString())
@@ -156,21 +141,23 @@ def _write(name: str, folder: Path) -> None:
     classifier = _classifier(judge, splits)
     model = onnx_export.export_classifier(classifier, profile.data.image_size, half=True)
     add("classifier", model.SerializeToString())
-    crops = [_liveliest(splits.test, label) for label in range(len(splits.classes))]
-    _script("samples", [*_crops(crops, splits), *_photographs()], folder)
+    crops = [live_pictures.liveliest(splits.test, label) for label in range(len(splits.classes))]
+    _script("samples", [*live_pictures.crops(crops, splits), *live_pictures.photographs()], folder)
     own = next(n for n in shown_networks if n.profile.name == name and n.variant == "qrnet")
     net = open_qrnet(own.path)
-    first = _telling(crops, splits.test, classifier, net)
+    first = live_pictures.telling(crops, splits.test, classifier, net)
     shown = [crops[first], crops[len(crops) // 4]]
-    _poster(net, splits.test[shown], profile).save(folder / "poster.png", optimize=True)
-    _script("verify", _verification(own, splits), folder)
+    live_pictures.poster(net, splits.test[shown], profile).save(
+        folder / "poster.png", optimize=True
+    )
+    _script("verify", live_pictures.verification(own.profile, own.variant, splits), folder)
     # What a photograph shows, by a classifier that is loaded only when it is asked for.
     add("imagenet", recognition.export().SerializeToString())
     _script("imagenet", list(classifiers.imagenet_classes()), folder)
     manifest = {
         "verify": (folder / "verify.js").stat().st_size,
         "imagenet": (folder / "imagenet.js").stat().st_size + payloads["imagenet"]["bytes"],
-        "outcomes": _outcomes(crops, splits.test, classifier, net, profile),
+        "outcomes": live_pictures.outcomes(crops, splits.test, classifier, net, profile),
         "payloads": payloads,
         "samples": (folder / "samples.js").stat().st_size,
         "networks": [network.entry for network in shown_networks],
@@ -182,9 +169,9 @@ def _write(name: str, folder: Path) -> None:
             "record": f"records/{name}/{judge.classifier_run}.json",
         },
         "levels": {"noise": NOISE_SIGMAS, "blur": BLUR_SIGMAS},
-        "shownLevel": SHOWN_LEVEL,
+        "shownLevel": live_pictures.SHOWN_LEVEL,
         "first": first,
-        "largest": LARGEST,
+        "largest": live_pictures.LARGEST,
     }
     _script("manifest", manifest, folder)
 
@@ -219,132 +206,3 @@ def _classifier(judge: Experiment, splits: data.Splits) -> classifiers.Classifie
     path = paths.runs(judge.profile.name) / judge.classifier_run / "best.safetensors"
     trained_part(net).load_state_dict(weights.read(path)[0])
     return net.eval()
-
-
-def _crops(positions: list[int], splits: data.Splits) -> list[dict[str, Any]]:
-    """Test images, exactly."""
-    entries = []
-    for image, label, name in zip(*splits.test[positions], strict=True):
-        shown = {
-            "label": splits.classes[label].replace("_", " "),
-            "answer": int(label),
-            "src": _png(image),
-        }
-        entries.append({"id": name, "kind": "crop", **shown})
-    return entries
-
-
-def _png(image: Tensor) -> str:
-    """(3, H, W), uint8."""
-    return encode_image(Image.fromarray(image.permute(1, 2, 0).numpy()), "png", optimize=True)
-
-
-def _liveliest(split: data.Split, label: int) -> int:
-    """The position of a class's image in which most changes from one 4x4 square to the next.
-
-    What networks make of it plays no part.
-    """
-    positions = torch.nonzero(split.labels == label).flatten().tolist()
-    images, _, _ = split[positions]
-    coarse = F.avg_pool2d(images.float(), 4)  # (N, 3, S/4, S/4)
-    change = sum(coarse.diff(dim=d).abs().mean((1, 2, 3)) for d in (2, 3))
-    return positions[int(torch.as_tensor(change).argmax())]
-
-
-@torch.no_grad()
-def _telling(positions: list[int], split: data.Split, judge: nn.Module, net: QRNet) -> int:
-    """Which of some test images shows what the paper is about; the first where none does.
-
-    Recognised when clean, not with noise of `SHOWN_LEVEL`, and again when that is restored.
-    """
-    images, labels, ids = split[positions]
-    clean = images.float() / 255  # (N, 3, S, S)
-    noisy = distort_for_evaluation(clean, ids, levels()["noise"][SHOWN_LEVEL - 1])
-    right = ((judge(x).argmax(1) == labels).numpy() for x in (clean, noisy, net(noisy)))
-    _, recovered = lost_and_recovered(*right)
-    return int(recovered.argmax())
-
-
-@torch.no_grad()
-def _outcomes(
-    positions: list[int], split: data.Split, judge: nn.Module, net: QRNet, profile: profiles.Profile
-) -> list[dict[str, str]]:
-    """Test images that the network wins back from a distortion of `SHOWN_LEVEL`, or loses to it.
-
-    The page's noise is another draw, so that a picture there may turn out otherwise.
-    """
-    images, labels, ids = split[positions]
-    clean = images.float() / 255  # (N, 3, S, S)
-    found = []
-    for kind, each in levels(**profile.strengths).items():
-        distorted = distort_for_evaluation(clean, ids, each[SHOWN_LEVEL - 1])
-        before, after = (judge(x).argmax(1) == labels for x in (distorted, net(distorted)))
-        for name, was, now in zip(ids, before.tolist(), after.tolist(), strict=True):
-            if was != now:
-                found.append({"id": name, "kind": kind, "outcome": "win" if now else "loss"})
-    return found
-
-
-def _verification(network: Network, splits: data.Splits) -> dict[str, Any]:
-    """The first test images, and which of them the record says are recognised when blurred and restored.
-
-    Blur has no chance in it, so that the page can compute it again.
-    """
-    images, labels, _ = splits.test[range(min(VERIFIED, len(splits.test)))]
-    profile = network.profile
-    results = store.read(profile.name, images=True)
-    choice = selection.select(results, profile.choice)
-    name = f"{network.variant}-multiple"
-    rows = choice[(choice["restorer"] == name) & (choice["distortion"] == "blur")]
-    row = rows[(rows["level"] == SHOWN_LEVEL) & (rows["seed"] == rows["seed"].min())].iloc[0]
-    right = per_image.unpack_truth(row["right"], int(row["n"]))[: len(images)]
-    return {
-        "pictures": [_png(image) for image in images],
-        "right": right.tolist(),
-        "labels": labels.tolist(),
-        "kind": "blur",
-        "level": SHOWN_LEVEL,
-        "sigma": float(row["strength"]),
-        "record": f"records/{profile.name}/{row['record']}",
-    }
-
-
-@torch.no_grad()
-def _decibels(net: QRNet) -> float:
-    """Mean PSNR on the page's photographs, with noise of `SHOWN_LEVEL` removed: what the page sorts by."""
-    values = []
-    for name in PHOTOGRAPHS:
-        picture = Image.fromarray(getattr(skimage.data, name)())
-        picture.thumbnail((MEASURED, MEASURED), Image.Resampling.LANCZOS)
-        clean = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
-        noisy = distort_for_evaluation(clean, [name], levels()["noise"][SHOWN_LEVEL - 1])
-        values.append(metrics.psnr(net(noisy), clean).item())
-    return float(np.mean(values))
-
-
-def _photographs() -> list[dict[str, Any]]:
-    """Whole photographs, their longer side `LARGEST` at most."""
-    entries = []
-    for name, label in PHOTOGRAPHS.items():
-        picture = Image.fromarray(getattr(skimage.data, name)())
-        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-        src = encode_image(picture, "jpeg", quality=88)
-        entries.append({"id": name, "kind": "photo", "label": label, "src": src})
-    return entries
-
-
-@torch.no_grad()
-def _poster(
-    net: QRNet, batch: tuple[Tensor, Tensor, list[str]], profile: profiles.Profile
-) -> Image.Image:
-    """Test images as they are, noisy, restored, blurred, restored; three pixels for each of theirs."""
-    images, _, ids = batch
-    clean = images.float() / 255  # (N, 3, S, S)
-    columns = [clean]
-    for each in levels(**profile.strengths).values():
-        distorted = distort_for_evaluation(clean, ids, each[SHOWN_LEVEL - 1])
-        columns += [distorted, net(distorted)]
-    rows = torch.cat(columns, dim=3)  # (N, 3, S, 5 S)
-    sheet = torch.cat(list(rows), dim=1).permute(1, 2, 0)  # (N S, 5 S, 3)
-    pixels = (sheet * 255).round().to(torch.uint8).numpy()
-    return Image.fromarray(np.repeat(np.repeat(pixels, 3, axis=0), 3, axis=1))

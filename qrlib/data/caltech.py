@@ -11,8 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from qrlib.data import embedded, packed
-from qrlib.data.splits import stratified
 from qrlib.utils import files, paths
 from qrlib.utils.errors import QrlibError
 
@@ -40,50 +38,6 @@ LAYOUTS = {
     ),
 }  # fmt: skip
 SUFFIXES = (".jpg", ".jpeg", ".png")
-
-
-def load(
-    dataset: str,
-    image_size: int,
-    resize: str,
-    split_seed: int,
-    classes: int | None,
-    per_class: int | None,
-    learned_per_class: int | None,
-) -> packed.Splits:
-    """See `qrlib.data.load`."""
-    whole = dataset != embedded.NAME
-    root, listing = find(dataset, classes, per_class) if whole else embedded.find()
-    chosen = choose_subset(listing, classes, per_class)
-    ids = [f"{name}/{file}" for name, files in chosen.items() for file in files]
-    labels = [name for name, files in chosen.items() for _ in files]
-    parts = stratified(
-        ids, labels, split_seed, learned_per_class
-    )  # before the packing: a bad class costs no time
-    # Sizes stand for content: a replaced file changes the store's name.
-    content = packed.text_hash(f"{i} {(root / i).stat().st_size}" for i in ids)
-    images = packed.pack(
-        f"{dataset}-{image_size}px-{resize}-{content}",
-        {"dataset": dataset, "image_size": image_size, "resize": resize, "content": content},
-        len(ids),
-        lambda i: packed.read_image(root / ids[i], image_size, resize),
-    )
-    names = list(chosen)
-    number = {name: i for i, name in enumerate(names)}
-    splits = {
-        part: packed.Split(images, rows, [number[labels[i]] for i in rows], [ids[i] for i in rows])
-        for part, rows in parts.items()
-    }
-    manifest = {
-        "dataset": dataset,
-        "image_size": image_size,
-        "resize": resize,
-        "split_seed": split_seed,
-        "content": content,
-        "classes": names,
-        **{part: [ids[i] for i in rows] for part, rows in parts.items()},
-    }
-    return packed.Splits(dataset, names, manifest=manifest, **splits)
 
 
 def folder_of(dataset: str) -> Path:
@@ -137,18 +91,6 @@ def _check(path: Path, layout: Layout) -> None:
         raise QrlibError(
             f"{str(path)!a} is not a name of {layout.downloader}, but perhaps of a copy: remove it"
         )
-
-
-def choose_subset(
-    listing: dict[str, list[str]], classes: int | None, per_class: int | None
-) -> dict[str, list[str]]:
-    """`classes` classes evenly spread over the list, and the first `per_class` images of each."""
-    names = list(listing)
-    if classes is not None:
-        if not 2 <= classes <= len(names):
-            raise QrlibError(f"classes must lie between 2 and {len(names)}, not {classes}")
-        names = [names[i * len(names) // classes] for i in range(classes)]
-    return {name: listing[name][:per_class] for name in names}
 
 
 def _download(dataset: str) -> None:

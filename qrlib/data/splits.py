@@ -10,6 +10,18 @@ from qrlib.utils.errors import QrlibError
 PARTS = ("train", "validation", "test")
 
 
+def choose_subset(
+    listing: dict[str, list[str]], classes: int | None, per_class: int | None
+) -> dict[str, list[str]]:
+    """`classes` classes evenly spread over the list, and the first `per_class` images of each."""
+    names = list(listing)
+    if classes is not None:
+        if not 2 <= classes <= len(names):
+            raise QrlibError(f"classes must lie between 2 and {len(names)}, not {classes}")
+        names = [names[i * len(names) // classes] for i in range(classes)]
+    return {name: listing[name][:per_class] for name in names}
+
+
 def stratified(
     ids: Sequence[str], labels: Sequence[str], seed: int, learned_per_class: int | None = None
 ) -> dict[str, list[int]]:

@@ -177,7 +177,7 @@ def _median(repeats: Sequence[float]) -> dict[str, float]:
 
 
 def measure_conventions(
-    experiment: Experiment, splits: data.Splits, images: int | None = None, seed: int = 0
+    experiment: Experiment, splits: data.Splits, images: int | None = None
 ) -> tuple[list[dict[str, Any]], Path]:
     """PSNR and SSIM of distorted test images under each convention, and their record's path.
 
@@ -186,19 +186,16 @@ def measure_conventions(
     Args:
         experiment: any of the profile; no network takes part.
         images: how many test images; None takes all.
-        seed: of their choice at random.
     """
     profile = experiment.profile
     chosen = conventions.available(splits)
     started = time.monotonic()
-    rows = conventions.measure(
-        splits, chosen, blur_scale=profile.data.blur_scale, images=images, seed=seed
-    )
+    rows = conventions.measure(splits, chosen, blur_scale=profile.data.blur_scale, images=images)
     seconds = time.monotonic() - started
     config = {
         "data": profile.data.model_dump(),
         "images": images,
-        "seed": seed,
+        "seed": 0,  # of their choice at random
         "conventions": {c.name: dataclasses.asdict(c) for c in chosen},
     }
     device = f"CPU ({torch.get_num_threads()} threads)"  # the GPU takes no part

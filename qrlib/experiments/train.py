@@ -22,7 +22,7 @@ from qrlib.records import behaviour, provenance, store
 from qrlib.training.classifier import fit_classifier
 from qrlib.training.detector import Detector, Routed, RoutedClassifier, fit_detector
 from qrlib.training.loop import History, LoopSettings
-from qrlib.training.recovery import learning_part, train_recovery
+from qrlib.training.recovery import RecoveryTask, learning_part, train_recovery
 from qrlib.training.restored import BehindRestorer
 from qrlib.training.sampling import Sampling
 from qrlib.utils import memory, paths
@@ -88,16 +88,14 @@ def obtain_classifier(
 
 
 def obtain_classifiers(
-    experiment: Experiment, splits: data.Splits
+    experiment: Experiment, splits: data.Splits, *, judges: bool = True
 ) -> dict[str, classifiers.Classifier]:
-    """The classifiers that an experiment learns from or is judged by, by role."""
-    roles = dict.fromkeys((*experiment.variant.losses, *experiment.judges))
-    return {role: obtain_classifier(experiment.judged_by(role), splits)[0] for role in roles}
+    """The classifiers that an experiment learns from or is judged by, by role.
 
-
-def _teachers(experiment: Experiment, splits: data.Splits) -> dict[str, classifiers.Classifier]:
-    """Those that an experiment learns from alone: a network that is only used needs no judge."""
-    roles = experiment.variant.losses
+    Args:
+        judges: False leaves out those that it is only judged by: a network that is only used needs none.
+    """
+    roles = dict.fromkeys((*experiment.variant.losses, *(experiment.judges if judges else ())))
     return {role: obtain_classifier(experiment.judged_by(role), splits)[0] for role in roles}
 
 
@@ -129,7 +127,7 @@ def obtain_restorer(
         detector, history, record = obtain_detector(experiment.detector, splits)
         routes = experiment.routes
         if variant.losses:  # of the classifiers whose heads are chosen
-            judges = judges if judges is not None else _teachers(experiment, splits)
+            judges = judges or obtain_classifiers(experiment, splits, judges=False)
             heads = {kind: _tuned_head(x, splits) for kind, x in routes.items()}
             judges["classifier"] = RoutedClassifier(detector, judges["classifier"], heads)
             return None, history, record
@@ -146,7 +144,7 @@ def obtain_restorer(
         parts["start"] = weights.state_hash(restorer)
     elif "restorer" in variant.learns:
         restorer = QRNet(variant.convs_per_block, dropout=settings.dropout)
-    judges = judges if judges is not None else _teachers(experiment, splits)
+    judges = judges or obtain_classifiers(experiment, splits, judges=False)
     if experiment.head is not None:
         return restorer, *obtain_restorer(experiment.head, splits, judges)[1:]
     used = {judges[role].name: judges[role] for role in variant.losses}
@@ -165,23 +163,27 @@ def obtain_restorer(
     learning = restorer
     if restorer is not None and variant.frozen_start:
         learning, used = None, {key: BehindRestorer(restorer, c) for key, c in used.items()}
-    history = train_recovery(
+    task = RecoveryTask(
         learning,
-        splits,
-        paths.runs(experiment.profile.name) / name,
-        dataclasses.replace(_loop(experiment, settings, epochs), schedule=settings.schedule),
-        loss=loss(experiment),
-        classifiers=used,
-        choices=choices(experiment),
+        loss(experiment),
+        used,
+        choices(experiment),
+        learning_rate=settings.learning_rate,
         seed=experiment.seed,
-        name=name,
-        fingerprint=_fingerprint(experiment.code, config, splits, parts),
         sampling=Sampling(settings.classifier_share, settings.crop),
         micro_batches=settings.micro_batches,
         aims=variant.aims,
         keep_features=settings.keep_features,
-        validation_images=settings.validation_images,
         **tuning,
+    )
+    history = train_recovery(
+        task,
+        splits,
+        paths.runs(experiment.profile.name) / name,
+        dataclasses.replace(_loop(experiment, settings, epochs), schedule=settings.schedule),
+        name=name,
+        fingerprint=_fingerprint(experiment.code, config, splits, parts),
+        validation_images=settings.validation_images,
     )
     record = _record(
         experiment, "recovery", name, config, splits, learning_part(learning, head), history,
@@ -205,7 +207,7 @@ def _trained(
 
 def _tuned_head(experiment: Experiment, splits: data.Splits) -> nn.Module:
     """The fully connected layers that an experiment tunes."""
-    judges = _teachers(experiment, splits)
+    judges = obtain_classifiers(experiment, splits, judges=False)
     obtain_restorer(experiment, splits, judges)
     return judges["classifier"].head
 

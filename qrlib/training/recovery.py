@@ -18,7 +18,6 @@ from qrlib.classifiers import Classifier
 from qrlib.data import Splits
 from qrlib.distortions import Distortion, sample
 from qrlib.losses import RecoveryLoss, quality_loss
-from qrlib.models import QRNet
 from qrlib.training.aims import AIMS, answers_to, stable_aims
 from qrlib.training.batches import distort_by_id, mix
 from qrlib.training.kept_features import KeptFeatures
@@ -280,46 +279,31 @@ def learning_part(restorer: nn.Module | None, head: nn.Module | None) -> nn.Modu
 
 
 def train_recovery(
-    restorer: QRNet | None,
+    task: RecoveryTask,
     splits: Splits,
     folder: Path,
     settings: LoopSettings,
     *,
-    loss: RecoveryLoss,
-    classifiers: Mapping[str, Classifier],
-    choices: dict[str, list[Distortion]],
-    seed: int,
     name: str,
     fingerprint: dict[str, Any],
-    tuned: str | None = None,
-    tuning_rate: float = 1e-3,
-    sampling: Sampling | None = None,
-    micro_batches: int = 1,
-    aims: str = "labels",
-    keep_features: bool = False,
     validation_images: int | None = None,
 ) -> History:
-    """Algorithm 1, or the pretraining before it; arguments as of `RecoveryTask`.
+    """Algorithm 1, or the pretraining before it.
 
     The pretraining ("initially pretrained with the original images", Section III-D) is the L1 loss
     alone, without choices of distortions and without classifiers: every variant of one seed can
     start from the same pretrained network.
 
-    `validation_images`: how many of them judge each epoch, spread evenly over the classes; None: all.
+    Args:
+        validation_images: how many of them judge each epoch, spread evenly over the classes; None: all.
 
     Leaves the restorer, and the fully connected layers of `tuned`, with the weights of the best
     epoch, in eval mode, on the CPU.
     """
-    task = RecoveryTask(
-        restorer, loss, classifiers, choices,
-        learning_rate=settings.learning_rate, seed=seed, tuned=tuned, tuning_rate=tuning_rate,
-        sampling=sampling, micro_batches=micro_batches, aims=aims,
-        keep_features=keep_features,
-    )  # fmt: skip
     validation = splits.validation.spread(validation_images)
     history = fit(
         task, splits.train, validation, folder, settings, name=name, fingerprint=fingerprint
     )
-    for classifier in classifiers.values():
+    for classifier in task.networks.classifiers.values():
         classifier.cpu().set_trainable("frozen").eval()
     return history

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from qrlib import data, weights
-from qrlib.book import try_it
+from qrlib.book import live_pictures, try_it
 from qrlib.experiments import plan, profiles
 from qrlib.models import QRNet
 from qrlib.utils.errors import QrlibError
@@ -125,5 +125,5 @@ def test_the_first_image_is_one_that_is_won_back() -> None:
         def forward(self, shown: torch.Tensor) -> torch.Tensor:
             return shown.mean((2, 3), keepdim=True).expand_as(shown)
 
-    assert try_it._telling([0, 1, 2, 3], split, Answer(), Smooth()) == 2  # type: ignore[arg-type]
-    assert try_it._telling([0, 1, 2, 3], split, Answer(), nn.Identity()) == 0  # type: ignore[arg-type]
+    assert live_pictures.telling([0, 1, 2, 3], split, Answer(), Smooth()) == 2  # type: ignore[arg-type]
+    assert live_pictures.telling([0, 1, 2, 3], split, Answer(), nn.Identity()) == 0  # type: ignore[arg-type]

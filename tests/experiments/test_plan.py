@@ -219,7 +219,7 @@ def test_a_schedule_reaches_the_training_and_the_config(monkeypatch):
     """The paper's is not named: records from before there was a choice are of it."""
     seen = []
 
-    def settings_of(restorer, splits, folder, settings, **more):
+    def settings_of(task, splits, folder, settings, **more):
         seen.append(settings.schedule)
         raise KeyboardInterrupt
 

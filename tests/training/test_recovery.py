@@ -105,9 +105,13 @@ def networks(way, convs=1):
 
 
 def train(restorer, splits, folder, settings=SETTINGS, **options):
+    names = ("name", "fingerprint", "validation_images")
+    loop = {"name": "test", "fingerprint": {}} | {n: options.pop(n) for n in names if n in options}
     defaults = {"loss": RecoveryLoss(), "classifiers": {}, "choices": CHOICES, "seed": 0}
-    options = {**defaults, "name": "test", "fingerprint": {}, **options}
-    return train_recovery(restorer, splits, folder, settings, **options)
+    task = RecoveryTask(
+        restorer, **{"learning_rate": settings.learning_rate, **defaults, **options}
+    )
+    return train_recovery(task, splits, folder, settings, **loop)
 
 
 @pytest.mark.parametrize("convs", [1, 2])

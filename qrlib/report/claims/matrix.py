@@ -12,7 +12,7 @@ import pandas as pd
 from qrlib.experiments.settings import Profile
 from qrlib.records.uncertainty import critical_z
 from qrlib.report import labels, sources
-from qrlib.report.claims.check import counts
+from qrlib.report.claims.check import counts, tidy
 from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED, VERDICTS
 from qrlib.report.claims.verdict_tables import SIGNS
 from qrlib.report.data_uris import data_uri
@@ -123,6 +123,7 @@ def as_json(found: Mapping[str, pd.DataFrame], shown: list[Profile]) -> Rendered
     )
 
 
-def data_line(found: Mapping[str, pd.DataFrame], tidy: Any) -> str:
+def data_line(found: Mapping[str, pd.DataFrame]) -> Rendered:
     """The line under the matrix: its numbers and their records."""
-    return sources.line(pd.concat(map(tidy, found.values())), "verdicts", up=sources.OF_ALL)
+    numbers = pd.concat(map(tidy, found.values()))
+    return Rendered("", sources.line(numbers, "verdicts", up=sources.OF_ALL))

@@ -13,8 +13,9 @@ from itertools import combinations
 
 from qrlib.records.selection import LEVELS
 from qrlib.report import tables
-from qrlib.report.claims.comparisons import HIGH, SIMILAR, AtEqualQuality, Bend, Comparison, beats
+from qrlib.report.claims.comparisons import HIGH, SIMILAR, Comparison, beats
 from qrlib.report.claims.evidence import Side
+from qrlib.report.claims.lines import AtEqualQuality, Bend
 from qrlib.report.claims.rule import Claim
 
 #: At most 3 points of accuracy lost on clean images is our reading of "without degrading".

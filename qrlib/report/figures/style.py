@@ -84,7 +84,10 @@ _MARKERS = "vsXD^oP<>"
 
 
 def set_style() -> None:
-    """Make the house style the default of everything drawn after it."""
+    """Make the house style the default of everything that a notebook draws after it, as SVG."""
+    from matplotlib_inline.backend_inline import set_matplotlib_formats  # there beside a kernel
+
+    set_matplotlib_formats("svg")
     plt.rcParams.update(STYLE)
 
 

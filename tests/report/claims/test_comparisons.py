@@ -9,8 +9,9 @@ from support.frames import run, runs, timing
 from qrlib.records import per_image
 from qrlib.records.uncertainty import standard_error_of_difference
 from qrlib.report.claims import rule
-from qrlib.report.claims.comparisons import AtEqualQuality, Bend, Comparison, beats
+from qrlib.report.claims.comparisons import Comparison, beats
 from qrlib.report.claims.evidence import Evidence, Side
+from qrlib.report.claims.lines import AtEqualQuality, Bend
 from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED
 from qrlib.utils.errors import QrlibError
 

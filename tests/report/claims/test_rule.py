@@ -9,8 +9,9 @@ from support.frames import run, runs
 from qrlib.records.selection import LEVELS
 from qrlib.records.uncertainty import critical_z, standard_error_of_difference
 from qrlib.report.claims import rule
-from qrlib.report.claims.comparisons import AtEqualQuality, Comparison
+from qrlib.report.claims.comparisons import Comparison
 from qrlib.report.claims.evidence import Evidence, Side
+from qrlib.report.claims.lines import AtEqualQuality
 from qrlib.report.claims.rule import CLOSE, FAILS, HOLDS, NOT_JUDGED, Claim
 
 
