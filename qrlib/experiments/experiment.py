@@ -117,7 +117,7 @@ class Experiment:
         """The run whose network restores what the classifier is shown, or "none"."""
         if "restorer" in self.variant.learns or self.variant.classical:
             return self.recovery_run
-        if self.variant.routes and not self.variant.losses:
+        if self.variant.averages or (self.variant.routes and not self.variant.losses):
             return self.recovery_run
         return self.start.recovery_run if self.start is not None else "none"
 

@@ -23,7 +23,7 @@ from qrlib.training.classifier import fit_classifier
 from qrlib.training.detector import Detector, Routed, RoutedClassifier, fit_detector
 from qrlib.training.loop import History, LoopSettings
 from qrlib.training.recovery import RecoveryTask, learning_part, train_recovery
-from qrlib.training.restored import BehindRestorer
+from qrlib.training.restored import Averaged, BehindRestorer
 from qrlib.training.sampling import Sampling
 from qrlib.utils import memory, paths
 from qrlib.utils.errors import QrlibError
@@ -109,7 +109,7 @@ def obtain_restorer(
     Args:
         judges: what `obtain_classifiers` returns; None: those that it learns from, and no others.  Where
             the classifier's fully connected layers learn too, they are left tuned in it; where a detector
-            chooses them, its classifier takes the other's place.
+            chooses them, or two answers are averaged, its classifier takes the other's place.
 
     Returns:
         None instead of a network if only the classifier learned, or a detector.  Where nothing learns,
@@ -134,6 +134,13 @@ def obtain_restorer(
         networks = {x.recovery_run: _trained(x, splits) for x in routes.values()}
         restorers = {kind: networks[x.recovery_run] for kind, x in routes.items()}
         return Routed(detector, restorers), history, record
+    if variant.averages:
+        assert experiment.start is not None
+        restorer, history, record = obtain_restorer(experiment.start, splits)
+        assert restorer is not None
+        judges = judges or obtain_classifiers(experiment, splits, judges=False)
+        judges["classifier"] = Averaged(restorer, judges["classifier"])
+        return None, history, record
     if paths.shipped() and shipped.is_shipped(experiment):
         return shipped.load(experiment)
     torch.manual_seed(experiment.seed)

@@ -47,6 +47,8 @@ class Variant:
         head: the variant whose head judges, where nothing learns; None: the classifier's own.
         routes: kind of distortion -> variant and distortions of the restorer, or of the head, for the images
             in which a detector finds it, where nothing learns.
+        averages: whether the classifier answers with and without the network that it starts from, where nothing
+            learns, and the mean of both answers counts.
         convs_per_block: 2 is QRNet, 1 small QRNet.
         classification_weight: lambda, in place of the profile's.
         quality_weight: of the L1 loss.
@@ -65,6 +67,7 @@ class Variant:
     start: str | None = None
     head: str | None = None
     routes: Mapping[str, tuple[str, str]] | None = None
+    averages: bool = False
     convs_per_block: int = 2
     classification_weight: float | None = None
     quality_weight: float = 1.0
@@ -82,7 +85,7 @@ class Variant:
     @property
     def composed(self) -> bool:
         """Whether it learns nothing and puts networks of other variants together."""
-        return self.head is not None or self.routes is not None
+        return self.head is not None or self.routes is not None or self.averages
 
     @property
     def work(self) -> float:
@@ -241,6 +244,14 @@ VARIANTS = {
         learns=(),
         routes={"noise": ("qrnet", "multiple"), "blur": ("qrnet", "multiple")},
     ),
+    "qrnet_averaged": Variant(
+        "the classifier answers with and without QRNet, and the mean of both answers counts",
+        ("multiple",),
+        learns=(),
+        losses=("classifier",),
+        start="qrnet",
+        averages=True,
+    ),
     "finetuned_routed": Variant(
         "no restorer: the layers fine-tuned for noise or for blur, whichever a detector names",
         ("multiple",),
@@ -278,6 +289,7 @@ PARTS: dict[Part, tuple[tuple[str, str], ...]] = {
     ),
     "routed": (
         ("recnet_routed", "multiple"), ("qrnet_routed", "multiple"), ("finetuned_routed", "multiple"),
+        ("qrnet_averaged", "multiple"),
     ),
     "classical": tuple(
         (name, variant.distortions[0]) for name, variant in VARIANTS.items() if variant.classical

@@ -48,7 +48,7 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
         restorers = [_gmacs(net, size) for net in nets.values() if isinstance(net, QRNet)]
         others = [_gmacs(net, size) for net in nets.values() if not isinstance(net, QRNet)]
         gmacs = sum(others) + max(restorers, default=0.0)
-        gmacs += own if method == restore_or_not.GATED else 0.0
+        gmacs += own if method in restore_or_not.TWICE else 0.0
         trained = {x.recovery_run: x for run in runs for x in _trainings(run)}
         known = [name for name in trained if store.path(profile.name, name).is_file()]
         seconds = [_seconds(store.read_record(profile.name, name)) for name in known]

@@ -59,6 +59,7 @@ METHODS = {
     "finetuned_routed-multiple": "fine-tuned (by a detector)",
     "detector-multiple": "detector of distortions",
     "qrnet_routed-multiple": "QRNet (if a detector says so)",
+    "qrnet_averaged-multiple": "with and without QRNet, mean",
     "qrnet_if_surer-multiple": "QRNet if surer",
 }
 CLASSIFIERS = {

@@ -52,6 +52,7 @@ OPTIONS = (
     Option("recnet-multiple"),
     Option("qrnet"),
     Option(restore_or_not.GATED),
+    Option(restore_or_not.AVERAGED),
     Option("qrnet_routed-multiple"),
     Option("recnet_routed-multiple"),
     Option("mqrnet-multiple"),

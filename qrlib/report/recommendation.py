@@ -159,6 +159,7 @@ def _how(method: str) -> str:
             "train its last layers on distorted images, from features raised to learned powers "
             "(feature quantisation)"
         ),
+        restore_or_not.AVERAGED: "ask it twice, with and without QRNet, and take the mean of both answers",
         restore_or_not.GATED: "ask it twice, with and without QRNet, and take the surer answer",
     }
     return ways.get(method, f"put {labels.method(method)} in front of it")

@@ -18,9 +18,14 @@ from qrlib.report.claims.evidence import Evidence, Side
 
 #: The restorer of the rows that `with_gate` adds.
 GATED = "qrnet_if_surer-multiple"
+#: Both answers count, whatever the image: no gate, but its rival.
+AVERAGED = "qrnet_averaged-multiple"
+#: They ask the classifier twice.
+TWICE = (GATED, AVERAGED)
 #: A gate -> what it is held against.
 GATES = {
     GATED: ("none", "qrnet"),
+    AVERAGED: ("none", "qrnet", GATED),
     "qrnet_routed-multiple": ("none", "qrnet"),
     "recnet_routed-multiple": ("none", "qrnet", "recnet-single"),
     "finetuned_routed-multiple": ("none", "finetuned-multiple", "finetuned-single"),
@@ -59,8 +64,8 @@ def against(evidence: Evidence, gate: str) -> pd.DataFrame:
 
     Returns:
         One place and rival a row: gate, distortion, against, ours (accuracy of the gate, mean over levels),
-        theirs, difference, standard_error (paired), verdict, restored (share of images), n, profile,
-        records.  Empty without rows of the gate.  One network for each distortion is no rival on clean images.
+        theirs, difference, standard_error (paired), verdict, restored (share of images; NaN of `AVERAGED`), n,
+        profile, records.  Empty without rows of the gate.  One network for each distortion is no rival on clean images.
     """
     rows = []
     accuracies = evidence.present("accuracy")
@@ -88,7 +93,9 @@ def against(evidence: Evidence, gate: str) -> pd.DataFrame:
 
 
 def _restored(rows: pd.DataFrame) -> float:
-    """In which share of the images the gate restored."""
+    """In which share of the images the gate restored; NaN where it does not choose."""
+    if rows["restorer"].isin([AVERAGED]).any():
+        return float("nan")
     if "restored" in rows and rows["restored"].notna().all():
         return float(rows["restored"].mean())
     return float(np.mean([1 - found.get("clean", 0.0) for found in rows["found"]]))
@@ -133,7 +140,9 @@ def in_words(frame: pd.DataFrame) -> str:
             for place, place_words in _PLACES.items()
             if (rival, place) in cells.index
         ]
-        said.append(f"Against {_RIVALS[rival]}, the gate is {labels.joined(parts)}.")
+        said.append(f"Against {_RIVALS[rival]}, the {_name(frame)} is {labels.joined(parts)}.")
+    if frame["gate"].iloc[0] == AVERAGED:
+        return " ".join(said)
     return (
         f"{' '.join(said)} It {_does(frame)[0]} {100 * cells.loc[('none', 'clean'), 'restored']:.0f} % of clean images, "
         f"{100 * cells.loc[('none', 'noise'), 'restored']:.0f} % of noisy ones and "
@@ -162,6 +171,10 @@ def in_short(frame: pd.DataFrame) -> str:
     return "**It depends:** more accurate on some images, less on others."
 
 
+def _name(frame: pd.DataFrame) -> str:
+    return "mean" if frame["gate"].iloc[0] == AVERAGED else "gate"
+
+
 def _does(frame: pd.DataFrame) -> tuple[str, str]:
     """What a gate does with an image that is not clean: in words, and as a heading."""
     heads = frame["gate"].iloc[0].startswith("finetuned")
@@ -172,6 +185,7 @@ _PLACES = {"clean": "clean images", "noise": "noise", "blur": "blur"}
 _RIVALS = {
     "none": "never restoring",
     "qrnet": "QRNet on every image",
+    GATED: "the surer answer",
     "recnet-single": "RecNet (single), which is told the distortion",
     "finetuned-multiple": "one classifier fine-tuned on both",
     "finetuned-single": "the two fine-tuned ones, told the distortion",
@@ -182,6 +196,7 @@ def render_gate(frame: pd.DataFrame, file: str) -> render.Rendered:
     """A frame of `against` for reading; `file` as in `qrlib.report.sources.line`."""
     cells = frame.set_index(["against", "distortion"])
     rivals = list(dict.fromkeys(frame["against"]))
+    chooses, name = frame["gate"].iloc[0] != AVERAGED, _name(frame)
     rows = []
     for place, words in _PLACES.items():
         row = [words, f"{cells.loc[('none', place), 'ours']:.3f}"]
@@ -192,13 +207,14 @@ def render_gate(frame: pd.DataFrame, file: str) -> render.Rendered:
             told = cells.loc[(rival, place)]
             change = f"{render.signed(told['difference'])}, {_VERDICTS[told['verdict']]}"
             row.append(f"{told['theirs']:.3f} ({change})")
-        rows.append([*row, f"{100 * cells.loc[('none', place), 'restored']:.0f} %"])
+        restored = [f"{100 * cells.loc[('none', place), 'restored']:.0f} %"] if chooses else []
+        rows.append([*row, *restored])
     caption = (
         f"Accuracy on {frame['n'].iloc[0]:,} test images, averaged over the five levels and over the seeds that "
-        "all have. In brackets: what the gate is more or less accurate, and whether that is more than chance, "
+        f"all have. In brackets: what the {name} is more or less accurate, and whether that is more than chance, "
         "image by image."
     )
-    headings = ["", "gate", *map(labels.method, rivals), _does(frame)[1]]
+    headings = ["", name, *map(labels.method, rivals), *([_does(frame)[1]] if chooses else [])]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
 
 

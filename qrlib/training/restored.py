@@ -1,6 +1,8 @@
-"""A classifier that is shown what a finished restorer makes of images."""
+"""A classifier that is shown what a finished restorer makes of images, alone or beside the images as they are."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor, nn
@@ -43,3 +45,25 @@ class BehindRestorer(Classifier):
         super().train(mode)
         self.restorer.eval()
         return self
+
+
+class Averaged(Classifier):
+    """A classifier that answers for each image as it is and for what a restorer makes of it; the mean counts.
+
+    Images (B, 3, H, W) in [0, 1] -> logarithms of probabilities (B, K).  Backbone and head are those of
+    `classifier` itself.
+
+    Args:
+        restorer: images -> images of the same shape and range; frozen, and in eval mode.
+    """
+
+    def __init__(self, restorer: nn.Module, classifier: Classifier) -> None:
+        super().__init__(*parts(classifier))
+        self.restorer = restorer.requires_grad_(False).eval()
+
+    def forward(self, images: Tensor) -> Tensor:
+        # In float32, as a restorer that is judged by itself.
+        with torch.no_grad(), torch.autocast(images.device.type, enabled=False):
+            restored = self.restorer(images)
+        answers = [self.head(self.features(x)).float().log_softmax(1) for x in (images, restored)]
+        return torch.stack(answers).logsumexp(0) - math.log(2)

@@ -18,6 +18,7 @@ from qrlib.training.detector import (
     shares_found,
 )
 from qrlib.training.loop import LoopSettings
+from qrlib.training.restored import Averaged
 
 PROFILE = {"overrides": "parts=[table2,table4,routed] data.image_size=64 data.classes=2"}
 
@@ -60,6 +61,15 @@ def test_a_classifier_takes_the_head_of_the_kind(monkeypatch):
     routed = RoutedClassifier(detector, classifier, {"noise": Constant(1.0), "blur": Constant(2.0)})
     found = routed.eval()(images)
     torch.testing.assert_close(found, torch.stack([torch.full((4,), 2.0), own[1], torch.ones(4)]))
+
+
+def test_the_mean_of_both_answers():
+    classifier = classifiers.build("small_vgg", 4, weights=None, image_size=64, head_width=8).eval()
+    both = Averaged(Plus(0.3), classifier).eval()
+    images = torch.rand(3, 3, 64, 64)
+    answers = [classifier(x).softmax(1) for x in (images, images + 0.3)]
+    assert (answers[0] - answers[1]).abs().max() > 1e-3
+    torch.testing.assert_close(both(images).exp(), sum(answers) / 2)
 
 
 def test_a_detector_learns_to_tell_noise_from_clean(tmp_path):
@@ -131,3 +141,10 @@ def test_routed_networks_are_trained_once_and_judged_together():
     assert {
         row["level"] for row in judged["results"] if row["metric"] == "accuracy" and row["found"]
     } == {*range(6)}
+
+    # Nothing is chosen: the classifier answers with and without QRNet.
+    x = open_experiment("smoke", variant="qrnet_averaged", **PROFILE)
+    trained, evaluation = headless._run_one(x.recovery_run, x)
+    assert trained == "qrnet-multiple-small_vgg-seed0"
+    judged = store.read_record(x.profile.name, evaluation)
+    assert len([row for row in judged["results"] if row["metric"] == "accuracy"]) == 11

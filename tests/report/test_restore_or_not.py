@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from support.answers import N, halves, rows
-from support.frames import runs
+from support.frames import runs, unpadded
 
 from qrlib.records import per_image
 from qrlib.report import option_tables, restore_or_not
@@ -65,6 +65,21 @@ def test_a_gate_is_worth_it_where_it_beats_both(against_none, against_qrnet, sai
     rows += [("qrnet", verdict) for verdict in against_qrnet]
     frame = pd.DataFrame(rows, columns=["against", "verdict"])
     assert restore_or_not.in_short(frame).startswith(said)
+
+
+def test_the_mean_of_both_answers_is_held_against_the_gate_and_chooses_nothing(results):
+    averaged = results[results["restorer"] == "qrnet-multiple"].assign(
+        restorer=restore_or_not.AVERAGED
+    )
+    evidence = Evidence(restore_or_not.with_gate(pd.concat([results, averaged])))
+    frame = restore_or_not.against(evidence, restore_or_not.AVERAGED)
+    assert set(frame["against"]) == {"none", "qrnet", restore_or_not.GATED}
+    assert frame["restored"].isna().all()
+    said = restore_or_not.in_words(frame)
+    assert "Against the surer answer, the mean is " in said
+    assert "restores" not in said
+    shown = unpadded(restore_or_not.render_gate(frame, "mean"))
+    assert "| | mean | no restoration | QRNet | QRNet if surer |" in shown
 
 
 def test_records_without_confidences_have_no_gate(results):
