@@ -18,6 +18,10 @@ def software() -> dict[str, Any]:
     return strict_yaml.read(paths.root() / "CITATION.cff", "citation")
 
 
+#: The picture that a shared link shows: its name in the built book, and before, in the folder of extra files.
+PREVIEW = "preview.png"
+
+
 def paper() -> dict[str, Any]:
     """The entry of the paper: title, authors, journal, volume, year, doi."""
     entry: dict[str, Any] = software()["preferred-citation"]

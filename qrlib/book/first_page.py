@@ -128,10 +128,6 @@ def _tile(pixels: np.ndarray, said: Mapping[str, Any], right: bool, what: str) -
     )
 
 
-#: The picture that a shared link shows: a file in the built book, below the folder of extra files before.
-PREVIEW = "preview.png"
-
-
 def papers_claim() -> str:
     """What the paper says, in plain words, as Markdown."""
     rises = " and ".join(
@@ -256,7 +252,7 @@ def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFra
         "Accuracy of the classifier without and with QRNet, averaged over five levels, on the test images of the "
         "last column. Claims: how many of "
         "the paper's hold / do not hold / are too close to call. Compare numbers with the paper's only "
-        "in a run with its data, image size and classifier; the training of ours is shorter there too."
+        "in a run with its data, image size and classifier; even there our training is shorter."
     )
     data = pd.concat(tables_.values()) if tables_ else None
     return render.grid(headings, rows, caption, "all-runs", data=data, up=sources.OF_BOOK)
@@ -264,7 +260,7 @@ def runs(profiles_: Sequence[profiles.Profile], tables_: Mapping[str, pd.DataFra
 
 def save_preview(figure: Figure) -> Path:
     """Keep a figure as the picture that a shared link shows: 1200 x 630 pixels; returns the file."""
-    file = paths.root() / "book" / "_executed" / "_files" / PREVIEW
+    file = paths.root() / "book" / "_executed" / "_files" / citation.PREVIEW
     file.parent.mkdir(parents=True, exist_ok=True)
     with files.replacing(file) as temporary:
         figure.savefig(temporary, format="png", dpi=100)

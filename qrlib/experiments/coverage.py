@@ -56,8 +56,7 @@ def missing(profile: profiles.Profile, part: Part) -> list[str]:
     if part in STANDALONE:
         needed = [{part}]
     else:
-        made = "main" if part == "table2" and part not in profile.parts else part
-        needed = [_needed(profile, part, seed) for seed in seeds_of(profile, made)]
+        needed = [_needed(profile, part, seed) for seed in seeds_of(profile, part)]
     absent = [
         sorted(name for name in names if not store.path(profile.name, name).is_file())
         for names in needed

@@ -46,7 +46,9 @@ def evaluate(
     shared = profile.evaluation_precision == "32-true" and plan.shown_to_others(experiment)
     keep = None
     if not experiment.variant.classical:  # which has no weights to be told apart by
-        code = ("evaluation", "detector") if experiment.variant.routes else ("evaluation",)
+        code = ["evaluation"]
+        code += ["detector"] if experiment.variant.routes else []
+        code += ["heads"] if experiment.variant.averages else []
         of = [*map(plan.code_hash, code), splits.manifest_hash, torch.__version__]
         keep = paths.runs(profile.name) / "evaluations" / provenance.config_hash(of)
         # One of its own where it goes at the end: another classifier's may be at work.

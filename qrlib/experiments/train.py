@@ -112,8 +112,9 @@ def obtain_restorer(
             chooses them, or two answers are averaged, its classifier takes the other's place.
 
     Returns:
-        None instead of a network if only the classifier learned, or a detector.  Where nothing learns,
-        history and record are those of the run whose head judges, or of the detector.
+        None instead of a network if only the classifier learned, or a detector, or if two answers are
+        averaged.  Where nothing learns, history and record are those of the run whose head judges, of the
+        detector, or of the network of one of the two answers.
     """
     settings, variant = experiment.recovery, experiment.variant
     if not (variant.learns or variant.composed):

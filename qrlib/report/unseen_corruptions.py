@@ -80,8 +80,8 @@ def in_words(frame: pd.DataFrame, restorer: str) -> str:
             text += f" On clean images it does harm ({change})."
         elif z_score(row["gain"], row["standard_error"]) <= -critical_z():
             text += (
-                f" On clean images it changes {change}: harm if that were the only comparison, but of "
-                f"{len(every)} one such may be chance."
+                f" On clean images the accuracy changes by {change}. Alone this would count as harm; among "
+                f"{len(every)} comparisons it may be chance."
             )
     return text
 

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from qrlib.book import citation
-from qrlib.book.first_page import PREVIEW
 from qrlib.book.sphinx_ext import launch_buttons
 from qrlib.records import provenance
 from qrlib.report import labels
@@ -130,7 +129,7 @@ def describe(
         "og:description": summary or DESCRIPTION,
         "og:type": "article",
         "og:site_name": app.config.project,
-        "og:image": base + PREVIEW if base else context["pathto"](PREVIEW, 1),
+        "og:image": base + citation.PREVIEW if base else context["pathto"](citation.PREVIEW, 1),
         "twitter:card": "summary_large_image",
     }
     if base:
