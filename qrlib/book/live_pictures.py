@@ -116,14 +116,22 @@ def verification(profile: profiles.Profile, variant: str, splits: data.Splits) -
     }
 
 
+def _photograph(name: str, side: int) -> Image.Image:
+    """One of `PHOTOGRAPHS`, its longer side at most `side`."""
+    picture = Image.fromarray(getattr(skimage.data, name)())
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return picture
+
+
 @torch.no_grad()
 def decibels(net: QRNet) -> float:
     """Mean PSNR on the page's photographs, with noise of `SHOWN_LEVEL` removed: what the page sorts by."""
     values = []
     for name in PHOTOGRAPHS:
-        picture = Image.fromarray(getattr(skimage.data, name)())
-        picture.thumbnail((MEASURED, MEASURED), Image.Resampling.LANCZOS)
-        clean = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+        clean = (
+            torch.from_numpy(np.array(_photograph(name, MEASURED))).permute(2, 0, 1)[None].float()
+            / 255
+        )
         noisy = distort_for_evaluation(clean, [name], levels()["noise"][SHOWN_LEVEL - 1])
         values.append(metrics.psnr(net(noisy), clean).item())
     return float(np.mean(values))
@@ -133,9 +141,7 @@ def photographs() -> list[dict[str, Any]]:
     """Whole photographs, their longer side `LARGEST` at most."""
     entries = []
     for name, label in PHOTOGRAPHS.items():
-        picture = Image.fromarray(getattr(skimage.data, name)())
-        picture.thumbnail((LARGEST, LARGEST), Image.Resampling.LANCZOS)
-        src = encode_image(picture, "jpeg", quality=88)
+        src = encode_image(_photograph(name, LARGEST), "jpeg", quality=88)
         entries.append({"id": name, "kind": "photo", "label": label, "src": src})
     return entries
 

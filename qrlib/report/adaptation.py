@@ -52,10 +52,9 @@ def advice(evidence: Evidence, frame: pd.DataFrame) -> str:
     """When adapting alone is the thing to do, in Markdown; "" where it does not help under noise and blur."""
     if (rows := _helpful(frame)).empty:
         return ""
-    most = rows["images"].iloc[0]
     said = (
         f"**If many images with the same distortion, equally strong, come at once,** adapt "
-        f"{labels.classifier(evidence.classifier)} to them, without training. With {most} at "
+        f"{labels.classifier(evidence.classifier)} to them, without training. With {rows['images'].iloc[0]} at "
         f"once it recognises {recommendation.in_percent(rows)}, tried on {rows['n'].iloc[0]} test images."
     )
     alone = frame[(frame["images"] == 1) & ~frame["restored"]].set_index("distortion")
@@ -65,14 +64,7 @@ def advice(evidence: Evidence, frame: pd.DataFrame) -> str:
     if better:
         parts = [f"under {d} ({100 * alone.loc[d, 'ours']:.1f} %)" for d in better]
         said += f" A single image at a time helps {labels.joined(parts)}."
-    clean = frame[(frame["distortion"] == "clean") & (frame["images"] > 0) & ~frame["restored"]]
-    worse = clean[clean["verdict"] == option_tables.WORDS[rule.FAILS]]
-    if len(worse):
-        said += (
-            f" Clean images lose {labels.joined(f'{-100 * gain:.1f}' for gain in worse['gain'])} points with "
-            f"{labels.joined(map(str, worse['images']))} at once."
-        )
-    return said
+    return f"{said} {harm(frame)}".rstrip()
 
 
 def in_short(evidence: Evidence, frame: pd.DataFrame) -> str:
@@ -140,10 +132,10 @@ def render_rivals(frame: pd.DataFrame, classifier: str, file: str) -> render.Ren
 def harm(frame: pd.DataFrame) -> str:
     """On which images, and to how many at once, adapting alone is worse than doing nothing; "" for none."""
     worse = frame[(frame["verdict"] == option_tables.WORDS[rule.FAILS]) & ~frame["restored"]]
-    places = [
-        f"{PLACES[place]} images with {labels.joined(map(str, rows['images']))} at once"
-        for place, rows in worse.groupby("distortion", sort=False)
-    ]
+    places = []
+    for place, rows in worse.groupby("distortion", sort=False):
+        each = [f"{x.images} ({render.signed(x.gain)})" for x in rows.itertuples()]
+        places.append(f"{PLACES[place]} images with {labels.joined(each)} at once")
     return f"Adapting alone does harm on {labels.joined(places)}." if places else ""
 
 
