@@ -40,14 +40,15 @@ document.addEventListener("DOMContentLoaded", () => {
     button.addEventListener("click", actions[button.dataset.click]);
   }
 
-  // Claims by their verdict.
-  for (const choice of document.querySelectorAll('[name="qr-verdict"]')) {
-    choice.addEventListener("change", () => {
-      for (const row of document.querySelectorAll(".qr-matrix tbody tr")) {
-        row.hidden = Boolean(choice.value) && row.dataset.verdict !== choice.value;
-      }
-    });
-  }
+  // Claims by their verdict.  On the way back a browser checks again what was checked, and tells nobody.
+  const filter = () => {
+    const wanted = document.querySelector('[name="qr-verdict"]:checked')?.value;
+    for (const row of document.querySelectorAll(".qr-matrix tbody tr")) {
+      row.hidden = Boolean(wanted) && row.dataset.verdict !== wanted;
+    }
+  };
+  for (const choice of document.querySelectorAll('[name="qr-verdict"]')) choice.addEventListener("change", filter);
+  addEventListener("pageshow", filter);
 
   // On a phone a table that is too wide becomes a card for each row, and each cell says what it is.
   const tables = [...document.querySelectorAll(".bd-article table:has(thead)")];
@@ -139,11 +140,11 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// Paper is white, and no table on it can be unfolded.  Folded code and lists of records are left out.
+// Paper is white, and nothing on it can be unfolded.  Folded code and lists of records are left out.
 let theme;
 let folded = [];
 window.addEventListener("beforeprint", () => {
-  folded = [...document.querySelectorAll(".bd-article details:not([open], .hide):has(table)")];
+  folded = [...document.querySelectorAll(".bd-article details:not([open], .hide):is(.sd-dropdown, :has(table))")];
   for (const part of folded) part.open = true;
   theme = document.documentElement.dataset.theme;
   document.documentElement.dataset.theme = "light";

@@ -44,6 +44,11 @@ def test_what_only_some_pages_need_is_there_alone():
     assert trimming.trim(search + math + formula, search=True) == search + math + formula
 
 
+def test_a_page_is_light_until_a_script_knows_better():
+    page = '<html lang="en" data-theme="auto"><p>data-theme="auto"</p>'
+    assert trimming.trim(page) == '<html lang="en" data-theme="light"><p>data-theme="auto"</p>'
+
+
 def test_maps_are_not_shipped(folders):
     app = building(folders)
     script = folders / "_static" / "scripts" / "theme.js"

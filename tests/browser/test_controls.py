@@ -57,6 +57,12 @@ def visible(page: Page, selector: str) -> Locator:
 def test_menu_and_contents_open_and_close(page: Page, which: str, inside: str) -> None:
     toggle = visible(page, f".{which}-toggle")
     wide = page.viewport_size and page.viewport_size["width"] >= 992
+    if toggle.count():
+        toggle.focus()
+        page.keyboard.press("Shift+Tab")  # by keys, the focus is shown
+        page.keyboard.press("Tab")
+        assert toggle.evaluate("e => e === document.activeElement")
+        assert toggle.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
     if which == "secondary" and wide:
         assert toggle.count() == 0  # the contents are always there
         expect(page.locator("#pst-secondary-sidebar .page-toc a").first).to_be_visible()

@@ -154,6 +154,11 @@ def test_play_goes_through_the_levels_once_and_is_one_step_for_who_wants_less_mo
         page.clock.run_for(900)
     assert len(sources) == 6
     assert level.input_value() == "5"
+    play.click()
+    level.press("End")  # whoever takes the slider has it
+    assert play.inner_text() == "▶ Play"
+    page.clock.run_for(5000)
+    assert level.input_value() == "5"
     page.emulate_media(reduced_motion="reduce")
     expect(play).to_have_text("Next")
     level.press("Home")
@@ -276,13 +281,30 @@ def test_accuracy_by_level_follows_pointing(recovery: Callable, width: int) -> N
     chart.evaluate("e => e.scrollIntoView({block: 'center', behavior: 'instant'})")
     box = chart.bounding_box()
     assert box
-    page.mouse.move(box["x"] + 5, box["y"] + box["height"] / 2)
+    middle = box["y"] + box["height"] / 2
+    level = qx.get_by_role("slider")
+    level.fill("3")
+
+    def point(x: float) -> None:
+        page.mouse.move(box["x"] + x, middle)
+
+    point(5)
     assert cells(qx, "qrnet") == accuracy("qrnet", 0)
-    page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] / 2)
+    point(box["width"] - 20)
     assert cells(qx, "qrnet") == accuracy("qrnet", 5)
-    tap = {"pointerType": "touch", "clientX": box["x"] + 60, "clientY": box["y"] + 100}
-    chart.dispatch_event("pointerdown", tap)
+    assert level.input_value() == "3", "it only points"
+    page.mouse.move(box["x"] + 5, 0)
+    assert cells(qx, "qrnet") == accuracy("qrnet", 3), "it went away"
+    point(box["width"] - 20)
+    page.mouse.down()
+    page.mouse.up()
+    page.mouse.move(box["x"] + 5, 0)
+    assert cells(qx, "qrnet") == accuracy("qrnet", 5), "a click keeps it"
+    assert level.input_value() == "5"
+    finger = {"pointerType": "touch", "clientX": box["x"] + 60, "clientY": middle}
+    chart.dispatch_event("pointermove", finger)
     assert cells(qx, "qrnet") == accuracy("qrnet", 0)
+    assert level.input_value() == "0"
 
 
 def points(line: Locator) -> int:

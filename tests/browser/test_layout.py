@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import FloatRect, Locator
+from playwright.sync_api import Browser, FloatRect, Locator
 
-from browser.conftest import DESKTOP, PHONE, settle, until, widen
+from browser.conftest import DESKTOP, PHONE, new_page, settle, until, widen
 
 pytestmark = pytest.mark.slow
 
@@ -42,6 +42,29 @@ def test_photographs_have_light_letters_in_the_dark(visit: Callable) -> None:
         until(page, "e => e.complete && e.naturalWidth > 300", shown.element_handle())
 
 
+def test_without_scripts_a_page_has_its_colours_and_no_button_that_does_nothing(
+    browser: Browser, server: str
+) -> None:
+    page = new_page(browser, scripts=False)
+    page.goto(f"{server}_executed/does_it_hold.html")
+    assert page.locator("html").get_attribute("data-theme") == "light"
+    for useless in (".bd-header-article button", "[name=qr-verdict]"):
+        assert page.locator(useless).count()
+        assert page.locator(useless).locator("visible=true").count() == 0
+    page.context.close()
+
+
+def test_tables_break_no_word_that_fits(visit: Callable) -> None:
+    """A column is at least as wide as the longest word of its first cell."""
+    page = visit("runs.html").page
+    narrow = page.locator(".bd-article table td:first-child p").evaluate_all(
+        "all => all.filter((e) => e.textContent.trim().split(/\\s+/).length === 1"
+        " && e.textContent.length < 14 && e.getClientRects().length && e.offsetHeight > 40)"
+        ".map((e) => e.textContent)"
+    )
+    assert narrow == []
+
+
 def box(part: Locator) -> FloatRect:
     place = part.bounding_box()
     assert place
@@ -60,8 +83,22 @@ def test_verdicts_are_filtered_and_are_cards_on_a_phone_and_wide_on_a_desk(
         assert 0 <= shown.count() < every
         kinds = shown.evaluate_all("all => all.map((row) => row.dataset.verdict)")
         assert set(kinds) <= {kind}
+    page.goto("about:blank")
+    page.go_back()
+    page.wait_for_load_state()
+    chosen = page.locator('[name="qr-verdict"]:checked').get_attribute("value")
+    until(
+        page,
+        """chosen => [...document.querySelectorAll(".qr-matrix tbody tr")].every(
+        (row) => row.hidden === (chosen !== "" && row.dataset.verdict !== chosen))""",
+        chosen,
+    )
     page.locator('[name="qr-verdict"][value=""]').check()
     assert rows.locator("visible=true").count() == every
+    rule = page.locator("details.sd-dropdown").first
+    for event, there in (("beforeprint", True), ("afterprint", False)):
+        page.evaluate("event => window.dispatchEvent(new Event(event))", event)
+        assert rule.evaluate("e => e.open") == there
     page.locator("details:has(.qr-claims) > summary").first.click()
     table = page.locator(".qr-claims").first
     assert box(table)["x"] >= 0

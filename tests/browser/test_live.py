@@ -509,6 +509,11 @@ def test_networks_and_classifier_are_linked_to_their_records(
         assert f"records/{record['profile']}/{record['name']}.json" == entry["record"]
 
 
+def test_a_link_to_a_picture_says_so_before_the_start(visit: Callable) -> None:
+    page = visit("try.html#picture=0&kind=noise").page
+    expect(page.locator(".qr-live-start")).to_have_text("Show the picture of this link")
+
+
 @pytest.mark.parametrize("name", ["WebAssembly", "Worker", "DecompressionStream"])
 def test_a_browser_that_cannot_says_so_and_shows_the_picture(
     browser: Browser, server: str, name: str

@@ -486,7 +486,9 @@
     find(".qr-live-cost").textContent =
       `A photo needs ${view.megabytes(engine.cost.photo)} from this book, the examples ${view.megabytes(engine.cost.example)}. ` +
       "Your photo is processed in your browser and never uploaded.";
-    find(".qr-live-start").addEventListener("click", () => start());
+    const begin = find(".qr-live-start");
+    if (location.hash.includes("picture=")) begin.textContent = "Show the picture of this link";
+    begin.addEventListener("click", () => start());
     find("#qr-first").addEventListener("change", (event) => {
       if (event.target.files[0]) start(event.target.files[0]);
       event.target.value = "";

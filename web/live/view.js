@@ -142,8 +142,8 @@ qrLive.view = (() => {
       right === undefined
         ? ""
         : order[0] === right
-          ? `<span class="qr-live-yes">${yes}</span>`
-          : `<span class="qr-live-no">${no}</span>`;
+          ? `<span class="qr-right">${yes}</span>`
+          : `<span class="qr-wrong">${no}</span>`;
     list.innerHTML = order
       .map((k, place) => {
         const share = Math.round(100 * confidence[k]);

@@ -65,10 +65,10 @@ function path(xs, ys, x, y) {
  * Draw a panel.
  *
  * panel: {key, title, xlabel, xs, labels}; series: [{key, look, lines: {panel: {mean, errors, seeds, kept}}}];
- * view: {ylabel, ylim, seeds: "dots" or "lines", level: {panel: {value, text}}}; at: index of the cursor;
- * pick: called with an index that a reader points at.
+ * view: {ylabel, ylim, seeds: "dots" or "lines", level: {panel: {value, text}}}; at: index of the cursor.
+ * The chart has a method `indexAt`: of a place on the screen, in pixels from its left, the nearest index.
  */
-function draw(panel, view, series, at, width, pick, label) {
+function draw(panel, view, series, at, width, label) {
   const height = Math.round(Math.min(330, Math.max(230, width * 0.72)));
   const here = series.filter((one) => one.lines[panel.key]);
   const band = ({ mean, errors }) => mean.flatMap((v, i) => (v == null || errors[i] == null ? [] : [[panel.xs[i], v - errors[i], v + errors[i]]]));
@@ -128,13 +128,11 @@ function draw(panel, view, series, at, width, pick, label) {
     });
     svg.append(group);
   }
-  const point = (event) => {
-    const at = event.clientX - svg.getBoundingClientRect().left;
+  svg.indexAt = (clientX) => {
+    const at = clientX - svg.getBoundingClientRect().left;
     const far = panel.xs.map((value) => Math.abs(x(value) - at));
-    pick(far.indexOf(Math.min(...far)));
+    return far.indexOf(Math.min(...far));
   };
-  svg.addEventListener("pointermove", (event) => { if (event.pointerType === "mouse") point(event); });
-  svg.addEventListener("pointerdown", point);
   return svg;
 }
 

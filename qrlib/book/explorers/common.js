@@ -109,9 +109,11 @@ function player(state, name, min, max, says, pause = 900) {
     button.textContent = still.matches ? "Next" : "▶ Play";
     says.setAttribute("aria-live", "polite");
   };
+  let walked;
   const step = () => {
     const now = state.get(name);
-    state.set(name, now < max ? now + 1 : min);
+    walked = now < max ? now + 1 : min;
+    state.set(name, walked);
     return state.get(name) < max && button.isConnected;
   };
   const press = () => {
@@ -124,6 +126,8 @@ function player(state, name, min, max, says, pause = 900) {
   };
   const button = h("button", { type: "button", class: "qx-button qx-play", click: press });
   stop();
+  // Whoever moves the slider meanwhile has it.
+  state.watch([name], () => { if (timer && state.get(name) !== walked) stop(); });
   still.addEventListener("change", stop);
   return button;
 }

@@ -11,9 +11,11 @@ function render({ model, el }) {
   const table = h("table", { class: "qx-legend" });
   const view = () => views.find((one) => one.key === state.get("view")) ?? views[0];
   const most = () => view().panels[0].xs.length - 1;
-  const at = () => Math.min(state.get("at"), most());
+  const kept = () => Math.min(state.get("at"), most());
+  let hovered; // what a mouse points at, shown as long as it does
+  const at = () => hovered ?? kept();
   const on = (one) => state.get("shown").includes(one.key);
-  const line = slider(state, "at", cursor, 0, most(), () => view().panels[0].steps[at()]);
+  const line = slider(state, "at", cursor, 0, most(), () => view().panels[0].steps[kept()]);
   const all = (yes) => () => {
     const here = view().series.map((one) => one.key);
     const others = state.get("shown").filter((key) => !here.includes(key));
@@ -61,9 +63,8 @@ function render({ model, el }) {
     const width = root.clientWidth || 640;
     const columns = now.panels.length > 1 && width > 560 ? now.panels.length : 1;
     const each = Math.floor((width - (columns - 1) * 8) / columns);
-    charts.replaceChildren(...now.panels.map((panel) => draw(panel, now, shown, i, each, (j) => {
-      if (j !== at()) state.set("at", j);
-    }, `${now.ylabel}, ${panel.title}, by ${panel.xlabel}; ${shown.length} lines. The values are in the table below.`)));
+    charts.replaceChildren(...now.panels.map((panel) => draw(panel, now, shown, i, each,
+      `${now.ylabel}, ${panel.title}, by ${panel.xlabel}; ${shown.length} lines. The values are in the table below.`)));
     now.panels.forEach((panel, k) => { cells.get("heads")[k].textContent = panel.heads[i]; });
     for (const one of now.series) {
       const { box, values } = cells.get(one.key);
@@ -72,7 +73,31 @@ function render({ model, el }) {
     }
     says.textContent = now.panels.map((panel) => best(now, panel, shown, i)).join(" ");
   };
+  state.watch(["view", "at"], () => { hovered = undefined; });
   state.watch(["view", "shown", "at"], update);
+
+  // A mouse shows, and a click keeps; so does a finger that taps or draws sideways, but none that scrolls.
+  const pointed = ({ clientX, clientY }) =>
+    charts.getRootNode().elementFromPoint(clientX, clientY)?.closest(".qx-chart")?.indexAt(clientX);
+  const hover = (i) => {
+    if (i === hovered) return;
+    hovered = i;
+    update();
+  };
+  const keep = (event) => {
+    const i = pointed(event);
+    if (i !== undefined) state.set("at", i);
+  };
+  // The charts are drawn anew at each step, and what a finger began on is gone: their box hears of it.
+  charts.addEventListener("pointerdown", (event) => {
+    if (event.pointerType === "touch") charts.setPointerCapture(event.pointerId);
+  });
+  charts.addEventListener("pointermove", (event) => {
+    if (event.pointerType === "touch") keep(event);
+    else hover(pointed(event));
+  });
+  charts.addEventListener("pointerleave", () => hover(undefined));
+  charts.addEventListener("click", keep);
   let known = 0;
   const observer = new ResizeObserver(() => {
     if (root.clientWidth !== known) {

@@ -25,6 +25,8 @@ _MATHJAX = re.compile(r"<script[^>]*(?:mathjax/tex-|>window\.MathJax = )[^<]*</s
 _FORMULA = re.compile(r'class="[^"]*\bmath\b')
 #: The space between a number and its unit.
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|dB|GB|MB|ms|s)(?!\w))")
+#: A word of the theme's scripts; where they are off, no colour is known by it.
+_THEME = 'data-theme="auto"'
 #: Buttons of the theme, whose handlers a content policy would have to allow; `pages.js` does the same.
 _HANDLER = re.compile(r'onclick="(window\.print|toggleFullScreen)\(\)"')
 
@@ -39,6 +41,7 @@ def trim(text: str, *, search: bool = False) -> str:
     '<p data-click="window.print">'
     """
     text = _HANDLER.sub(r'data-click="\1"', _FONT_AHEAD.sub("", text))
+    text = text.replace(_THEME, 'data-theme="light"', 1)
     if not search:
         text = _SEARCH.sub("", text)
     return text if _FORMULA.search(text) else _MATHJAX.sub("", text)
