@@ -35,6 +35,16 @@ document.addEventListener("DOMContentLoaded", () => {
     matchMedia("(min-width: 992px)").addEventListener("change", () => dialog.open && dialog.close());
   }
 
+  // On a phone the search's button loses the focus before the dialog opens, so that none comes back.
+  let opener;
+  for (const button of document.querySelectorAll(".search-button__button")) {
+    button.addEventListener("click", () => (opener = button));
+  }
+  document.getElementById("pst-search-dialog")?.addEventListener("close", () => {
+    opener?.focus();
+    opener = undefined;
+  });
+
   const actions = { "window.print": () => window.print(), toggleFullScreen: () => toggleFullScreen() };
   for (const button of document.querySelectorAll("[data-click]")) {
     button.addEventListener("click", actions[button.dataset.click]);

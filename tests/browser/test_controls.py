@@ -135,6 +135,16 @@ def test_a_figure_opens_large_and_closes(page: Page) -> None:
     expect(large).to_be_hidden()
 
 
+def test_the_focus_is_back_on_the_button_after_a_search(page: Page) -> None:
+    button = visible(page, ".search-button__button").first
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#pst-search-dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#pst-search-dialog")).to_be_hidden()
+    expect(button).to_be_focused()
+
+
 def test_a_word_of_the_glossary_says_what_it_means(page: Page) -> None:
     term = page.locator("a.qr-term").first
     assert len(str(term.get_attribute("title"))) > 20

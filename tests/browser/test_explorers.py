@@ -301,10 +301,13 @@ def test_accuracy_by_level_follows_pointing(recovery: Callable, width: int) -> N
     page.mouse.move(box["x"] + 5, 0)
     assert cells(qx, "qrnet") == accuracy("qrnet", 5), "a click keeps it"
     assert level.input_value() == "5"
-    finger = {"pointerType": "touch", "clientX": box["x"] + 60, "clientY": middle}
-    chart.dispatch_event("pointermove", finger)
-    assert cells(qx, "qrnet") == accuracy("qrnet", 0)
-    assert level.input_value() == "0"
+    finger = {"pointerType": "touch", "pointerId": 1, "clientX": box["x"] + 60, "clientY": middle}
+    chart.dispatch_event("pointerdown", finger)
+    qx.locator(".qx-panels").dispatch_event("pointermove", finger | {"clientY": middle - 40})
+    assert level.input_value() == "5", "it scrolls"
+    qx.locator(".qx-panels").dispatch_event("pointermove", finger | {"clientX": box["x"] + 90})
+    assert level.input_value() in "12", "it draws sideways"
+    assert cells(qx, "qrnet") == accuracy("qrnet", int(level.input_value()))
 
 
 def points(line: Locator) -> int:

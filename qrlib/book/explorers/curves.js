@@ -1,5 +1,7 @@
 // Lines with a cursor, and a table that is legend, switches and values in one.
 
+const SIDEWAYS = 12; // pixels, more than a finger slips
+
 function render({ model, el }) {
   const state = bind(model);
   const { views, cursor, missing } = state.get("data");
@@ -77,6 +79,7 @@ function render({ model, el }) {
   state.watch(["view", "shown", "at"], update);
 
   // A mouse shows, and a click keeps; so does a finger that taps or draws sideways, but none that scrolls.
+  let from = 0; // where a finger began
   const pointed = ({ clientX, clientY }) =>
     charts.getRootNode().elementFromPoint(clientX, clientY)?.closest(".qx-chart")?.indexAt(clientX);
   const hover = (i) => {
@@ -90,11 +93,13 @@ function render({ model, el }) {
   };
   // The charts are drawn anew at each step, and what a finger began on is gone: their box hears of it.
   charts.addEventListener("pointerdown", (event) => {
-    if (event.pointerType === "touch") charts.setPointerCapture(event.pointerId);
+    if (event.pointerType !== "touch") return;
+    from = event.clientX;
+    charts.setPointerCapture(event.pointerId);
   });
   charts.addEventListener("pointermove", (event) => {
-    if (event.pointerType === "touch") keep(event);
-    else hover(pointed(event));
+    if (event.pointerType !== "touch") hover(pointed(event));
+    else if (Math.abs(event.clientX - from) > SIDEWAYS) keep(event);
   });
   charts.addEventListener("pointerleave", () => hover(undefined));
   charts.addEventListener("click", keep);

@@ -116,6 +116,8 @@ def _dots(
                 ax.errorbar(rows[column], y, xerr=rows["standard_error"], label=title, **look)
             ax.set(title=panels[kind], ylim=(len(keys) - 0.5, -0.5))
             ax.locator_params(axis="x", nbins=4 if len(kinds) < 3 else 3)
+            if len(kinds) == 3:  # narrow
+                ax.tick_params(axis="x", labelsize="small")
         axes[0].set_yticks(range(len(keys)), written)
         handles, shown = axes[0].get_legend_handles_labels()
         figure.legend(handles, shown, loc="outside lower center", ncols=2, handlelength=1.2)
