@@ -43,7 +43,7 @@ class Demo:
         self.page = page
 
     def start(self) -> Demo:
-        self.page.click("text=Start with an example")
+        self.page.click(".qr-live-start")
         until(self.page, "() => window.qrLive.latest")
         self.settle()
         return self
@@ -531,7 +531,7 @@ def test_a_download_that_fails_says_so_and_can_be_repeated(visit: Callable) -> N
     opened = visit("try.html")
     name = opened.page.evaluate("qrLive.manifest.payloads.wasm.name")
     opened.page.evaluate("qrLive.manifest.payloads.wasm.name = 'lost'")
-    opened.page.click("text=Start with an example")
+    opened.page.click(".qr-live-start")
     alert = opened.page.locator("#qr-live [role=alert]").first
     expect(alert).to_contain_text("could not be started")
     expect(alert).to_contain_text("lost-0.js could not be loaded")
