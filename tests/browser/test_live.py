@@ -446,6 +446,22 @@ def test_a_link_names_an_example_and_never_a_photo_of_ones_own(demo: Demo) -> No
     assert page.input_value("#qr-level") == "4"
 
 
+def test_a_link_that_names_what_the_page_does_not_have_says_so(demo: Demo) -> None:
+    page = demo.page
+    demo.picture("chelsea")
+    demo.distort("noise", 30)
+    page.evaluate("location.hash = 'picture=gone&kind=noise'")
+    expect(page.locator(".qr-live-stage [role=alert]")).to_contain_text('picture "gone"')
+    expect(page.locator('[name="qr-picture"][value="chelsea"]')).to_be_checked()
+    page.evaluate("location.hash = 'picture=chelsea&kind=noise&strength=900&network=best'")
+    demo.settle()
+    assert 'strength "900", network "best"' in demo.message
+    usual = page.evaluate("qrLive.manifest.levels.noise[qrLive.manifest.shownLevel - 1]")
+    assert demo.settle()["sigma"] == usual
+    demo.distort("noise", 30)
+    assert not demo.message
+
+
 def test_grey_and_transparent_pictures_work(demo: Demo) -> None:
     grey = np.tile(np.arange(0, 240, 8, dtype=np.uint8), (30, 1))
     shown = demo.upload("grey.png", encoded(grey, "PNG"))

@@ -19,6 +19,7 @@
     chosen: false, // whether the reader has chosen the network
     imagenet: false, // whether photographs are classified, for which the reader has to ask
     size: 256,
+    unknown: "", // what the link names and the page does not have, until the reader chooses something
   };
 
   // Does something that tells how far it is.
@@ -67,15 +68,32 @@
   // Shows what a link to a picture names: #picture=ID&kind=noise&strength=60&network=KEY.
   async function follow() {
     const named = new URLSearchParams(location.hash.slice(1));
-    const picture = qrLive.samples?.find((s) => s.id === named.get("picture"));
-    if (!picture) return false;
-    if (["noise", "blur", "none"].includes(named.get("kind"))) state.kind = named.get("kind");
-    const strength = Number(named.get("strength") || manifest.levels[state.kind]?.[manifest.shownLevel - 1]);
-    if (state.kind !== "none" && strength >= 0) state.strength[state.kind] = Math.min(strength, manifest.levels[state.kind][4]);
-    const network = manifest.networks.find((n) => n.key === named.get("network"));
-    state.chosen = Boolean(network);
-    if (network) state.network = network;
-    await chooseSample(picture);
+    const unknown = [];
+    // What the link says of one thing, if the page has it; what it has not, it says.
+    const known = (key, allowed) => {
+      const value = named.get(key);
+      if (!value || allowed(value)) return value;
+      unknown.push(`${key} "${value.slice(0, 40)}"`);
+      return null;
+    };
+    const id = known("picture", (value) => qrLive.samples?.some((s) => s.id === value));
+    const kind = known("kind", (value) => ["noise", "blur", "none"].includes(value)) || state.kind;
+    const most = manifest.levels[kind]?.[4] ?? Infinity;
+    const strength = known("strength", (value) => Number(value) >= 0 && Number(value) <= most);
+    const key = known("network", (value) => manifest.networks.some((n) => n.key === value));
+    state.unknown = unknown.length
+      ? `This page does not have what the link names: ${unknown.join(", ")}. It shows something else in its place.`
+      : "";
+    if (!id) {
+      if (state.unknown) say(state.unknown);
+      return false;
+    }
+    state.kind = kind;
+    const usual = manifest.levels[kind]?.[manifest.shownLevel - 1];
+    if (kind !== "none") state.strength[kind] = Number(strength || usual);
+    state.chosen = Boolean(key);
+    if (key) state.network = manifest.networks.find((n) => n.key === key);
+    await chooseSample(qrLive.samples.find((s) => s.id === id));
     return true;
   }
 
@@ -222,7 +240,7 @@
     }
     if (again) return; // something else was asked for during the download
     const result = await engine.run({ image, ...question, network: key, classify });
-    say(picture.cut ? `The file "${picture.name}" is cut off: its end is missing. This is what there is of it.` : "");
+    say(picture.cut ? `The file "${picture.name}" is cut off: its end is missing. This is what there is of it.` : state.unknown);
     show(image, result, picture);
     nameInAddress();
     announce(result.measures);
@@ -388,7 +406,10 @@
 
   const chooseOwn = (file) =>
     choose(
-      () => own(file),
+      () => {
+        state.unknown = "";
+        return own(file);
+      },
       () =>
         say(
           `This browser cannot read "${file.name}" as a picture (${file.type || "of a type it does not know"}). ` +
@@ -403,6 +424,9 @@
 
   function listen(stage) {
     const on = (selector, event, action) => find(selector).addEventListener(event, action);
+    for (const choice of ["input", "change", "click"]) {
+      stage.addEventListener(choice, () => (state.unknown = ""), { capture: true });
+    }
     stage.addEventListener("change", ({ target }) => {
       if (target.name === "qr-picture") chooseSample(qrLive.samples.find((s) => s.id === target.value));
     });
