@@ -82,7 +82,7 @@ SETTINGS = {
     **{run: plan.job_hash(x, "classifier", "classifier", "evaluation") for run, x in CLASSIFIERS.items()},
     **{run: plan.job_hash(x, "recovery", x.code, "evaluation") for run, x in RESTORERS.items()},
     **{run: plan.job_hash(x, "evaluation", "classical") for run, x in CLASSICAL.items()},
-    TIMED.timing_run: plan.job_hash(TIMED, "recovery", "timing"),
+    TIMED.timing_run: plan.timing_hash(PROFILE),
     **{part: plan.job_hash(runs[-1], part, part) for part, runs in STANDALONE.items()},
 }
 
@@ -216,7 +216,7 @@ rule classical:
 rule timing:
     """Seconds an epoch and milliseconds an image, with nothing else running beside it."""
     input:
-        [STAMP(x.recovery_run) for x in (TIMED, plan.timed_beside(TIMED)) if x in PLAN],
+        STAMP(TIMED.recovery_run),
         notebook="notebooks/timings.ipynb",
     output:
         STAMP(TIMED.timing_run),

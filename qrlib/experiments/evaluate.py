@@ -120,25 +120,13 @@ def evaluate(
 def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
     """The times of Sections IV-B1 and IV-B2 on this machine: an epoch of training, an image to classify.
 
-    The epoch's is the median of those in the training's record, which has to be there.  Where the
-    profile trains QRNet end to end, that is timed as well, in turns with the others; it is trained
-    now if it was not yet.
+    The epoch's is the median of those in the training's record, which has to be there.  An image is timed in
+    every way of `plan.timed_ways`, with networks that learned nothing.
     """
     profile = experiment.profile
     trained = store.read_record(profile.name, experiment.recovery_run)
-    ways: dict[str, list[torch.nn.Module]] = {}
-    hashes = {}
-    for timed in filter(None, (experiment, plan.timed_beside(experiment))):
-        judges = train.obtain_classifiers(timed, splits)
-        restorer = train.obtain_restorer(timed, splits, judges)[0]
-        assert restorer is not None
-        classifier = judges["classifier"]  # tuned by the training, where its layers learn
-        ways.setdefault("none", [classifier])
-        ways[timed.restorer] = [restorer, classifier]
-        tuned = ", tuned" if "head" in timed.variant.learns else ""
-        hashes[timed.classifier.name + tuned] = weights.state_hash(classifier)
-        hashes[timed.restorer] = weights.state_hash(restorer)
-    case = distortions.levels("noise", **profile.strengths)["noise"][2]
+    ways = {name: latency.stages(x) for name, x in plan.timed_ways(profile).items()}
+    case = distortions.levels("noise", **profile.strengths)["noise"][latency.LEVEL - 1]
     images, _, ids = splits.test[range(min(20, len(splits.test)))]
     shown = distortions.distort_for_evaluation(images.float() / 255, ids, case)
     started = time.monotonic()
@@ -164,7 +152,7 @@ def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
         experiment.timing_run,
         profile.name,
         experiment.config("evaluation"),
-        train.provenance_of("timing", splits, hashes, seconds, device_name())
+        train.provenance_of("timing", splits, {}, seconds, device_name())
         | {"epochs_on": trained["provenance"]["device"]},
         results=results,
     )

@@ -83,6 +83,23 @@ class Experiment:
         return f"timing-{self.recovery_run}"
 
     @property
+    def timed_as(self) -> str:
+        """The restorer whose times are those of this one too: an image goes through networks of the same shapes."""
+        variant = self.variant
+        if variant.classical:
+            return self.restorer
+        if variant.averages:
+            return "qrnet_averaged-multiple"
+        if variant.routes:
+            return f"{'finetuned' if variant.losses else 'qrnet'}_routed-multiple"
+        shown = self.start if variant.frozen_start else self
+        if shown is None or "restorer" not in shown.variant.learns:
+            return "none"
+        if "head" in shown.variant.learns:
+            return "end_to_end-multiple"  # as QRNet's, which is a claim of the paper
+        return "qrnet-multiple" if shown.variant.convs_per_block == 2 else "small_qrnet-multiple"
+
+    @property
     def judges(self) -> tuple[str, ...]:
         """Roles of all classifiers that judge this restorer; none for a mere starting point."""
         if self.variant_name == "none":

@@ -159,12 +159,17 @@ def timed(profile: Profile) -> Experiment:
     return Experiment(profile, "qrnet", "multiple", profile.seeds[0])
 
 
-def timed_beside(experiment: Experiment) -> Experiment | None:
-    """QRNet trained end to end with the seed of `experiment`, timed in turns with it (Section IV-B2).
+def timed_ways(profile: Profile) -> dict[str, Experiment]:
+    """What is timed in turns: for each `Experiment.timed_as` of a profile one experiment that goes that way.
 
-    None where the profile trains none with this seed.
+    A second look of the classifier is among them, for `qrlib.report.restore_or_not` needs no run of its own.
     """
-    profile = experiment.profile
-    if "table4" not in profile.parts or experiment.seed not in profile.other_seeds:
-        return None
-    return dataclasses.replace(experiment, variant_name="end_to_end", distortions="multiple")
+    judged = [x for x in experiments_of(profile) if "classifier" in x.judges]
+    twice = dataclasses.replace(timed(profile), variant_name="qrnet_averaged")
+    return {x.timed_as: x for x in reversed([*judged, twice])}
+
+
+def timing_hash(profile: Profile) -> str:
+    """As `job_hash`, of the run that times them."""
+    made = job_hash(timed(profile), "recovery", "timing")
+    return provenance.config_hash([made, *sorted(timed_ways(profile))])

@@ -13,7 +13,7 @@ from typing import Any
 
 #: Kind of record -> today's version.  Version 0 is all from before Adam took one fused step.
 VERSIONS = {
-    "classifier": 1, "recovery": 1, "evaluation": 1, "timing": 1, "conventions": 1, "corruptions": 1,
+    "classifier": 1, "recovery": 1, "evaluation": 1, "timing": 2, "conventions": 1, "corruptions": 1,
     "attacks": 1, "adaptation": 1,
 }  # fmt: skip
 

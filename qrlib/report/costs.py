@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -11,14 +11,13 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from qrlib import classifiers, distortions
+from qrlib.experiments import latency, plan
 from qrlib.experiments.experiment import Experiment
 from qrlib.experiments.settings import Profile
 from qrlib.experiments.variants import VARIANTS
 from qrlib.models import QRNet
 from qrlib.records import selection, store
-from qrlib.report import labels, render, restore_or_not, sources
-from qrlib.training.detector import Detector
+from qrlib.report import labels, render, restore_or_not, sources, timings
 
 #: What a column of minutes shows.
 MINUTES = (
@@ -35,16 +34,19 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
         gmacs (10^9 multiply-adds that they and a second look of the classifier add to an image; the detector's
         are those of every image, a restorer's of one that is restored), minutes (`_seconds` of all trainings,
         the classifier's own on clean images not counted; NaN where a record is missing), share (gmacs, as a
-        part of the classifier's own), profile, records.
+        part of the classifier's own), milliseconds (that it adds to classifying an image), slower (how many times
+        as long that takes then; both NaN where they were not measured), profile, records.
     """
     size = profile.data.image_size
-    own = _gmacs(_classifier(profile), size)
-    rows = []
+    with torch.device("meta"):  # without values: they are only counted
+        own = _gmacs(latency.classifier(profile), size)
+    times, rows = _milliseconds(profile), []
     for method in methods:
         restorer = "qrnet-multiple" if method == restore_or_not.GATED else method
         runs = [_experiment(profile, x) for x in selection.restorers_of([restorer])]
-        added = {x.recovery_run: x for run in runs for x in _networks(run)}
-        nets = {name: _network(x) for name, x in added.items()}
+        added = {x.recovery_run: x for run in runs for x in latency.networks(run)}
+        with torch.device("meta"):
+            nets = {name: latency.untrained(x) for name, x in added.items()}
         restorers = [_gmacs(net, size) for net in nets.values() if isinstance(net, QRNet)]
         others = [_gmacs(net, size) for net in nets.values() if not isinstance(net, QRNet)]
         gmacs = sum(others) + max(restorers, default=0.0)
@@ -52,6 +54,9 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
         trained = {x.recovery_run: x for run in runs for x in _trainings(run)}
         known = [name for name in trained if store.path(profile.name, name).is_file()]
         seconds = [_seconds(store.read_record(profile.name, name)) for name in known]
+        way = "qrnet_averaged-multiple" if method in restore_or_not.TWICE else runs[0].timed_as
+        timed = [times[name] for name in ("none", way) if name in times]
+        base, whole = [x["value"].mean() for x in timed] if timed[1:] else [math.nan] * 2
         rows.append(
             {
                 "method": method,
@@ -62,7 +67,12 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
                 "share": gmacs / own,
                 "minutes": sum(seconds) / 60 if len(known) == len(trained) else math.nan,
                 "profile": profile.name,
-                "records": tuple(f"{name}.json" for name in known),
+                "milliseconds": whole - base,
+                "slower": whole / base,
+                "records": (
+                    *(f"{name}.json" for name in known),
+                    *dict.fromkeys(record for x in timed for record in x["record"]),
+                ),
             }
         )
     return pd.DataFrame(rows)
@@ -83,41 +93,22 @@ def _experiment(profile: Profile, restorer: str) -> Experiment:
     return Experiment(profile, variant, distortions_learned, seeds[0])
 
 
-def _networks(x: Experiment) -> list[Experiment]:
-    """The networks that stand beside or before the classifier, each once."""
-    if x.detector is not None:
-        return [x.detector, *(n for route in x.routes.values() for n in _networks(route))]
-    if x.variant.frozen_start and x.start is not None:
-        return [x.start]
-    return [x] if "restorer" in x.variant.learns else []
-
-
 def _trainings(x: Experiment) -> list[Experiment]:
     """What has to be trained, each after what it needs."""
     own = [x] if x.variant.learns else []
     return [*(run for need in x.needs for run in _trainings(need)), *own]
 
 
-def _network(x: Experiment) -> nn.Module:
-    """Of the right shapes and without values: it is only counted."""
-    with torch.device("meta"):
-        if x.detects:
-            levels = distortions.levels("multiple", **x.profile.strengths)
-            return Detector(levels, x.profile.data.image_size).eval()
-        return QRNet(x.variant.convs_per_block).eval()
-
-
-def _classifier(profile: Profile) -> nn.Module:
-    settings = profile.classifier
-    with torch.device("meta"):
-        return classifiers.build(
-            settings.name,
-            2,
-            weights=None,
-            image_size=profile.data.image_size,
-            head_width=settings.head_width,
-            input_size=settings.input_size,
-        ).eval()
+def _milliseconds(profile: Profile) -> dict[str, pd.DataFrame]:
+    """Restorer -> its times, one row a seed, where they were measured for the profile's classifier."""
+    if not store.path(profile.name, plan.timed(profile).timing_run).is_file():
+        return {}
+    results, metric = store.read(profile.name, kind="timing"), "milliseconds_per_image"
+    there = set(results.loc[results["metric"] == metric, "restorer"])
+    return {
+        name: timings.restorer_times(results, metric, name, profile.choice)
+        for name in sorted(there)
+    }
 
 
 def _gmacs(net: nn.Module, size: int) -> float:
@@ -140,7 +131,8 @@ def render_table(frame: pd.DataFrame, profile: Profile, file: str) -> render.Ren
                 if row["networks"]
                 else ("–", "–", "–")
             ),
-            render.NOT_RUN if math.isnan(row["minutes"]) else f"{row['minutes']:.0f}",
+            in_milliseconds(row),
+            in_minutes(row),
         ]
         for row in frame.to_dict("records")
     ]
@@ -149,7 +141,28 @@ def render_table(frame: pd.DataFrame, profile: Profile, file: str) -> render.Ren
     caption = (
         f"Added to {name}, whose head is trained on clean images. Operations: 10⁹ multiply-adds an image of {size} "
         f"pixels, and as a share of {name}'s own. Layers of {name} that were trained anew are not counted in the weights, "
-        f"also where a detector chooses among several. {MINUTES}"
+        f"also where a detector chooses among several. Time: added to classifying an image, and how many times as "
+        f"long that takes then{_timed_on(profile)}. {MINUTES}"
     )
-    headings = ["", "networks", "weights", "operations", "minutes of training"]
+    headings = ["", "networks", "weights", "operations", "time an image", "minutes of training"]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
+
+
+def in_milliseconds(row: Mapping[str, Any]) -> str:
+    """The time that an option adds to an image: a row of `table`."""
+    if math.isnan(row["milliseconds"]):
+        return "not measured"
+    if row["slower"] == 1:
+        return "–"
+    return f"+{row['milliseconds']:.0f}\u00a0ms ({row['slower']:.1f}×)"
+
+
+def in_minutes(row: Mapping[str, Any]) -> str:
+    """The minutes that the trainings of an option take: a row of `table`."""
+    return render.NOT_RUN if math.isnan(row["minutes"]) else f"{row['minutes']:.0f}"
+
+
+def _timed_on(profile: Profile) -> str:
+    """On which machine; "" where nothing was timed."""
+    times = _milliseconds(profile)
+    return f" (on {times['none']['device'].iloc[0]}, one image after the other)" if times else ""

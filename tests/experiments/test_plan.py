@@ -233,13 +233,19 @@ def test_a_schedule_reaches_the_training_and_the_config(monkeypatch):
     assert seen == ["constant", "cosine"]
 
 
-def test_what_is_timed_beside_qrnet():
-    qrnet = plan.timed(profiles.load("smoke"))
-    beside = plan.timed_beside(qrnet)
-    assert beside.recovery_run == "end_to_end-multiple-small_vgg-seed0"
-    assert beside in plan.experiments_of(profiles.load("smoke"))
-    assert plan.timed_beside(dataclasses.replace(qrnet, seed=1)) is None
-    assert plan.timed_beside(plan.timed(profiles.load("quick"))) is None
+def test_each_way_to_an_answer_is_timed_once():
+    quick, half = (plan.timed_ways(profiles.load(name)) for name in ("quick", "caltech101-half"))
+    assert set(quick) == {"none", "qrnet-multiple", "qrnet_averaged-multiple"}
+    assert set(half) == {
+        *quick, "end_to_end-multiple", "small_qrnet-multiple", "qrnet_routed-multiple",
+        "finetuned_routed-multiple", "gaussian_filter-noise", "total_variation-noise",
+        "non_local_means-noise", "wiener-blur",
+    }  # fmt: skip
+    assert all(x.timed_as == name for name, x in half.items())
+    hashes = {
+        plan.timing_hash(profiles.load("quick", overrides=o)) for o in ("", "parts=[main,table4]")
+    }
+    assert len(hashes) == 2
 
 
 def test_planning_imports_no_torch():
@@ -414,10 +420,9 @@ def test_timings_are_measured_after_the_training():
     assert all(errors[per_image, r] > 0 for r in ("none", "qrnet-multiple", "end_to_end-multiple"))
     assert errors["seconds_per_epoch", "qrnet-multiple"] is None  # of one epoch
     assert found[per_image, "end_to_end-multiple"] > found[per_image, "none"]
-    weights = record["provenance"]["weights"]
-    assert weights["small_vgg"] != weights["small_vgg, tuned"]
-    evaluated = store.read_record("smoke", "end_to_end-multiple-small_vgg-seed0")
-    assert evaluated["training"]["epochs"], "what was not trained yet is trained for it"
+    ways = set(plan.timed_ways(qrnet.profile))
+    assert ways == {name for metric, name in found if metric == per_image}
+    assert found[per_image, "qrnet_averaged-multiple"] > found[per_image, "qrnet-multiple"]
     assert found[per_image, "qrnet-multiple"] > found[per_image, "none"] > 0
     trained = store.read_record("smoke", qrnet.recovery_run)["training"]["epochs"]
     assert found["seconds_per_epoch", "qrnet-multiple"] == trained[0]["seconds"]

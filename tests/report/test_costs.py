@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
 import pytest
 from support.made_records import made_record
 
 from qrlib import models
-from qrlib.experiments import profiles
+from qrlib.experiments import plan, profiles
 from qrlib.records import store
 from qrlib.report import costs, option_tables, restore_or_not
 from qrlib.utils import files
@@ -64,3 +65,29 @@ def test_minutes_are_those_of_all_that_is_trained():
     assert set(row["records"]) == {
         "pretrained-seed0.json", "recnet-noise-seed0.json", "recnet-blur-seed0.json",
     }  # fmt: skip
+
+
+def test_the_time_an_image_takes_is_that_of_networks_of_the_same_shapes(frame):
+    assert frame["milliseconds"].isna().all()
+    quick = profiles.load("quick")
+    own = {"none": 10.0, "qrnet-multiple": 30.0, "qrnet_averaged-multiple": 40.0}
+    name = plan.timed(quick).timing_run
+    rows = pd.DataFrame({"restorer": own.keys(), "value": own.values()}).assign(
+        dataset="caltech101-small", classifier="efficientnet_lite0", distortion="noise", level=3,
+        strength=60.0, seed=0, metric="milliseconds_per_image", n=20, error=0.1,
+    )  # fmt: skip
+    content = made_record(name, "timing", rows=rows)
+    files.write_json(store.path("quick", name), content)
+    costed = costs.table(quick, METHODS)
+    each = costed.set_index("method")
+    assert each.loc[["recnet-multiple", "qrnet_finetuned-multiple"], "milliseconds"].eq(20).all()
+    assert each.loc["qrnet", "slower"] == 3
+    assert each.loc[list(restore_or_not.TWICE), "milliseconds"].eq(30).all()
+    assert each.loc["finetuned-multiple", "milliseconds"] == 0
+    assert math.isnan(each.loc["recnet_routed-multiple", "milliseconds"]), (
+        "the detector was not timed"
+    )
+    assert f"{name}.json" in each.loc["qrnet", "records"]
+    text = costs.render_table(costed, quick, "costs").markdown
+    assert "+20\u00a0ms (3.0×)" in text
+    assert "not measured" in text
