@@ -8,19 +8,24 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
 from qrlib.experiments.settings import Profile
 from qrlib.records import selection, store
 from qrlib.report import costs, labels, option_tables, render, sources
-from qrlib.report.claims import check
+from qrlib.report.claims import check, rule
 from qrlib.report.claims.comparisons import SIMILAR, Comparison, beats
 from qrlib.report.claims.evidence import Evidence, Side
 from qrlib.report.claims.rule import Claim
 
 #: It has neither a teacher nor labels: what all others are held against.
 BASE = "recnet-multiple"
+#: The images as they are, which each way has to improve on.
+AS_THEY_ARE = {"none": "nobody (images as they are)"}
+#: What had no teacher.
+UNTAUGHT = (*AS_THEY_ARE, BASE)
 #: It learned from the classifier that judges it, which taught none of the others.
 OWN = "qrnet_of_unseen-multiple"
 #: Method -> what it learned from, where all have one teacher.
@@ -140,8 +145,10 @@ def table(profile: Profile, methods: Mapping[str, str], roles: Sequence[str]) ->
         One judge, method and place a row: judge, method, taught (what it learned from), minutes (of training,
         NaN where unknown), distortion, ours (accuracy, mean over levels and seeds), gain (over RecNet),
         standard_error (of the gain, paired), verdict (one of `qrlib.report.option_tables.WORDS`, "" for
-        RecNet), n, profile, records.
+        RecNet), helps (the same against images as they are, "" for those and where they were not tried), n,
+        profile, records.
     """
+    methods = {**AS_THEY_ARE, **methods}
     results = store.read(profile.name, images=True)
     rows = []
     for role in roles:
@@ -150,11 +157,17 @@ def table(profile: Profile, methods: Mapping[str, str], roles: Sequence[str]) ->
         there = selection.with_results(results, methods, choice)
         minutes = costs.table(profile, there).set_index("method")["minutes"]
         for method in there:
-            way = {"judge": choice.classifier, "method": method, "taught": methods[method]}
-            way["minutes"] = minutes[method]
+            way: dict[str, Any] = {
+                "judge": choice.classifier,
+                "method": method,
+                "taught": methods[method],
+            }
+            way["minutes"] = math.nan if method in AS_THEY_ARE else minutes[method]
             for place in option_tables.PLACES:
-                told = option_tables.against(evidence, Side(method, place), BASE)
-                rows.append({**way, "distortion": place, **told})
+                side = Side(method, place)
+                told = option_tables.against(evidence, side, BASE)
+                helps = option_tables.against(evidence, side)["verdict"] if "none" in there else ""
+                rows.append({**way, "distortion": place, "helps": helps, **told})
     return pd.DataFrame(rows)
 
 
@@ -162,6 +175,30 @@ def judged(profile: Profile, claims: Sequence[Claim]) -> pd.DataFrame:
     """A frame of `qrlib.report.claims.check.check` for `LOSS_CLAIMS` or `teacher_claims`."""
     results, unseen = store.read(profile.name, images=True), profile.unseen_classifier.name
     return check.check(results, profile.choice, unseen=unseen, claims=claims)
+
+
+def cheaper_teacher(profile: Profile, roles: Sequence[str]) -> list[str]:
+    """QRNet's own teacher against the second one, before each judge, a sentence each; none where there is one.
+
+    Args:
+        roles: of the classifiers that judge.
+    """
+    named, other, results = (
+        teachers(profile),
+        "qrnet_of_second-multiple",
+        store.read(profile.name, images=True),
+    )
+    said = []
+    for role in roles:
+        judge = getattr(profile, role).name
+        evidence = Evidence(results, replace(profile.choice, classifier=judge))
+        told = option_tables.against_in_words(evidence, "qrnet", other)
+        if told:
+            said.append(
+                f"Learned from {named['qrnet']} rather than from {named[other]}, judged by "
+                f"{labels.classifier(judge)}: {told}."
+            )
+    return said
 
 
 def ended_early(profile: Profile, methods: Iterable[str]) -> list[str]:
@@ -195,19 +232,32 @@ def without_labels(profile: Profile) -> str:
     return f"Without labels, against with labels: {told}." if told else ""
 
 
-def in_words(frame: pd.DataFrame) -> list[str]:
-    """What each way does for each judge, a sentence each, in Markdown: a frame of `table`."""
+def in_words(frame: pd.DataFrame, *, harm: bool = False) -> list[str]:
+    """What each way does for each judge, a sentence each, in Markdown: a frame of `table`.
+
+    Args:
+        harm: only of those that are worse than no restorer under noise or under blur.
+    """
     said = []
-    for (judge, taught), cells in frame.groupby(["judge", "taught"], sort=False):
+    learned = frame[~frame["method"].isin(UNTAUGHT)]
+    for (judge, taught), cells in learned.groupby(["judge", "taught"], sort=False):
         by = cells.set_index("distortion")
-        if by["verdict"].eq("").all():
-            continue  # RecNet itself
         parts = [
             f"{by.loc[d, 'verdict']} under {d} ({render.signed(by.loc[d, 'gain'])})"
             for d in labels.DISTORTIONS
         ]
+        worse = [
+            d for d in labels.DISTORTIONS if by.loc[d, "helps"] == option_tables.WORDS[rule.FAILS]
+        ]
+        if harm and not worse:
+            continue
         said.append(
-            f"Learned from {taught}, judged by {labels.classifier(judge)}, against RecNet: {', '.join(parts)}."
+            f"Learned from {taught}, judged by {labels.classifier(judge)}, against RecNet: {', '.join(parts)}"
+            + (
+                f"; under {labels.joined(worse)} worse than no restorer all the same."
+                if worse
+                else "."
+            )
         )
     return said
 

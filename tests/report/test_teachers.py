@@ -59,12 +59,33 @@ def test_each_teacher_is_held_against_none_before_every_classifier():
         "Learned from EfficientNet-Lite0, judged by ResNet-50, against RecNet: better under noise (+0.100), "
         "worse under blur (−0.100)."
     )
+    assert teachers.cheaper_teacher(PROFILE, roles) == [
+        "Learned from EfficientNet-Lite0 rather than from VGG16, judged by ResNet-50: no clear difference on clean "
+        "images (+0.000), worse on noisy images (−0.100) and no clear difference on blurred images (+0.000)."
+    ]
     axes = changes.by_teacher(frame).axes
     assert [text.get_text() for text in axes[0].get_yticklabels()] == [
         "EfficientNet-Lite0",
         "VGG16",
         "ResNet-50",
     ]
+
+
+@pytest.mark.usefixtures("_records")
+def test_better_than_recnet_may_be_worse_than_nothing():
+    for judge in MADE:
+        rows = record("none", 0, 0.9, 0.7, 0.4, n=4000, profile=PROFILE.name, classifier=judge)
+        store.write(made_record(f"evaluation-none-{judge}", profile=PROFILE.name, rows=rows))
+    frame = teachers.table(PROFILE, teachers.teachers(PROFILE), ["unseen_classifier"])
+    assert frame["method"].iloc[0] == "none"
+    assert teachers.in_words(frame)[0] == (
+        "Learned from EfficientNet-Lite0, judged by ResNet-50, against RecNet: better under noise (+0.100), worse "
+        "under blur (−0.100); under noise worse than no restorer all the same."
+    )
+    assert teachers.in_words(frame, harm=True) == teachers.in_words(frame)[:1]
+    assert "| ResNet-50 | nobody (images as they are) | – |" in unpadded(
+        teachers.render_table(frame, "t")
+    )
 
 
 @pytest.mark.usefixtures("_records")
