@@ -50,7 +50,7 @@ def table(evidence: Evidence) -> pd.DataFrame:
 
 def advice(evidence: Evidence, frame: pd.DataFrame) -> str:
     """When adapting alone is the thing to do, in Markdown; "" where it does not help under noise and blur."""
-    if (rows := _helpful(frame)).empty:
+    if (rows := helpful(frame)).empty:
         return ""
     said = (
         f"**If many images with the same distortion, equally strong, come at once,** adapt "
@@ -69,7 +69,7 @@ def advice(evidence: Evidence, frame: pd.DataFrame) -> str:
 
 def in_short(evidence: Evidence, frame: pd.DataFrame) -> str:
     """The advice in one clause, for the first page; "" as there."""
-    if _helpful(frame).empty:
+    if helpful(frame).empty:
         return ""
     return (
         "If many images with the same distortion, equally strong, come at once, adapt "
@@ -77,7 +77,7 @@ def in_short(evidence: Evidence, frame: pd.DataFrame) -> str:
     )
 
 
-def _helpful(frame: pd.DataFrame) -> pd.DataFrame:
+def helpful(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows of adapting alone to the most images at once; none where it does not help under noise and blur."""
     rows = frame[(frame["images"] == frame["images"].max()) & ~frame["restored"]]
     verdicts = rows.set_index("distortion")["verdict"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from qrlib.report import labels, restore_or_not
+from qrlib.report import labels, render, restore_or_not
 from qrlib.report.claims import rule
 from qrlib.report.claims.comparisons import Comparison
 from qrlib.report.claims.evidence import Evidence, Side
@@ -12,16 +14,25 @@ from qrlib.report.option_tables import OPTIONS, PLACES, WORDS, against, options,
 
 
 def advice(
-    evidence: Evidence, frame: pd.DataFrame, levels: pd.DataFrame, classifier: str
+    evidence: Evidence,
+    frame: pd.DataFrame,
+    levels: pd.DataFrame,
+    classifier: str,
+    others: Mapping[str, pd.DataFrame] | None = None,
 ) -> list[str]:
-    """What follows for a practitioner, in Markdown, from frames of `options` and, for QRNet, `by_level`."""
+    """What follows for a practitioner, in Markdown, from frames of `options` and, for QRNet, `by_level`.
+
+    Args:
+        others: title of another run -> its frame of `options`: where an option that is named does harm there, this
+            says so.
+    """
     name = labels.classifier(classifier)
     said = []
     for learns, start in (
         (True, f"**You may train {name}.**"),
         (False, f"**You may not change {name}.**"),
     ):
-        method = _best(evidence, frame, learns)
+        method = best_option(evidence, frame, learns)
         if method is None:
             if (frame["learns"] == learns)[frame["method"] != "none"].any():
                 said.append(
@@ -31,7 +42,13 @@ def advice(
                 said.append(f"{start} This run did not try it.")
             continue
         text = f"{start} Then {_how(method)}. It recognises {in_percent(frame[frame['method'] == method])}."
-        plain = _helpful(frame, learns)[0]
+        text += _elsewhere(method, others or {})
+        harmed = frame[(frame["distortion"] == "clean") & (frame["verdict"] == WORDS[rule.FAILS])]
+        plain = next(
+            x
+            for x in (*_helpful(frame, learns), method)
+            if x not in set(harmed["method"]) - {method}
+        )
         if plain != method:
             text += f" Simpler: {_how(plain)}. That gives {in_percent(frame[frame['method'] == plain])}."
         said.append(text)
@@ -47,6 +64,20 @@ def advice(
     return [*said, f"**When not to use QRNet.**{when}"] if when else said
 
 
+def _elsewhere(method: str, others: Mapping[str, pd.DataFrame]) -> str:
+    """Where an option does harm in other runs, in sentences; "" for nowhere."""
+    said = ""
+    for title, frame in others.items():
+        worse = frame[(frame["method"] == method) & (frame["verdict"] == WORDS[rule.FAILS])]
+        places = [
+            f"{PLACES[row['distortion']]} images ({render.signed(row['gain'])})"
+            for row in worse.to_dict("records")
+        ]
+        if places:
+            said += f" In *{title}* the same does harm on {labels.joined(places)}: try it on your images first."
+    return said
+
+
 def _better(evidence: Evidence, frame: pd.DataFrame) -> str:
     """What is clearly better than QRNet without training the classifier, in sentences; "" for nothing."""
 
@@ -55,7 +86,7 @@ def _better(evidence: Evidence, frame: pd.DataFrame) -> str:
         return all(row["verdict"] == WORDS[rule.HOLDS] for row in told)
 
     said, rivals = "", ["qrnet"]
-    best = _best(evidence, frame, False)
+    best = best_option(evidence, frame, False)
     if best is not None and (where := [d for d in labels.DISTORTIONS if beats(best, d)]):
         said += f" {labels.method(best)}, named above, is better under {labels.joined(where)}."
         rivals.append(best)
@@ -102,7 +133,7 @@ def in_short(evidence: Evidence, frame: pd.DataFrame, classifier: str, *, learns
         frame: of `options`.
         learns: whether the reader may train the classifier.
     """
-    if (best := _best(evidence, frame, learns)) is None:
+    if (best := best_option(evidence, frame, learns)) is None:
         return ""
     may = "may train" if learns else "may not change"
     text = f"If you {may} {labels.classifier(classifier)}, {_how(best)}"
@@ -113,7 +144,7 @@ def in_short(evidence: Evidence, frame: pd.DataFrame, classifier: str, *, learns
     return text
 
 
-def _best(evidence: Evidence, frame: pd.DataFrame, learns: bool) -> str | None:
+def best_option(evidence: Evidence, frame: pd.DataFrame, learns: bool) -> str | None:
     """The most accurate option on distorted images that need not be told the distortion.
 
     Of those that no difference tells from it, the first of `OPTIONS`: the plainest.  None where none is

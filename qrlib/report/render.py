@@ -35,6 +35,14 @@ def link(text: str, target: str) -> Rendered:
     return Rendered(text, f'<a href="{html.escape(target)}">{html.escape(text)}</a>')
 
 
+def joined(cells: Sequence[Rendered]) -> Rendered:
+    """Several cells in one."""
+    markdown, markup = (
+        " and ".join(texts) for texts in zip(*((c.markdown, c.html) for c in cells), strict=True)
+    )
+    return Rendered(markdown, markup)
+
+
 def grid(
     headings: Sequence[str | Rendered],
     rows: Iterable[Sequence[str | Rendered]],

@@ -82,6 +82,11 @@ def page(profile: str, name: str, up: str = OF_PROFILE) -> str | None:
     return f"{up}_executed/{profile}/{name}.html"
 
 
+def made_by(profile: str, name: str, up: str = OF_PROFILE) -> str:
+    """Where the book shows the notebook that wrote a record; the record where it shows none."""
+    return _notebooks(profile, [name], up)[0] or record(profile, name, up)
+
+
 def _sources(data: pd.DataFrame, up: str, notebooks: bool) -> list[str]:
     """A record and its notebook as links; several unfold, for their names are long."""
     records = records_of(data)
