@@ -18,6 +18,8 @@ from qrlib.report import labels, render, sources
 MEASURES = {
     "confidence": False, "entropy": False, "feature_distance": True, "psnr": True, "ssim": True,
 }  # fmt: skip
+#: An AUC below this is said to foretell hardly anything.
+POOR = 0.7
 #: Those of which less is better.
 FALLING = ("entropy", "feature_distance")
 WORDS = {
@@ -108,7 +110,22 @@ def table(results: pd.DataFrame, choice: Selection = ONLY) -> pd.DataFrame:
 
 
 def in_words(frame: pd.DataFrame) -> str:
-    """Which measure of a frame of `table` says most, as a sentence."""
+    """Which measure of a frame of `table` says most, and how much PSNR and SSIM say, as sentences."""
+    return f"{_most(frame)} {_of_images(frame)}".rstrip()
+
+
+def _of_images(frame: pd.DataFrame) -> str:
+    rows = frame[frame["measure"].isin(("psnr", "ssim"))]
+    if rows.empty:
+        return ""
+    low, high = rows["within"].min(), rows["within"].max()
+    names = labels.joined(WORDS[measure] for measure in rows["measure"].unique())
+    if high < POOR:
+        return f"{names} hardly foretell recognition ({low:.2f} to {high:.2f})."
+    return f"{names} have {low:.2f} to {high:.2f}."
+
+
+def _most(frame: pd.DataFrame) -> str:
     best = frame.loc[frame.groupby(["method", "distortion"], sort=False)["within"].idxmax()]
     if best["measure"].nunique() == 1:
         low, high = best["within"].min(), best["within"].max()

@@ -154,7 +154,7 @@ def in_short(frame: pd.DataFrame) -> str:
     """Whether a gate is worth it, in Markdown: a frame of `against`.
 
     Yes: somewhere more accurate than never restoring and nowhere less, and the same against its other rivals.
-    No: nowhere more accurate than one of them, and somewhere less.
+    No: nowhere more accurate than one of them, and somewhere less; by how much is said.
     """
     answers = []
     for rival, rows in frame.groupby("against", sort=False):
@@ -162,13 +162,23 @@ def in_short(frame: pd.DataFrame) -> str:
             answers.append(({*rows["verdict"]} & {rule.HOLDS, rule.FAILS}, rival))
     if all(verdicts == {rule.HOLDS} for verdicts, _ in answers):
         return "**Worth it.**"
-    worse = [_RIVALS[rival] for verdicts, rival in answers if verdicts == {rule.FAILS}]
+    worse = [rival for verdicts, rival in answers if verdicts == {rule.FAILS}]
     if worse:
-        return f"**Not worth it:** {labels.joined(worse)} is better."
+        told = [f"{_RIVALS[x]} is better by {_lead(frame[frame['against'] == x])}" for x in worse]
+        return f"**Not worth it:** {labels.joined(told)}."
     alike = [_RIVALS[rival] for verdicts, rival in answers if not verdicts]
     if alike:
         return f"**Not clearly worth it:** no clear difference from {labels.joined(alike)}."
     return "**It depends:** more accurate on some images, less on others."
+
+
+def _lead(rows: pd.DataFrame) -> str:
+    """By how much the gate is less accurate than one rival, where it is."""
+    where = {place: f"under {place}" for place in labels.DISTORTIONS} | {"clean": "on clean images"}
+    return labels.joined(
+        f"{-100 * row['difference']:.1f} points {where[row['distortion']]}"
+        for row in rows[rows["verdict"] == rule.FAILS].to_dict("records")
+    )
 
 
 def _name(frame: pd.DataFrame) -> str:

@@ -18,7 +18,12 @@ def test_what_foretells_recognition(results):
     assert set(frame["measure"]) == set(quality_index.MEASURES)
     assert frame["within"].tolist() == pytest.approx([1.0] * len(frame))  # made so
     said = quality_index.in_words(frame)
-    assert said == "The classifier's confidence says most (AUC 1.00 to 1.00)."
+    assert said == (
+        "The classifier's confidence says most (AUC 1.00 to 1.00). PSNR and SSIM have 1.00 to 1.00."
+    )
+    poor = frame["within"].mask(frame["measure"].isin(("psnr", "ssim")), 0.64)
+    little = quality_index.in_words(frame.assign(within=poor))
+    assert little.endswith(" PSNR and SSIM hardly foretell recognition (0.64 to 0.64).")
     worse = (frame["measure"] == "confidence") & (frame["distortion"] == "blur")
     other = quality_index.in_words(frame.assign(within=frame["within"].mask(worse, 0.5)))
     assert other.startswith(

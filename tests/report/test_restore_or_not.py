@@ -51,7 +51,11 @@ def test_the_gate_is_held_against_both(results):
     ("against_none", "against_qrnet", "said"),
     [
         ({"holds"}, {"holds", "too close to call"}, "**Worth it.**"),
-        ({"holds"}, {"does not hold"}, "**Not worth it:** QRNet on every image is better."),
+        (
+            {"holds"},
+            {"does not hold"},
+            "**Not worth it:** QRNet on every image is better by 0.6 points under blur.",
+        ),
         (
             {"too close to call"},
             {"holds"},
@@ -64,6 +68,7 @@ def test_a_gate_is_worth_it_where_it_beats_both(against_none, against_qrnet, sai
     rows = [("none", verdict) for verdict in against_none]
     rows += [("qrnet", verdict) for verdict in against_qrnet]
     frame = pd.DataFrame(rows, columns=["against", "verdict"])
+    frame = frame.assign(distortion="blur", difference=-0.0063)
     assert restore_or_not.in_short(frame).startswith(said)
 
 
