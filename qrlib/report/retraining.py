@@ -228,7 +228,7 @@ def render_table(
         f"Accuracy of {labels.classifier(classifier)} on {frame['n'].iloc[0]:,} test images, averaged over "
         "the five levels of a distortion; ± one standard error of the choice of test images. FG-NIC: as "
         "printed, mean over its five strengths. It has another split of Caltech101 (30 images a class to "
-        "learn from), ResNet-50, DnCNN and stronger noise (σ of 25 to 128): compare orders, not numbers."
+        "learn from), ResNet-50, DnCNN and stronger noise (σ of 25.5 to 127.5): compare orders, not numbers."
     )
     headings = ["trained on", "tested on", "clean", *labels.DISTORTIONS, "FG-NIC, noise"]
     return render.grid(headings, rows, caption, file, data=frame, up=up)
