@@ -27,7 +27,7 @@ def advice(
             says so.
     """
     name = labels.classifier(classifier)
-    said = []
+    said, untried = [], []
     for learns, start in (
         (True, f"**You may train {name}.**"),
         (False, f"**You may not change {name}.**"),
@@ -39,7 +39,7 @@ def advice(
                     f"{start} Then leave the images as they are: nothing is clearly better."
                 )
             elif learns:
-                said.append(f"{start} This run did not try it.")
+                untried.append(f"{start} This run did not try it.")
             continue
         text = f"{start} Then {_how(method)}. It recognises {in_percent(frame[frame['method'] == method])}."
         text += _elsewhere(method, others or {})
@@ -61,7 +61,8 @@ def advice(
     when = f" It does harm on {labels.joined(worse)}." if worse else ""
     when += f" It makes no clear difference on {labels.joined(idle)}." if idle else ""
     when += _better(evidence, frame) + _harm_elsewhere(evidence)
-    return [*said, f"**When not to use QRNet.**{when}"] if when else said
+    harm = [f"**When not to use QRNet.**{when}"] if when else []
+    return [*said, *harm, *untried]
 
 
 def _elsewhere(method: str, others: Mapping[str, pd.DataFrame]) -> str:

@@ -86,7 +86,7 @@ def test_advice_names_the_best_that_needs_no_telling_and_where_it_harms(evidence
     assert "leave the images as they are" in leave
     assert recommendation.in_short(evidence, useless, "vgg16", learns=False) == ""
     frozen = options[~options["learns"]]
-    untried, _, _ = recommendation.advice(evidence, frozen, levels, "vgg16")
+    _, _, untried = recommendation.advice(evidence, frozen, levels, "vgg16")
     assert untried == "**You may train VGG16.** This run did not try it."
     assert recommendation.in_short(evidence, frozen, "vgg16", learns=True) == ""
 
