@@ -216,7 +216,7 @@ rule classical:
 rule timing:
     """Seconds an epoch and milliseconds an image, with nothing else running beside it."""
     input:
-        STAMP(TIMED.recovery_run),
+        [STAMP(TIMED.recovery_run)] if TIMED in PLAN else [],
         notebook="notebooks/timings.ipynb",
     output:
         STAMP(TIMED.timing_run),

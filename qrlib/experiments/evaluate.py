@@ -125,7 +125,8 @@ def measure_timings(experiment: Experiment, splits: data.Splits) -> Path:
     """
     profile = experiment.profile
     trained = store.read_record(profile.name, experiment.recovery_run)
-    ways = {name: latency.stages(x) for name, x in plan.timed_ways(profile).items()}
+    judge = latency.classifier(profile)
+    ways = {name: latency.stages(x, judge) for name, x in plan.timed_ways(profile).items()}
     case = distortions.levels("noise", **profile.strengths)["noise"][latency.LEVEL - 1]
     images, _, ids = splits.test[range(min(20, len(splits.test)))]
     shown = distortions.distort_for_evaluation(images.float() / 255, ids, case)

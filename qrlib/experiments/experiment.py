@@ -84,7 +84,10 @@ class Experiment:
 
     @property
     def timed_as(self) -> str:
-        """The restorer whose times are those of this one too: an image goes through networks of the same shapes."""
+        """The restorer that stands for this one in timings: its images go through networks of the same shapes.
+
+        Powers of features, which one variant learns, take no time worth counting.
+        """
         variant = self.variant
         if variant.classical:
             return self.restorer

@@ -63,13 +63,12 @@ def milliseconds_per_image(
     return medians
 
 
-def stages(x: Experiment) -> list[nn.Module]:
-    """What an image goes through, one after the other, the classifier last.
+def stages(x: Experiment, judge: nn.Module) -> list[nn.Module]:
+    """What an image goes through, one after the other, the classifier `judge` last.
 
-    Of several restorers, among which a detector chooses, it goes through one.  A filter has the middle one of
-    its strengths.
+    Of several restorers, among which a detector chooses, it goes through one; of several sets of the classifier's
+    last layers too.  A filter has the middle one of its strengths.
     """
-    judge = classifier(x.profile)
     if x.variant.classical:
         strengths = FILTERS[x.variant_name].strengths
         case = distortions.levels(x.distortions, **x.profile.strengths)[x.distortions][LEVEL - 1]
@@ -119,7 +118,10 @@ class _Look(nn.Module):
         self.network = network
 
     def forward(self, images: Tensor) -> Tensor:
-        self.network(images)
+        if isinstance(self.network, Detector):
+            self.network.kinds(images)  # on a GPU this waits, as where it chooses
+        else:
+            self.network(images)
         return images
 
 

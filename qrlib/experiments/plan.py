@@ -162,7 +162,8 @@ def timed(profile: Profile) -> Experiment:
 def timed_ways(profile: Profile) -> dict[str, Experiment]:
     """What is timed in turns: for each `Experiment.timed_as` of a profile one experiment that goes that way.
 
-    A second look of the classifier is among them, for `qrlib.report.restore_or_not` needs no run of its own.
+    A second look of the classifier is always among them: `qrlib.report.restore_or_not` computes its gate from
+    records, so no run of the profile stands for it.
     """
     judged = [x for x in experiments_of(profile) if "classifier" in x.judges]
     twice = dataclasses.replace(timed(profile), variant_name="qrnet_averaged")

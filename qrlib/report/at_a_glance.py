@@ -18,20 +18,20 @@ from qrlib.report import (
     sources,
 )
 from qrlib.report.claims import rule
-from qrlib.report.claims.evidence import Evidence
+from qrlib.report.claims.evidence import Evidence, Side
 
 #: The columns of `table` that a situation is known by.
 GIVEN = ["classifier", "learns", "knows"]
 #: What one knows of an image.
-NOTHING, KIND, LEVEL = "nothing", "the distortion", "the distortion and its level"
-MANY = "many at once have the same distortion"
+NOTHING, KIND = "nothing", "the distortion"
+LEVEL = "the distortion and its level (of blur, the kernel)"
+MANY = "many at once have the same distortion, equally strong"
 #: What an option that adapts the classifier is called, before how many images at once.
 ADAPT = "adapt it to"
 #: Where the numbers of an option, by the start of its name, are discussed; others on the page of Table 2.
 _DISCUSSED = {
     "recnet_finetuned": "retraining",
     "qrnet_finetuned": "retraining",
-    "qrnet_of": "teachers",
     "qrnet_unlabelled": "teachers",
     "qrnet_classification": "teachers",
     "mqrnet": "teachers",
@@ -40,6 +40,8 @@ _DISCUSSED = {
     "finetuned_routed": "restore_or_not",
     "qrnet_averaged": "restore_or_not",
     "qrnet_if_surer": "restore_or_not",
+    "stabilised": "{profile}/end_to_end",
+    "quantised": "{profile}/end_to_end",
     "finetuned": "{profile}/end_to_end",
     "end-to-end": "{profile}/end_to_end",
     ADAPT: "adapt_or_restore",
@@ -52,6 +54,8 @@ def table(
     adapted: tuple[Evidence, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
     """The best option in each situation, against doing nothing.
+
+    Who knows more of the images has a line only where an option that uses it is clearly better than what needs less.
 
     Args:
         options: of `qrlib.report.option_tables.options`.
@@ -72,20 +76,23 @@ def table(
     nothing = options[options["method"] == "none"]
     add(False, NOTHING, nothing, own)
     for learns in (False, True):
-        tried = options[(options["learns"] == learns) & (options["method"] != "none")]
-        if not tried["told"].all():
-            best = recommendation.best_option(evidence, options, learns)
-            if best is not None:
-                add(learns, NOTHING, options[options["method"] == best], own)
+        best = recommendation.best_option(evidence, options, learns) or "none"
+        if best != "none":
+            add(learns, NOTHING, options[options["method"] == best], own)
+        so_far = dict.fromkeys(labels.DISTORTIONS, best)
+        told = options[(options["learns"] == learns) & options["told"]]
         for knows, with_level in ((KIND, False), (LEVEL, True)):
-            told = tried[tried["told"] & (tried["method"].isin(filters.FILTERS) == with_level)]
-            told = told[told["verdict"] == option_tables.WORDS[rule.HOLDS]]
-            if len(told):
-                best_there = told.groupby("distortion", sort=False)["ours"].idxmax()
-                cells = told.loc[best_there].sort_values(
-                    "distortion", key=lambda x: x.map(places.index)
-                )
-                add(learns, knows, cells, own)
+            cells = []
+            for distortion in labels.DISTORTIONS:
+                group = told[told["distortion"] == distortion]
+                group = group[group["method"].isin(filters.FILTERS) == with_level]
+                for cell in group.nlargest(1, "ours").to_dict("records"):
+                    side = Side(cell["method"], distortion)
+                    rival = option_tables.against(evidence, side, so_far[distortion])
+                    if rival["verdict"] == option_tables.WORDS[rule.HOLDS]:
+                        cells.append(cell)
+                        so_far[distortion] = cell["method"]
+            add(learns, knows, pd.DataFrame(cells), own)
     if adapted is not None and len(alike := adaptation.helpful(adapted[1])):
         many = f"{ADAPT} {alike['images'].iloc[0]} at once"
         add(False, MANY, alike.assign(method=many), adapted[0].classifier)
@@ -112,8 +119,9 @@ def render_table(frame: pd.DataFrame, costed: pd.DataFrame, file: str) -> render
     numbers = " and ".join(f"{n:,}" for n in dict.fromkeys(frame["n"]))
     caption = (
         f"For each situation the option that is best on noisy and blurred images, on {numbers} test images; where "
-        "chance may explain a lead, the simpler one. In brackets: the change against leaving them as they are. – : "
-        "nothing is clearly better there, or it needs nothing. Each cell leads to its number."
+        "chance may explain a lead, the simpler one. Who knows more has a line where that is clearly better. In "
+        "brackets: the change against leaving the images as they are. –: nothing is clearly better there, the option "
+        "is not for such images, or it costs nothing. Each cell leads to the page or the run that it is from."
     )
     headings = [
         "the classifier", "you know of the images", "then", *option_tables.PLACES.values(),

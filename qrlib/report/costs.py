@@ -1,4 +1,4 @@
-"""What each option costs beyond the classifier that one has: bytes, operations, minutes of training."""
+"""What each option adds to a classifier: bytes, operations, milliseconds an image, minutes of training."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
         are those of every image, a restorer's of one that is restored), minutes (`_seconds` of all trainings,
         the classifier's own on clean images not counted; NaN where a record is missing), share (gmacs, as a
         part of the classifier's own), milliseconds (that it adds to classifying an image), slower (how many times
-        as long that takes then; both NaN where they were not measured), profile, records.
+        as long that takes then; both NaN where they were not measured), device (of that), profile, records.
     """
     size = profile.data.image_size
     with torch.device("meta"):  # without values: they are only counted
@@ -54,7 +54,8 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
         trained = {x.recovery_run: x for run in runs for x in _trainings(run)}
         known = [name for name in trained if store.path(profile.name, name).is_file()]
         seconds = [_seconds(store.read_record(profile.name, name)) for name in known]
-        way = "qrnet_averaged-multiple" if method in restore_or_not.TWICE else runs[0].timed_as
+        # The gate has no run of its own.
+        way = restore_or_not.AVERAGED if method == restore_or_not.GATED else runs[0].timed_as
         timed = [times[name] for name in ("none", way) if name in times]
         base, whole = [x["value"].mean() for x in timed] if timed[1:] else [math.nan] * 2
         rows.append(
@@ -69,6 +70,7 @@ def table(profile: Profile, methods: Iterable[str]) -> pd.DataFrame:
                 "profile": profile.name,
                 "milliseconds": whole - base,
                 "slower": whole / base,
+                "device": timed[0]["device"].iloc[0] if timed[1:] else "",
                 "records": (
                     *(f"{name}.json" for name in known),
                     *dict.fromkeys(record for x in timed for record in x["record"]),
@@ -138,11 +140,13 @@ def render_table(frame: pd.DataFrame, profile: Profile, file: str) -> render.Ren
     ]
     size = profile.data.image_size
     name = labels.classifier(profile.classifier.name)
+    devices = [device for device in frame["device"].unique() if device]
+    where = f" (on {devices[0]}, one image after the other)" if devices else ""
     caption = (
         f"Added to {name}, whose head is trained on clean images. Operations: 10⁹ multiply-adds an image of {size} "
         f"pixels, and as a share of {name}'s own. Layers of {name} that were trained anew are not counted in the weights, "
         f"also where a detector chooses among several. Time: added to classifying an image, and how many times as "
-        f"long that takes then{_timed_on(profile)}. {MINUTES}"
+        f"long that takes then{where}. {MINUTES}"
     )
     headings = ["", "networks", "weights", "operations", "time an image", "minutes of training"]
     return render.grid(headings, rows, caption, file, data=frame, up=sources.OF_ALL)
@@ -154,15 +158,12 @@ def in_milliseconds(row: Mapping[str, Any]) -> str:
         return "not measured"
     if row["slower"] == 1:
         return "–"
-    return f"+{row['milliseconds']:.0f}\u00a0ms ({row['slower']:.1f}×)"
+    digits = 0 if row["milliseconds"] >= 10 else 1
+    return f"{render.signed(row['milliseconds'], digits)}\u00a0ms ({row['slower']:.1f}×)"
 
 
 def in_minutes(row: Mapping[str, Any]) -> str:
     """The minutes that the trainings of an option take: a row of `table`."""
-    return render.NOT_RUN if math.isnan(row["minutes"]) else f"{row['minutes']:.0f}"
-
-
-def _timed_on(profile: Profile) -> str:
-    """On which machine; "" where nothing was timed."""
-    times = _milliseconds(profile)
-    return f" (on {times['none']['device'].iloc[0]}, one image after the other)" if times else ""
+    if math.isnan(row["minutes"]):
+        return render.NOT_RUN
+    return f"{row['minutes']:.0f}" if row["minutes"] else "–"

@@ -122,7 +122,7 @@ def _of_images(frame: pd.DataFrame) -> str:
     names = labels.joined(WORDS[measure] for measure in rows["measure"].unique())
     if high < POOR:
         return f"{names} hardly foretell recognition ({low:.2f} to {high:.2f})."
-    return f"{names} have {low:.2f} to {high:.2f}."
+    return f"{names} have an AUC of {low:.2f} to {high:.2f}."
 
 
 def _most(frame: pd.DataFrame) -> str:

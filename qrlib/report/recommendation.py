@@ -43,14 +43,12 @@ def advice(
             continue
         text = f"{start} Then {_how(method)}. It recognises {in_percent(frame[frame['method'] == method])}."
         text += _elsewhere(method, others or {})
-        harmed = frame[(frame["distortion"] == "clean") & (frame["verdict"] == WORDS[rule.FAILS])]
-        plain = next(
-            x
-            for x in (*_helpful(frame, learns), method)
-            if x not in set(harmed["method"]) - {method}
-        )
+        clean = frame["distortion"] == "clean"
+        harmed = set(frame.loc[clean & (frame["verdict"] == WORDS[rule.FAILS]), "method"])
+        plain = next(x for x in _helpful(frame, learns) if x == method or x not in harmed)
         if plain != method:
             text += f" Simpler: {_how(plain)}. That gives {in_percent(frame[frame['method'] == plain])}."
+            text += _elsewhere(plain, others or {})
         said.append(text)
     worse, idle = (
         places_in_words(

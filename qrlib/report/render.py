@@ -37,10 +37,9 @@ def link(text: str, target: str) -> Rendered:
 
 def joined(cells: Sequence[Rendered]) -> Rendered:
     """Several cells in one."""
-    markdown, markup = (
-        " and ".join(texts) for texts in zip(*((c.markdown, c.html) for c in cells), strict=True)
+    return Rendered(
+        *(labels.joined(getattr(c, form) for c in cells) for form in ("markdown", "html"))
     )
-    return Rendered(markdown, markup)
 
 
 def grid(

@@ -177,27 +177,25 @@ def judged(profile: Profile, claims: Sequence[Claim]) -> pd.DataFrame:
     return check.check(results, profile.choice, unseen=unseen, claims=claims)
 
 
-def cheaper_teacher(profile: Profile, roles: Sequence[str]) -> list[str]:
-    """QRNet's own teacher against the second one, before each judge, a sentence each; none where there is one.
+def own_against_others(profile: Profile, roles: Sequence[str]) -> list[str]:
+    """QRNet's own teacher against each other one, before each judge, a sentence each; empty where no other was tried.
 
     Args:
         roles: of the classifiers that judge.
     """
-    named, other, results = (
-        teachers(profile),
-        "qrnet_of_second-multiple",
-        store.read(profile.name, images=True),
-    )
+    named = teachers(profile)
+    rivals = [method for method in named if method not in (*UNTAUGHT, "qrnet", OWN, "mqrnet")]
+    results = store.read(profile.name, images=True)
     said = []
-    for role in roles:
-        judge = getattr(profile, role).name
-        evidence = Evidence(results, replace(profile.choice, classifier=judge))
-        told = option_tables.against_in_words(evidence, "qrnet", other)
-        if told:
-            said.append(
-                f"Learned from {named['qrnet']} rather than from {named[other]}, judged by "
-                f"{labels.classifier(judge)}: {told}."
-            )
+    for rival in rivals:
+        for role in roles:
+            judge = getattr(profile, role).name
+            evidence = Evidence(results, replace(profile.choice, classifier=judge))
+            if told := option_tables.against_in_words(evidence, "qrnet", rival):
+                said.append(
+                    f"Learned from {named['qrnet']} rather than from {named[rival]}, judged by "
+                    f"{labels.classifier(judge)}: {told}."
+                )
     return said
 
 
@@ -251,14 +249,10 @@ def in_words(frame: pd.DataFrame, *, harm: bool = False) -> list[str]:
         ]
         if harm and not worse:
             continue
-        said.append(
-            f"Learned from {taught}, judged by {labels.classifier(judge)}, against RecNet: {', '.join(parts)}"
-            + (
-                f"; under {labels.joined(worse)} worse than no restorer all the same."
-                if worse
-                else "."
-            )
-        )
+        text = f"Learned from {taught}, judged by {labels.classifier(judge)}, against RecNet: {', '.join(parts)}."
+        if worse:
+            text += f" Under {labels.joined(worse)} it is still worse than no restorer."
+        said.append(text)
     return said
 
 

@@ -16,6 +16,7 @@ from qrlib import load_qrnet, weights
 from qrlib.experiments import (
     coverage,
     evaluate,
+    latency,
     plan,
     profiles,
     samples,
@@ -241,7 +242,20 @@ def test_each_way_to_an_answer_is_timed_once():
         "finetuned_routed-multiple", "gaussian_filter-noise", "total_variation-noise",
         "non_local_means-noise", "wiener-blur",
     }  # fmt: skip
-    assert all(x.timed_as == name for name, x in half.items())
+    profile = profiles.load("caltech101-half")
+    judge = latency.classifier(profile)
+
+    def shapes(x):
+        return [
+            [(type(m), *p.shape) for m in s.modules() for p in m.parameters()]
+            for s in latency.stages(x, judge)
+        ]
+
+    shown = {name: shapes(x) for name, x in half.items()}
+    judged = [x for x in plan.experiments_of(profile) if "classifier" in x.judges]
+    assert len(judged) > 30
+    for x in {x.restorer: x for x in judged}.values():
+        assert shapes(x) == shown[x.timed_as], x.restorer
     hashes = {
         plan.timing_hash(profiles.load("quick", overrides=o)) for o in ("", "parts=[main,table4]")
     }

@@ -19,7 +19,7 @@ def test_what_foretells_recognition(results):
     assert frame["within"].tolist() == pytest.approx([1.0] * len(frame))  # made so
     said = quality_index.in_words(frame)
     assert said == (
-        "The classifier's confidence says most (AUC 1.00 to 1.00). PSNR and SSIM have 1.00 to 1.00."
+        "The classifier's confidence says most (AUC 1.00 to 1.00). PSNR and SSIM have an AUC of 1.00 to 1.00."
     )
     poor = frame["within"].mask(frame["measure"].isin(("psnr", "ssim")), 0.64)
     little = quality_index.in_words(frame.assign(within=poor))

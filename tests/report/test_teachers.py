@@ -59,7 +59,7 @@ def test_each_teacher_is_held_against_none_before_every_classifier():
         "Learned from EfficientNet-Lite0, judged by ResNet-50, against RecNet: better under noise (+0.100), "
         "worse under blur (−0.100)."
     )
-    assert teachers.cheaper_teacher(PROFILE, roles) == [
+    assert teachers.own_against_others(PROFILE, roles) == [
         "Learned from EfficientNet-Lite0 rather than from VGG16, judged by ResNet-50: no clear difference on clean "
         "images (+0.000), worse on noisy images (−0.100) and no clear difference on blurred images (+0.000)."
     ]
@@ -80,8 +80,10 @@ def test_better_than_recnet_may_be_worse_than_nothing():
     assert frame["method"].iloc[0] == "none"
     assert teachers.in_words(frame)[0] == (
         "Learned from EfficientNet-Lite0, judged by ResNet-50, against RecNet: better under noise (+0.100), worse "
-        "under blur (−0.100); under noise worse than no restorer all the same."
+        "under blur (−0.100). Under noise it is still worse than no restorer."
     )
+    drawn = changes.by_teacher(frame).axes[0].get_yticklabels()
+    assert "nobody" not in " ".join(text.get_text() for text in drawn)
     assert teachers.in_words(frame, harm=True) == teachers.in_words(frame)[:1]
     assert "| ResNet-50 | nobody (images as they are) | – |" in unpadded(
         teachers.render_table(frame, "t")

@@ -68,6 +68,10 @@
   // Shows what a link to a picture names: #picture=ID&kind=noise&strength=60&network=KEY.
   async function follow() {
     const named = new URLSearchParams(location.hash.slice(1));
+    if (named.get("picture") && !qrLive.samples) {
+      await showExamples().catch((error) => say(`${error.message}.`));
+      if (!qrLive.samples) return false;
+    }
     const unknown = [];
     // What the link says of one thing, if the page has it; what it has not, it says.
     const known = (key, allowed) => {
@@ -424,8 +428,10 @@
 
   function listen(stage) {
     const on = (selector, event, action) => find(selector).addEventListener(event, action);
+    const chooses = '[name="qr-picture"], [name="qr-kind"], #qr-level, #qr-network, .qr-live-levels button';
     for (const choice of ["input", "change", "click"]) {
-      stage.addEventListener(choice, () => (state.unknown = ""), { capture: true });
+      const forget = ({ target }) => target.closest(chooses) && (state.unknown = "");
+      stage.addEventListener(choice, forget, { capture: true });
     }
     stage.addEventListener("change", ({ target }) => {
       if (target.name === "qr-picture") chooseSample(qrLive.samples.find((s) => s.id === target.value));

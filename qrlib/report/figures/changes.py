@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from qrlib.report import labels, quality_index
+from qrlib.report import labels, quality_index, teachers
 from qrlib.report.figures.style import canvas, looks_of
 
 
@@ -45,7 +45,7 @@ def by_teacher(frame: pd.DataFrame, *, profile_label: str = "") -> Figure:
         frame: of `qrlib.report.teachers.table`.
         profile_label: title, which names the run.
     """
-    frame = frame[frame["verdict"] != ""]  # all but RecNet
+    frame = frame[~frame["method"].isin(teachers.UNTAUGHT)]
     taught = {way: way for way in frame["taught"]}
     judges = {judge: f"before {labels.classifier(judge)}" for judge in frame["judge"]}
     lines, dots, x = ("taught", taught), ("judge", judges), ("gain", "change of accuracy")
