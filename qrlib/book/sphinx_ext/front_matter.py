@@ -152,11 +152,10 @@ def _first_sentences(doctree: Any) -> str:
 
 
 def add_source(app: Any, exception: Exception | None) -> None:
-    """Where no address leads to the code, it comes with the book, without the networks of unfinished runs."""
+    """Where no address leads to the code, it comes with the book."""
     if exception is None and app.builder.format == "html" and launch_buttons.repository() is None:
         target = str(Path(app.outdir) / SOURCE)
-        unfinished = ":(exclude)results/*/runs/*"
-        _git("archive", "--format=zip", "-o", target, "HEAD", "--", ".", unfinished)
+        _git("archive", "--format=zip", "-o", target, "HEAD")
 
 
 def setup(app: Any) -> dict[str, bool]:
