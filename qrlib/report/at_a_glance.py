@@ -169,10 +169,11 @@ def _price(priced: pd.DataFrame, methods: Iterable[str], what: str) -> str | ren
     """What an option costs; of two options, each for one distortion, both."""
     texts: list[str] = []
     for method in methods:
-        if method == "none" or method.startswith(ADAPT):
-            texts.append("–")
+        if method == "none" or method.startswith(ADAPT):  # which trains nothing
+            untimed = method != "none" and what == "ms"
+            texts.append("not measured" if untimed else "–")
             continue
         row: Mapping[str, Any] = priced.loc[method]
         texts.append(costs.in_milliseconds(row) if what == "ms" else costs.in_minutes(row))
     text = " and ".join(dict.fromkeys(texts))
-    return text if text == "–" else render.link(text, "#what-it-costs")
+    return text if text in ("–", "not measured") else render.link(text, "#what-it-costs")
